@@ -1,0 +1,3 @@
+//! Tidemill: a socket server for Linux, directly on io_uring.
+
+pub mod limits;

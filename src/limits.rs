@@ -1,0 +1,119 @@
+//! Every bound of the server, with its unit and its reason.
+//!
+//! A bound that an operator may change has its default here and its key in the configuration; the others are
+//! fixed. When a bound is met the server refuses, slows, drops or cuts, by the policy named beside it, and counts
+//! it. Relations between bounds are proven by the compiler at the foot of this file.
+
+use std::time::Duration;
+
+// --- The process -----------------------------------------------------------------------------------------------
+
+/// Most shards: more than the cores of any machine we know. More is refused at start-up.
+pub const SHARDS_MAX: usize = 1024;
+/// Most listeners in one configuration. More is refused at start-up.
+pub const LISTENERS_MAX: usize = 64;
+/// Default for connections open at once, over all shards. One more is accepted and closed, and counted.
+pub const CONNECTIONS: u32 = 16_384;
+/// Most connections that may be configured for one shard: the slot part of a token has room for far more, the
+/// kernel's table of direct descriptors has not (`IORING_MAX_FIXED_FILES`, 2^20).
+pub const CONNECTIONS_PER_SHARD_MAX: u32 = 1 << 19;
+/// Descriptors a process needs beside its connections: listeners, rings, standard streams, files being read.
+pub const DESCRIPTORS_RESERVE: u32 = 64;
+/// Longest time a start may take before it is given up with a message.
+pub const START_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest configuration file that is read, in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+
+// --- The listener ----------------------------------------------------------------------------------------------
+
+/// Connections the kernel queues for a listener until they are accepted; the kernel caps it at `somaxconn`.
+pub const BACKLOG: u32 = 4096;
+/// Accepts in flight per stream listener: each carries an address slot, so that the peer's address arrives with the
+/// connection and costs no further call.
+pub const ACCEPTS_IN_FLIGHT: u32 = 32;
+/// First pause after the process or the system ran out of descriptors; it doubles up to the longest.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+/// Longest pause between two attempts to accept while descriptors are short.
+pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+
+// --- The ring --------------------------------------------------------------------------------------------------
+
+/// Submission queue entries per ring. When it is full it is submitted at once.
+pub const SUBMISSIONS: u32 = 1024;
+/// Completion queue entries per ring: room for 33 completions (one multishot burst) of each of 248 hot connections;
+/// beyond it the kernel keeps the rest in its own memory.
+pub const COMPLETIONS: u32 = 8192;
+/// Completions handled in one turn; the rest waits for the next, so that timers and sends are never starved.
+pub const COMPLETIONS_PER_TURN: usize = 1024;
+
+/// Bytes of one stream receive buffer where the kernel fills buffers incrementally.
+pub const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
+/// Stream receive buffers per shard where the kernel fills buffers incrementally: 2 MiB, touched only when used.
+pub const RECEIVE_BUFFERS: u16 = 128;
+/// Bytes of one stream receive buffer where each receive takes a whole one.
+pub const RECEIVE_BUFFER_BYTES_WHOLE: u32 = 2 * 1024;
+/// Stream receive buffers per shard where each receive takes a whole one.
+pub const RECEIVE_BUFFERS_WHOLE: u16 = 1024;
+/// The share of receive buffers that peers who do not read may never pin: one part in four.
+pub const RECEIVE_BUFFERS_RESERVE_DIVISOR: u16 = 4;
+/// Bytes of one datagram buffer: the largest UDP payload over IPv4 or IPv6 plus the header and address that the
+/// kernel writes before it. Pages are touched only as far as datagrams reach.
+pub const DATAGRAM_BUFFER_BYTES: u32 = 65_536 + 256;
+/// Datagram buffers per shard. With all in use, datagrams wait in the socket's own buffer.
+pub const DATAGRAM_BUFFERS: u16 = 256;
+/// Largest datagram payload, in bytes (IPv6, RFC 8200 without jumbograms; IPv4 allows 65,507).
+pub const DATAGRAM_BYTES_MAX: usize = 65_527;
+
+// --- One connection --------------------------------------------------------------------------------------------
+
+/// Default for the bytes that may wait for one peer. At this mark the peer is not read from any more.
+pub const OUTBOX_HIGH_WATER_BYTES: u32 = 256 * 1024;
+/// Default for the waiting bytes at which reading from the peer starts again.
+pub const OUTBOX_LOW_WATER_BYTES: u32 = 64 * 1024;
+/// Default for private memory that all waiting bytes of one shard may take. A peer that does not read and asks for
+/// more is cut.
+pub const OUTBOX_BYTES_PER_SHARD: u64 = 256 * 1024 * 1024;
+/// Parts gathered into one send.
+pub const SEND_PARTS_MAX: usize = 64;
+/// Bytes of an unfinished frame that an inbox may carry over. A peer that needs more is cut.
+pub const INBOX_BYTES_MAX: usize = 64 * 1024;
+/// Copied bytes up to which small answers share one part of the outbox.
+pub const COPY_PART_BYTES: usize = 4096;
+
+/// Default for the longest silence of a connection in both directions before it is cut.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
+/// Default for the longest time a peer may take to read anything of what waits for it before it is cut.
+pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// Default for the time a peer has to close its side after we have closed ours.
+pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
+/// Default for the time that answers have to finish after a stop was asked for.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Shortest time-out that a configuration may ask for; shorter ones are mistakes.
+pub const TIMEOUT_MIN: Duration = Duration::from_millis(10);
+/// Longest time-out that a configuration may ask for: a week.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The grain of the timer wheel: deadlines are met at most this much late.
+pub const TIMER_TICK: Duration = Duration::from_millis(8);
+
+// --- Between shards --------------------------------------------------------------------------------------------
+
+/// Messages waiting in one shard's mailbox; a sender that finds it full keeps its message.
+pub const MAILBOX_MESSAGES: usize = 1024;
+
+// --- Logs ------------------------------------------------------------------------------------------------------
+
+/// Lines per second that events caused by peers may write, per shard and kind; the rest is counted.
+pub const LOG_LINES_PER_SECOND: u32 = 5;
+
+const _: () = assert!(OUTBOX_LOW_WATER_BYTES < OUTBOX_HIGH_WATER_BYTES);
+const _: () = assert!(RECEIVE_BUFFER_BYTES < OUTBOX_HIGH_WATER_BYTES);
+const _: () = assert!(OUTBOX_HIGH_WATER_BYTES as u64 * 64 < OUTBOX_BYTES_PER_SHARD);
+const _: () = assert!(RECEIVE_BUFFERS.is_power_of_two());
+const _: () = assert!(RECEIVE_BUFFERS_WHOLE.is_power_of_two());
+const _: () = assert!(DATAGRAM_BUFFERS.is_power_of_two());
+const _: () = assert!(DATAGRAM_BYTES_MAX + 128 < DATAGRAM_BUFFER_BYTES as usize);
+const _: () = assert!(COMPLETIONS.is_power_of_two() && COMPLETIONS <= 65_536);
+const _: () = assert!(SUBMISSIONS.is_power_of_two() && SUBMISSIONS <= COMPLETIONS);
+const _: () = assert!(COMPLETIONS_PER_TURN <= COMPLETIONS as usize);
+const _: () = assert!(TIMER_TICK.as_millis() < TIMEOUT_MIN.as_millis());
