@@ -1,0 +1,330 @@
+//! Receive buffers: memory that the kernel fills, and the move-only handles through which the rest reads it.
+//!
+//! A buffer goes round: it is provided to the kernel, filled by one receive (or, incrementally, by several), read
+//! through one [`RecvBuf`] per receive, and provided again when the kernel is done with it and the last handle is
+//! dropped. Dropping is the only way to return a handle, and a handle cannot be copied: so a buffer can be returned
+//! neither twice nor never. One `Pool` belongs to one shard; handles do not leave their thread.
+
+#![allow(unsafe_code, reason = "reads and writes memory that is shared with the kernel")]
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::ptr::{self, NonNull};
+use std::rc::Rc;
+use std::slice;
+
+use crate::sys::memory::Region;
+
+/// The buffers of one group.
+#[derive(Debug)]
+pub struct Pool(Rc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    region: Region,
+    buffer_bytes: u32,
+    buffers: Box<[Buffer]>,
+    /// Buffers that have come home and are to be provided to the kernel again.
+    returned: RefCell<Vec<u16>>,
+    /// Buffers that the kernel has, or can have at its next turn.
+    free: Cell<u16>,
+}
+
+/// What is known of one buffer.
+#[derive(Debug, Default)]
+struct Buffer {
+    /// Bytes that the kernel has filled since the buffer was provided.
+    filled: Cell<u32>,
+    /// Handles that read from it.
+    handles: Cell<u16>,
+    /// Whether the kernel may still write to it, behind `filled`.
+    provided: Cell<bool>,
+}
+
+impl Pool {
+    /// Maps `count` buffers of `buffer_bytes` each, all of them returned: the first [`Self::take_returned`] yields
+    /// them all.
+    ///
+    /// # Errors
+    /// What `mmap(2)` says.
+    pub fn new(count: u16, buffer_bytes: u32) -> io::Result<Self> {
+        let region = Region::new(usize::from(count) * buffer_bytes as usize)?;
+        let buffers = (0..count).map(|_| Buffer::default()).collect();
+        let returned = RefCell::new((0..count).rev().collect());
+        Ok(Self(Rc::new(Shared { region, buffer_bytes, buffers, returned, free: Cell::new(count) })))
+    }
+
+    /// How many buffers there are.
+    pub fn count(&self) -> u16 {
+        u16::try_from(self.0.buffers.len()).expect("`new` takes a u16")
+    }
+
+    /// Bytes of one buffer.
+    pub fn buffer_bytes(&self) -> u32 {
+        self.0.buffer_bytes
+    }
+
+    /// Buffers that nobody holds.
+    pub fn free(&self) -> u16 {
+        self.0.free.get()
+    }
+
+    /// Whether buffers wait to be provided again.
+    pub(super) fn has_returned(&self) -> bool {
+        !self.0.returned.borrow().is_empty()
+    }
+
+    /// The next buffer to provide to the kernel, with its address; the last one returned comes first, because it is
+    /// the likeliest to be in the cache.
+    pub(super) fn take_returned(&self) -> Option<(u16, NonNull<u8>)> {
+        let id = self.0.returned.borrow_mut().pop()?;
+        let buffer = self.0.buffer(id);
+        assert!(!buffer.provided.get(), "buffer {id} is provided twice");
+        assert_eq!(buffer.handles.get(), 0, "buffer {id} is provided while it is read");
+        buffer.filled.set(0);
+        buffer.provided.set(true);
+        Some((id, self.0.address(id, 0)))
+    }
+
+    /// Takes over the `bytes` bytes that the kernel has just written to buffer `id`. With `partly` the kernel goes
+    /// on filling the same buffer behind them (`IORING_CQE_F_BUF_MORE`).
+    pub(super) fn receive(&self, id: u16, bytes: u32, partly: bool) -> RecvBuf {
+        let buffer = self.0.buffer(id);
+        assert!(buffer.provided.get(), "the kernel filled buffer {id}, which it does not have");
+        let offset = buffer.filled.get();
+        let filled = offset.checked_add(bytes).filter(|filled| *filled <= self.0.buffer_bytes);
+        buffer.filled.set(filled.expect("the kernel stays within the buffer"));
+        buffer.handles.set(buffer.handles.get().checked_add(1).expect("a handle takes a byte of the buffer"));
+        if !partly {
+            buffer.provided.set(false);
+            self.0.free.set(self.0.free.get() - 1);
+        }
+        RecvBuf { pool: Rc::clone(&self.0), id, offset, bytes }
+    }
+
+    /// Gives back a buffer that a receive ended with and put nothing into.
+    pub(super) fn give_back(&self, id: u16, partly: bool) {
+        drop(self.receive(id, 0, partly));
+    }
+
+    /// Writes to the part of a provided buffer that is still unfilled: what a simulated kernel does.
+    pub(super) fn write(&self, id: u16, bytes: &[u8]) {
+        let buffer = self.0.buffer(id);
+        assert!(buffer.provided.get(), "only a provided buffer may be written");
+        let room = (self.0.buffer_bytes - buffer.filled.get()) as usize;
+        assert!(bytes.len() <= room, "a write stays within the buffer");
+        let target = self.0.address(id, buffer.filled.get());
+        // SAFETY: `target` starts the unfilled rest of buffer `id`, which has room for `bytes` (asserted above). No
+        // handle reads it, since handles cover filled bytes only, and `bytes` is a reference, so it does not overlap
+        // memory that no reference covers.
+        unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+    }
+
+    /// Bytes that still fit into a provided buffer.
+    pub(super) fn room(&self, id: u16) -> usize {
+        (self.0.buffer_bytes - self.0.buffer(id).filled.get()) as usize
+    }
+
+    /// Asserts that every buffer is at home: none filled and none read.
+    ///
+    /// # Panics
+    /// When a handle is still held somewhere.
+    pub fn assert_all_home(&self) {
+        assert_eq!(self.free(), self.count(), "a receive buffer is still held");
+        for (id, buffer) in self.0.buffers.iter().enumerate() {
+            assert_eq!(buffer.handles.get(), 0, "receive buffer {id} is still read");
+        }
+    }
+
+    /// Plants the bug that handles make impossible: buffer returned while the kernel still has it.
+    #[cfg(test)]
+    pub(crate) fn plant_double_return(&self, buffer: &RecvBuf) {
+        self.0.returned.borrow_mut().push(buffer.id);
+        self.0.returned.borrow_mut().push(buffer.id);
+    }
+}
+
+impl Shared {
+    fn buffer(&self, id: u16) -> &Buffer {
+        &self.buffers[usize::from(id)]
+    }
+
+    fn address(&self, id: u16, offset: u32) -> NonNull<u8> {
+        assert!(usize::from(id) < self.buffers.len(), "buffer {id} exists");
+        assert!(offset <= self.buffer_bytes, "an offset stays within the buffer");
+        let start = usize::from(id) * self.buffer_bytes as usize + offset as usize;
+        // SAFETY: the region has `count * buffer_bytes` bytes, and `id` and `offset` were checked against both, so
+        // the sum stays within (or one past the end of) that one mapping.
+        unsafe { self.region.base().add(start) }
+    }
+
+    fn release(&self, id: u16) {
+        let buffer = self.buffer(id);
+        let handles = buffer.handles.get().checked_sub(1).expect("a handle is released once");
+        buffer.handles.set(handles);
+        if handles == 0 && !buffer.provided.get() {
+            self.returned.borrow_mut().push(id);
+            self.free.set(self.free.get() + 1);
+        }
+    }
+}
+
+/// Bytes that one receive brought, where the kernel put them. Dropping it gives the memory back.
+pub struct RecvBuf {
+    pool: Rc<Shared>,
+    id: u16,
+    offset: u32,
+    bytes: u32,
+}
+
+impl RecvBuf {
+    /// Forgets the first `count` bytes, as after they were parsed or sent.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    #[expect(clippy::cast_possible_truncation, reason = "count is at most `bytes`, a u32")]
+    pub fn advance(&mut self, count: usize) {
+        assert!(count <= self.len(), "cannot advance by {count} of {} bytes", self.len());
+        self.offset += count as u32;
+        self.bytes -= count as u32;
+    }
+
+    /// Keeps the first `count` bytes only.
+    pub fn truncate(&mut self, count: usize) {
+        self.bytes = self.bytes.min(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// A second handle to some of the bytes, which keeps the buffer for as long as it lives.
+    ///
+    /// # Panics
+    /// When the range is not within the bytes.
+    #[must_use]
+    pub fn retain(&self, range: std::ops::Range<usize>) -> Self {
+        let handles = &self.pool.buffer(self.id).handles;
+        handles.set(handles.get().checked_add(1).expect("handles of one buffer are few"));
+        let mut part =
+            Self { pool: Rc::clone(&self.pool), id: self.id, offset: self.offset, bytes: self.bytes };
+        part.truncate(range.end);
+        part.advance(range.start);
+        part
+    }
+}
+
+impl Deref for RecvBuf {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        let start = self.pool.address(self.id, self.offset);
+        // SAFETY: the `bytes` bytes at `start` lie within buffer `id` (checked by `receive`, narrowed since), were
+        // written before the completion that made this handle, and are written again only after the buffer was
+        // provided again, which waits for this handle's drop. The mapping lives as long as `self.pool`.
+        unsafe { slice::from_raw_parts(start.as_ptr(), self.bytes as usize) }
+    }
+}
+
+impl Drop for RecvBuf {
+    fn drop(&mut self) {
+        self.pool.release(self.id);
+    }
+}
+
+impl fmt::Debug for RecvBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The bytes are the peer's; logs never show them.
+        write!(f, "RecvBuf(buffer {}, {} bytes at {})", self.id, self.bytes, self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provided(pool: &Pool) -> Vec<u16> {
+        std::iter::from_fn(|| pool.take_returned()).map(|(id, _)| id).collect()
+    }
+
+    #[test]
+    fn a_buffer_is_provided_again_only_when_its_handle_is_dropped() {
+        let pool = Pool::new(2, 64).unwrap();
+        assert_eq!(provided(&pool).len(), 2);
+        pool.write(1, b"hello");
+        let bytes = pool.receive(1, 5, false);
+        assert_eq!(&bytes[..], b"hello");
+        assert_eq!((pool.free(), provided(&pool)), (1, vec![]));
+        drop(bytes);
+        assert_eq!((pool.free(), provided(&pool)), (2, vec![1]));
+    }
+
+    #[test]
+    fn an_incremental_buffer_waits_for_its_last_byte_and_its_last_handle() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        pool.write(0, b"abc");
+        let first = pool.receive(0, 3, true);
+        pool.write(0, b"defgh");
+        let second = pool.receive(0, 5, false);
+        assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"defgh"[..]));
+        drop(second);
+        assert!(provided(&pool).is_empty(), "the first handle still reads");
+        drop(first);
+        assert_eq!(provided(&pool), [0]);
+        pool.assert_all_home();
+    }
+
+    #[test]
+    fn a_retained_part_outlives_its_origin() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        pool.write(0, b"abcdefgh");
+        let whole = pool.receive(0, 8, false);
+        let part = whole.retain(2..5);
+        drop(whole);
+        assert_eq!(&part[..], b"cde");
+        assert!(!pool.has_returned());
+        drop(part);
+        assert!(pool.has_returned());
+    }
+
+    #[test]
+    fn advancing_and_truncating_narrow_the_view() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        pool.write(0, b"abcdefgh");
+        let mut bytes = pool.receive(0, 8, false);
+        bytes.advance(3);
+        bytes.truncate(2);
+        assert_eq!(&bytes[..], b"de");
+    }
+
+    #[test]
+    fn the_pool_may_go_before_its_handles() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        pool.write(0, b"abc");
+        let bytes = pool.receive(0, 3, false);
+        drop(pool);
+        assert_eq!(&bytes[..], b"abc");
+    }
+
+    #[test]
+    #[should_panic(expected = "provided twice")]
+    fn a_planted_double_return_is_caught() {
+        let pool = Pool::new(2, 8).unwrap();
+        provided(&pool);
+        let bytes = pool.receive(0, 3, false);
+        pool.plant_double_return(&bytes);
+        drop(bytes);
+        provided(&pool);
+    }
+
+    #[test]
+    #[should_panic(expected = "which it does not have")]
+    fn a_completion_for_a_buffer_that_is_read_is_caught() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        let _held = pool.receive(0, 8, false);
+        drop(pool.receive(0, 1, false));
+    }
+}

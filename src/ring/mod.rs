@@ -1,0 +1,130 @@
+//! Submit and complete: the only place that speaks with io_uring.
+//!
+//! [`Kernel`] is what the rest of the server knows of it: operations go in, completions come out. It has two forms
+//! now, [`Uring`] and the simulated [`sim::Sim`]; a third, by readiness (`epoll`), has its place beside them in
+//! `ring/epoll.rs` for hosts that forbid io_uring. The ring knows no connection and no protocol.
+//!
+//! What the kernel may still touch is owned here: an operation gives its bytes away when it is pushed and its
+//! completion brings them home, so whoever waits for the completion cannot free them early.
+
+pub mod buffers;
+mod completion;
+mod datagram;
+mod features;
+mod files;
+mod leases;
+mod op;
+mod provided;
+mod raw;
+pub mod sim;
+mod token;
+mod uring;
+
+use std::collections::VecDeque;
+
+pub use self::buffers::RecvBuf;
+pub use self::completion::{
+    AcceptError, Accepted, Completion, ConnectError, Errno, Outcome, ReceiveError, Received, SendError,
+};
+pub use self::datagram::Datagram;
+pub use self::features::Capabilities;
+pub use self::files::Descriptor;
+pub use self::leases::{Gather, Part};
+pub use self::op::{Bell, Op, Refused};
+pub use self::token::{Generation, Kind, Token};
+pub use self::uring::{Setup, Uring};
+use crate::sys::clock::Time;
+
+/// What a shard asks of a kernel: the real one, or one that is simulated.
+///
+/// The order of a turn is: [`push`](Self::push) what the last turn produced, [`submit_and_wait`](Self::submit_and_wait)
+/// once, [`collect`](Self::collect), act on what was collected.
+pub trait Kernel {
+    /// Queues an operation.
+    ///
+    /// # Errors
+    /// Gives it back when the queue is full and cannot be emptied now. Try again in the next turn.
+    #[expect(
+        clippy::result_large_err,
+        reason = "the refused operation comes back whole, and refusals are rare"
+    )]
+    fn push(&mut self, op: Op) -> Result<(), Refused>;
+
+    /// Submits all that was pushed and waits as told: one system call.
+    ///
+    /// # Errors
+    /// When the ring itself fails; the shard cannot go on then.
+    fn submit_and_wait(&mut self, wait: Wait) -> Result<(), RingError>;
+
+    /// Moves at most `max` completions to the end of `ready`, and returns how many it were.
+    fn collect(&mut self, ready: &mut VecDeque<Completion>, max: usize) -> usize;
+
+    /// What this kernel can do.
+    fn capabilities(&self) -> Capabilities;
+
+    /// The stream receive buffers.
+    fn buffers(&self) -> BufferLevel;
+
+    /// What the ring counted since it was made.
+    fn counts(&self) -> RingCounts;
+
+    /// Where others ring to wake this ring.
+    fn bell(&self) -> Bell;
+
+    /// The time, as this kernel sees it.
+    fn now(&self) -> Time;
+}
+
+/// How long to wait for a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Not at all: there is work to do.
+    No,
+    /// Until there is one, or until this moment.
+    Until(Option<Time>),
+}
+
+/// How full the pool of receive buffers is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BufferLevel {
+    /// Buffers that nobody holds.
+    pub free: u16,
+    /// All buffers.
+    pub total: u16,
+}
+
+/// What a ring counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RingCounts {
+    /// System calls to submit and wait.
+    pub enters: u64,
+    /// Entries submitted.
+    pub submissions: u64,
+    /// Times the submission queue was full and was submitted ahead of its time.
+    pub queue_full: u64,
+    /// Turns in which the completion queue had overflowed into the kernel's memory.
+    pub overflows: u64,
+}
+
+/// Why a ring cannot be made, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RingError {
+    /// The kernel refuses to make a ring.
+    #[error("io_uring_setup: {0}")]
+    Setup(Errno),
+    /// The kernel refuses to register something with the ring.
+    #[error("io_uring_register ({what}): {errno}")]
+    Register {
+        /// What was to be registered.
+        what: &'static str,
+        /// The kernel's answer.
+        errno: Errno,
+    },
+    /// The kernel lacks something that we cannot do without.
+    #[error("the kernel lacks {0}, which Linux has since 6.1")]
+    Missing(&'static str),
+    /// The kernel refuses to enter the ring.
+    #[error("io_uring_enter: {0}")]
+    Enter(Errno),
+}

@@ -1,0 +1,342 @@
+//! The real kernel, through io_uring.
+//!
+//! One ring per thread, made and used by that thread alone. `push.rs` turns operations into submission entries and
+//! parks what they lend; `translate.rs` turns completion entries into completions and brings home what was lent.
+
+#![allow(unsafe_code, reason = "gives the kernel addresses")]
+
+mod push;
+mod translate;
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+use io_uring::squeue::Entry;
+use io_uring::{IoUring, cqueue};
+
+use self::push::Loans;
+use super::buffers::Pool;
+use super::completion::{Completion, Errno};
+use super::features::{Capabilities, SetupFlags};
+use super::files::Descriptor;
+use super::op::{Bell, Op, Refused};
+use super::provided::Provided;
+use super::raw::{self, Entrance, Waiting};
+use super::token::{Generation, Kind, Token};
+use super::{BufferLevel, Kernel, RingCounts, RingError, Wait};
+use crate::limits;
+use crate::sys::clock::{self, Time};
+
+/// The group of stream receive buffers.
+const STREAM_GROUP: u16 = 0;
+/// The group of datagram buffers.
+const DATAGRAM_GROUP: u16 = 1;
+/// How long a closing ring waits for the kernel to let go of its memory before that memory is given up.
+const QUIET_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How a ring is to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Entries of the submission queue.
+    pub submissions: u32,
+    /// Entries of the completion queue.
+    pub completions: u32,
+    /// Places for direct descriptors.
+    pub files: u32,
+    /// Stream receive buffers: their number, a power of two, and their bytes.
+    pub stream_buffers: (u16, u32),
+    /// Datagram buffers: their number, a power of two, and their bytes; none when no datagram will be received.
+    pub datagram_buffers: Option<(u16, u32)>,
+    /// What the kernel was found to be able to do.
+    pub capabilities: Capabilities,
+}
+
+impl Setup {
+    /// The ring of a shard: for this many connections and listeners, with or without datagrams.
+    pub fn shard(capabilities: Capabilities, files: u32, datagrams: bool) -> Self {
+        let stream_buffers = if capabilities.incremental_buffers {
+            (limits::RECEIVE_BUFFERS, limits::RECEIVE_BUFFER_BYTES)
+        } else {
+            (limits::RECEIVE_BUFFERS_WHOLE, limits::RECEIVE_BUFFER_BYTES_WHOLE)
+        };
+        let datagram_buffers = (limits::DATAGRAM_BUFFERS, limits::DATAGRAM_BUFFER_BYTES);
+        Self {
+            submissions: limits::SUBMISSIONS,
+            completions: limits::COMPLETIONS,
+            files,
+            stream_buffers,
+            datagram_buffers: datagrams.then_some(datagram_buffers),
+            capabilities,
+        }
+    }
+}
+
+/// A ring of this thread.
+///
+/// When it is dropped it first ends all operations, and memory that the kernel does not let go of is leaked rather
+/// than freed.
+pub struct Uring {
+    /// Closed first (see `drop`): the fields below hold memory that the kernel knows.
+    ring: ManuallyDrop<IoUring>,
+    memory: ManuallyDrop<Memory>,
+    entrance: Entrance,
+    capabilities: Capabilities,
+    counts: RingCounts,
+    /// Operations that the kernel has and that will still answer.
+    in_flight: usize,
+}
+
+/// Memory that the kernel knows the addresses of.
+struct Memory {
+    streams: Provided,
+    datagrams: Option<Provided>,
+    loans: Loans,
+}
+
+impl Uring {
+    /// Makes a ring for this thread.
+    ///
+    /// # Errors
+    /// Says which step the kernel refused, and why.
+    pub fn new(setup: &Setup) -> Result<Self, RingError> {
+        let capabilities = setup.capabilities;
+        let ring = build(setup.submissions, setup.completions, capabilities.setup_flags)?;
+        let submitter = ring.submitter();
+        submitter.register_files_sparse(setup.files).map_err(registering("direct descriptors"))?;
+        let group = |(count, bytes), group, incremental| {
+            let pool = Pool::new(count, bytes)?;
+            Provided::register(&submitter, pool, group, incremental)
+        };
+        let registering = registering("receive buffers");
+        let streams = group(setup.stream_buffers, STREAM_GROUP, capabilities.incremental_buffers);
+        let streams = streams.map_err(&registering)?;
+        let datagrams = setup.datagram_buffers.map(|buffers| group(buffers, DATAGRAM_GROUP, false));
+        let datagrams = datagrams.transpose().map_err(&registering)?;
+        let descriptor = ring.as_raw_fd();
+        let entrance = match capabilities.registered_ring {
+            true => raw::register_ring(descriptor).unwrap_or(Entrance::Descriptor(descriptor)),
+            false => Entrance::Descriptor(descriptor),
+        };
+        Ok(Self {
+            ring: ManuallyDrop::new(ring),
+            memory: ManuallyDrop::new(Memory { streams, datagrams, loans: Loans::new() }),
+            entrance,
+            capabilities,
+            counts: RingCounts::default(),
+            in_flight: 0,
+        })
+    }
+
+    /// Whether the ring is entered by its registered index.
+    pub fn is_registered(&self) -> bool {
+        matches!(self.entrance, Entrance::Registered(_))
+    }
+
+    /// Takes a socket into the ring's table, at this place. From now on the table owns it.
+    ///
+    /// # Errors
+    /// What the kernel says: the place does not exist.
+    pub fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
+        // A non-blocking socket would make operations fail where they should wait.
+        let socket = socket2::Socket::from(socket);
+        socket.set_nonblocking(false)?;
+        self.ring.submitter().register_files_update(place, &[socket.as_raw_fd()])?;
+        Ok(Descriptor::new(place))
+    }
+
+    /// Bytes of one datagram, at most.
+    pub fn datagram_bytes_max(&self) -> usize {
+        self.memory
+            .datagrams
+            .as_ref()
+            .map_or(0, |datagrams| datagrams.pool.buffer_bytes() as usize - super::datagram::HEADER_BYTES)
+    }
+
+    /// The datagram buffers.
+    pub fn datagram_buffers(&self) -> Option<&Pool> {
+        self.memory.datagrams.as_ref().map(|datagrams| &datagrams.pool)
+    }
+
+    /// The stream buffers.
+    pub fn stream_buffers(&self) -> &Pool {
+        &self.memory.streams.pool
+    }
+
+    /// Makes room for so many entries, by submitting what is queued if need be.
+    fn make_room(&mut self, entries: usize) -> bool {
+        if self.room() < entries {
+            self.counts.queue_full += 1;
+            // An error shows again, and is reported, when the turn submits.
+            let _ = self.enter(Waiting::No);
+        }
+        entries <= self.room()
+    }
+
+    fn room(&mut self) -> usize {
+        let queue = self.ring.submission();
+        queue.capacity() - queue.len()
+    }
+
+    fn enter(&mut self, waiting: Waiting) -> Result<(), Errno> {
+        self.memory.streams.publish();
+        if let Some(datagrams) = &mut self.memory.datagrams {
+            datagrams.publish();
+        }
+        let queued = self.ring.submission().len();
+        let queued = u32::try_from(queued).expect("a queue has at most 32768 entries");
+        self.counts.enters += 1;
+        let taken = raw::enter(self.entrance, queued, waiting)?;
+        self.counts.submissions += u64::from(taken);
+        Ok(())
+    }
+
+    fn push_entry(&mut self, entry: &Entry) {
+        // SAFETY: `push` needs every address in `entry` to stay valid until its last completion. All addresses point
+        // into `self.memory`: to parts and headers parked in `loans` under this token, which only `translate` takes
+        // out, after that completion; `drop` closes the ring before it frees, or leaks, the rest.
+        let pushed = unsafe { self.ring.submission().push(entry) };
+        pushed.expect("there is room: `make_room` came first");
+        self.in_flight += 1;
+    }
+
+    /// Ends everything the kernel works on, and waits until it has let go. Returns whether it has.
+    fn quiet(&mut self) -> bool {
+        let deadline = clock::now().saturating_add(QUIET_TIMEOUT);
+        let mut home = VecDeque::new();
+        if 0 < self.in_flight && self.make_room(1) {
+            let all = io_uring::types::CancelBuilder::any();
+            let token = Token::new(Kind::Cancel, 0, Generation::default());
+            let entry = io_uring::opcode::AsyncCancel2::new(all).build();
+            self.push_entry(&entry.user_data(token.bits()));
+        }
+        while 0 < self.in_flight {
+            let left = deadline.saturating_since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            let _ = self.enter(Waiting::AtMost(left));
+            while 0 < self.collect(&mut home, limits::COMPLETIONS_PER_TURN) {
+                home.clear();
+            }
+        }
+        true
+    }
+}
+
+impl Kernel for Uring {
+    fn push(&mut self, op: Op) -> Result<(), Refused> {
+        if !self.make_room(op.entries()) {
+            return Err(Refused(op));
+        }
+        self.push_op(op);
+        Ok(())
+    }
+
+    fn submit_and_wait(&mut self, wait: Wait) -> Result<(), RingError> {
+        if self.ring.submission().cq_overflow() {
+            self.counts.overflows += 1;
+        }
+        let waiting = match wait {
+            Wait::Until(_) if !self.ring.completion().is_empty() => Waiting::No,
+            Wait::No => Waiting::No,
+            Wait::Until(None) => Waiting::Forever,
+            Wait::Until(Some(deadline)) => Waiting::AtMost(deadline.saturating_since(clock::now())),
+        };
+        match self.enter(waiting) {
+            Ok(()) => Ok(()),
+            // Time is up; a signal came; or the kernel wants its completions collected before it takes more.
+            Err(Errno(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)) => Ok(()),
+            Err(errno) => Err(RingError::Enter(errno)),
+        }
+    }
+
+    fn collect(&mut self, ready: &mut VecDeque<Completion>, max: usize) -> usize {
+        let mut collected = 0;
+        for entry in self.ring.completion().take(max) {
+            collected += 1;
+            if let Some(completion) = self.memory.translate(&entry) {
+                let ours = completion.token.kind() != Kind::Doorbell;
+                self.in_flight -= usize::from(ours && !completion.more);
+                ready.push_back(completion);
+            }
+        }
+        collected
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
+    fn buffers(&self) -> BufferLevel {
+        let pool = &self.memory.streams.pool;
+        BufferLevel { free: pool.free(), total: pool.count() }
+    }
+
+    fn counts(&self) -> RingCounts {
+        self.counts
+    }
+
+    fn bell(&self) -> Bell {
+        Bell(self.ring.as_raw_fd())
+    }
+
+    fn now(&self) -> Time {
+        clock::now()
+    }
+}
+
+impl Drop for Uring {
+    fn drop(&mut self) {
+        let quiet = self.quiet();
+        raw::unregister_ring(self.ring.as_raw_fd(), self.entrance);
+        // SAFETY: `ring` is dropped here only, and not used afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.ring) };
+        if quiet {
+            // SAFETY: `memory` is dropped here only. The kernel has answered every operation and the ring is closed,
+            // so that nobody else knows these addresses.
+            unsafe { ManuallyDrop::drop(&mut self.memory) };
+        }
+    }
+}
+
+/// Makes a ring with these flags.
+fn build(submissions: u32, completions: u32, flags: SetupFlags) -> Result<IoUring, RingError> {
+    let mut builder = IoUring::builder();
+    builder.dontfork().setup_clamp().setup_submit_all().setup_cqsize(completions);
+    match flags {
+        SetupFlags::DeferredNoArray => {
+            builder.setup_single_issuer().setup_defer_taskrun().setup_no_sqarray();
+        }
+        SetupFlags::Deferred => {
+            builder.setup_single_issuer().setup_defer_taskrun();
+        }
+        SetupFlags::Cooperative => {
+            builder.setup_coop_taskrun();
+        }
+    }
+    builder.build(submissions).map_err(|error| RingError::Setup(errno_of(&error)))
+}
+
+fn registering(what: &'static str) -> impl Fn(io::Error) -> RingError {
+    move |error| RingError::Register { what, errno: errno_of(&error) }
+}
+
+fn errno_of(error: &io::Error) -> Errno {
+    Errno(error.raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// The token for a completion that answers nobody: the ring's own bookkeeping.
+pub(super) fn token_of(entry: &cqueue::Entry) -> Option<Token> {
+    Token::from_bits(entry.user_data())
+}
+
+/// The descriptor by which other threads ring at a ring.
+pub(super) fn bell_descriptor(bell: Bell) -> RawFd {
+    bell.0
+}
+
+#[cfg(test)]
+mod tests;
