@@ -237,6 +237,16 @@ impl fmt::Debug for RecvBuf {
     }
 }
 
+/// A received buffer with these bytes, as a kernel would have filled it.
+#[cfg(test)]
+pub(crate) fn test_buffer(bytes: &[u8]) -> RecvBuf {
+    let length = u32::try_from(bytes.len()).expect("test data is short");
+    let pool = Pool::new(1, length.max(1)).expect("memory for a test");
+    let (id, _) = pool.take_returned().expect("a new pool has its buffers");
+    pool.write(id, bytes);
+    pool.receive(id, length, false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,458 @@
+//! One socket's life: what state it is in, what is armed, what is in flight, and what it wants next.
+//!
+//! ```text
+//!          end asked for,               all sent,             peer ended,
+//!  Open ──────────────────▶ Finishing ────────────▶ Lingering ────────────▶ Closing ──▶ gone
+//!    │                          │      our FIN          │      or too late      ▲   nothing in flight
+//!    └──────────────────────────┴─────────────────cut───┴───────────────────────┘
+//! ```
+//!
+//! A connection decides and does nothing itself: news is told to it by the `handle_*` methods, and
+//! [`Connection::next_action`] says, until it has nothing more to say, what the shard must ask of the ring. So every
+//! rule of a socket's life stands here, without a kernel.
+
+mod datagram;
+mod inbox;
+mod listener;
+mod outbox;
+mod table;
+pub mod timers;
+
+use std::time::Duration;
+
+pub use self::datagram::{DatagramSocket, Replies};
+pub use self::inbox::{Inbox, InboxFull};
+pub use self::listener::{Backoff, Listener};
+pub use self::outbox::{Delivery, Outbox, delivery};
+pub use self::table::{ConnectionId, Table};
+use crate::limits;
+use crate::ring::{Descriptor, Gather, ReceiveError, RecvBuf, SendError};
+use crate::sys::address::Peer;
+use crate::sys::clock::Time;
+
+/// The bounds of each connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Waiting bytes at which the peer is not read from any more.
+    pub high_water_bytes: usize,
+    /// Waiting bytes at which reading starts again.
+    pub low_water_bytes: usize,
+    /// Longest silence.
+    pub idle_timeout: Duration,
+    /// Longest time without the peer reading what waits for it.
+    pub stall_timeout: Duration,
+    /// Longest wait for the peer's end after ours.
+    pub linger_timeout: Duration,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            high_water_bytes: limits::OUTBOX_HIGH_WATER_BYTES as usize,
+            low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES as usize,
+            idle_timeout: limits::IDLE_TIMEOUT,
+            stall_timeout: limits::STALL_TIMEOUT,
+            linger_timeout: limits::LINGER_TIMEOUT,
+        }
+    }
+}
+
+/// Where in its life a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Bytes go both ways.
+    Open,
+    /// Nothing more is read; what waits is sent, then our side ends.
+    Finishing,
+    /// Our side has ended; what the peer still sends is thrown away until it ends too. Without this a close while
+    /// bytes are unread sends RST, and what we sent last may be lost on its way (RFC 1122, 4.2.2.13).
+    Lingering,
+    /// The descriptor is being closed.
+    Closing,
+}
+
+/// Why a connection was ended before its peer or its service ended it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// It was silent for too long.
+    Idle,
+    /// It did not read what waited for it.
+    Stalled,
+    /// It did not end its side in time after we ended ours.
+    Linger,
+    /// It needed private memory while the shard's bound was reached.
+    OutboxFull,
+    /// It sent an unfinished frame of more than the bound.
+    InboxFull,
+    /// The drain deadline came.
+    Drain,
+    /// The server has all the connections it may have.
+    Refused,
+    /// The service gave it up.
+    Service,
+    /// An error that no rule foresees.
+    Unexpected,
+}
+
+/// What is to be asked of the ring for a connection.
+#[derive(Debug)]
+pub enum Action {
+    /// Receive, with credit for so many bytes.
+    Receive {
+        /// Bytes the peer may send before it is looked at again.
+        credit: u32,
+        /// Wait for bytes before a buffer is taken.
+        wait_first: bool,
+    },
+    /// Stop receiving.
+    Pause,
+    /// Send.
+    Send {
+        /// The bytes.
+        gather: Gather,
+        /// Whether the kernel may wait with them.
+        wait: bool,
+    },
+    /// End our side.
+    Shutdown,
+    /// Close. Two answers come.
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Receiving {
+    /// Not armed.
+    No,
+    /// Armed; the kernel answers until it says otherwise.
+    Armed,
+    /// Armed, and asked to end.
+    Ending,
+    /// Not armed, because no receive buffer was free.
+    Starved,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    No,
+    /// In flight: takes what fits at once, and comes home.
+    Trying,
+    /// In flight: the kernel waits for the peer with it.
+    Waiting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OurEnd {
+    Open,
+    Ending,
+    Ended,
+}
+
+/// One socket's life.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its place in the ring's table of descriptors.
+    pub descriptor: Descriptor,
+    /// Who the peer is.
+    pub peer: Peer,
+    /// Which listener it came through.
+    pub listener: u16,
+    /// When it was accepted.
+    pub since: Time,
+    /// What came in and is not consumed.
+    pub inbox: Inbox,
+    /// What waits for the peer.
+    pub outbox: Outbox,
+    state: State,
+    receiving: Receiving,
+    sending: Sending,
+    our_end: OurEnd,
+    /// Whether the peer has ended its side.
+    peer_ended: bool,
+    /// Whether a starved receive waits for bytes before it takes a buffer.
+    wait_first: bool,
+    /// Bytes the kernel may still receive before it stops by itself.
+    credit: usize,
+    /// Cancels and closes in flight.
+    other_in_flight: u8,
+    close_pushed: bool,
+    /// Last byte in either direction.
+    last_active: Time,
+    /// Since when the deadline of the state runs; for a stalled outbox, since the peer last read something.
+    deadline_since: Time,
+    /// Whether the shard has it on its list of connections to settle.
+    pub(crate) dirty: bool,
+    /// Private bytes that the shard has counted for it.
+    pub(crate) charged_bytes: usize,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(descriptor: Descriptor, peer: Peer, listener: u16, now: Time) -> Self {
+        Self {
+            descriptor,
+            peer,
+            listener,
+            since: now,
+            inbox: Inbox::default(),
+            outbox: Outbox::default(),
+            state: State::Open,
+            receiving: Receiving::No,
+            sending: Sending::No,
+            our_end: OurEnd::Open,
+            peer_ended: false,
+            wait_first: false,
+            credit: 0,
+            other_in_flight: 0,
+            close_pushed: false,
+            last_active: now,
+            deadline_since: now,
+            dirty: false,
+            charged_bytes: 0,
+        }
+    }
+
+    /// Where in its life it is.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the peer has ended its side.
+    pub fn peer_ended(&self) -> bool {
+        self.peer_ended
+    }
+
+    /// Whether everything that the peer sent has been read as far as we know, and answered.
+    pub fn is_caught_up(&self) -> bool {
+        self.outbox.is_empty() && self.inbox.is_empty() && self.receiving == Receiving::Armed
+    }
+
+    /// Whether it waits for a receive buffer.
+    pub fn is_starved(&self) -> bool {
+        self.receiving == Receiving::Starved
+    }
+
+    /// Whether it is over: closed, and nothing in flight.
+    pub fn is_over(&self) -> bool {
+        self.close_pushed && self.in_flight() == 0
+    }
+
+    /// Operations in flight.
+    pub fn in_flight(&self) -> u32 {
+        let receiving = matches!(self.receiving, Receiving::Armed | Receiving::Ending);
+        u32::from(receiving)
+            + u32::from(self.sending != Sending::No)
+            + u32::from(self.our_end == OurEnd::Ending)
+            + u32::from(self.other_in_flight)
+    }
+
+    // --- News ---------------------------------------------------------------------------------------------------
+
+    /// A receive answered. Returns the bytes if they are to be read: after our end they are thrown away.
+    pub fn handle_bytes(&mut self, bytes: RecvBuf, more: bool, now: Time) -> Option<RecvBuf> {
+        self.credit = self.credit.saturating_sub(bytes.len());
+        self.handle_receive_over(more);
+        self.last_active = now;
+        (self.state == State::Open).then_some(bytes)
+    }
+
+    /// The peer ended its side.
+    pub fn handle_end(&mut self, more: bool, now: Time) {
+        self.handle_receive_over(more);
+        self.peer_ended = true;
+        self.last_active = now;
+    }
+
+    /// A receive failed. Returns why the connection ends, if it does.
+    pub fn handle_receive_error(&mut self, error: ReceiveError, more: bool) -> Option<ReceiveError> {
+        self.handle_receive_over(more);
+        match error {
+            ReceiveError::Cancelled => None,
+            ReceiveError::NoBuffers => {
+                if self.receiving == Receiving::No {
+                    self.receiving = Receiving::Starved;
+                }
+                None
+            }
+            other => {
+                self.peer_ended = true;
+                Some(other)
+            }
+        }
+    }
+
+    fn handle_receive_over(&mut self, more: bool) {
+        if !more {
+            self.receiving = Receiving::No;
+        }
+    }
+
+    /// A receive buffer is free again.
+    pub fn handle_buffers_free(&mut self) {
+        if self.receiving == Receiving::Starved {
+            self.receiving = Receiving::No;
+            self.wait_first = true;
+        }
+    }
+
+    /// A send answered, of which the kernel took `result` bytes. Returns why the connection ends, if it does.
+    pub fn handle_sent(
+        &mut self,
+        gather: Gather,
+        result: Result<usize, SendError>,
+        now: Time,
+    ) -> Option<SendError> {
+        self.sending = Sending::No;
+        let sent = result.unwrap_or(0);
+        self.outbox.sent(gather, sent);
+        if 0 < sent {
+            self.last_active = now;
+            self.deadline_since = now;
+        }
+        match result {
+            Ok(_) | Err(SendError::WouldBlock | SendError::Cancelled | SendError::NoMemory) => None,
+            Err(other) => Some(other),
+        }
+    }
+
+    /// Our side has ended, or could not be.
+    pub fn handle_shut_down(&mut self, now: Time) {
+        self.our_end = OurEnd::Ended;
+        if self.state == State::Finishing {
+            self.enter(State::Lingering, now);
+        }
+    }
+
+    /// A cancel or a half of a close answered.
+    pub fn handle_other(&mut self) {
+        self.other_in_flight = self.other_in_flight.checked_sub(1).expect("each is answered once");
+    }
+
+    // --- Decisions of others ------------------------------------------------------------------------------------
+
+    /// Ends the connection in order: what waits is sent, then our side ends, then the peer's.
+    pub fn finish(&mut self, now: Time) {
+        if self.state == State::Open {
+            self.inbox = Inbox::default();
+            self.enter(State::Finishing, now);
+        }
+    }
+
+    /// Ends the connection at once. What waits is lost.
+    pub fn cut(&mut self, now: Time) {
+        if self.state != State::Closing {
+            self.inbox = Inbox::default();
+            self.outbox.clear();
+            self.enter(State::Closing, now);
+        }
+    }
+
+    fn enter(&mut self, state: State, now: Time) {
+        self.state = state;
+        self.deadline_since = now;
+    }
+
+    // --- What follows -------------------------------------------------------------------------------------------
+
+    /// The next thing to ask of the ring; call until there is none. What is returned counts as in flight.
+    pub fn next_action(&mut self, bounds: &Bounds, now: Time) -> Option<Action> {
+        self.advance_state(now);
+        if self.state == State::Closing {
+            return self.next_close();
+        }
+        self.next_send(now).or_else(|| self.next_end()).or_else(|| self.next_receive(bounds))
+    }
+
+    /// Moves on when the state has done its work.
+    fn advance_state(&mut self, now: Time) {
+        let all_sent = self.outbox.is_empty() && self.sending == Sending::No;
+        let done = match self.state {
+            State::Open | State::Closing => false,
+            // Both have nothing more to say, so that a close sends FIN: nothing is unread.
+            State::Finishing => all_sent && self.peer_ended && self.our_end != OurEnd::Ending,
+            State::Lingering => self.peer_ended,
+        };
+        if done {
+            self.enter(State::Closing, now);
+        }
+    }
+
+    fn next_close(&mut self) -> Option<Action> {
+        if self.close_pushed {
+            self.outbox.clear();
+            return None;
+        }
+        self.close_pushed = true;
+        self.other_in_flight += 2;
+        Some(Action::Close)
+    }
+
+    fn next_send(&mut self, now: Time) -> Option<Action> {
+        if self.sending != Sending::No || !self.outbox.has_queued() {
+            return None;
+        }
+        let wait = self.outbox.is_stalled();
+        self.sending = if wait { Sending::Waiting } else { Sending::Trying };
+        if !wait {
+            self.deadline_since = now;
+        }
+        Some(Action::Send { gather: self.outbox.take_send(), wait })
+    }
+
+    fn next_end(&mut self) -> Option<Action> {
+        let all_sent = self.outbox.is_empty() && self.sending == Sending::No;
+        if self.state != State::Finishing || !all_sent || self.our_end != OurEnd::Open {
+            return None;
+        }
+        self.our_end = OurEnd::Ending;
+        Some(Action::Shutdown)
+    }
+
+    fn next_receive(&mut self, bounds: &Bounds) -> Option<Action> {
+        let pending = self.outbox.pending_bytes();
+        let discards = self.state != State::Open;
+        match self.receiving {
+            Receiving::Armed if bounds.high_water_bytes < pending && !discards => {
+                self.receiving = Receiving::Ending;
+                self.other_in_flight += 1;
+                Some(Action::Pause)
+            }
+            Receiving::No if !self.peer_ended && (discards || pending <= bounds.low_water_bytes) => {
+                self.receiving = Receiving::Armed;
+                self.credit = bounds.high_water_bytes.saturating_sub(pending).max(1);
+                let credit = u32::try_from(self.credit).unwrap_or(u32::MAX);
+                let wait_first = std::mem::take(&mut self.wait_first);
+                Some(Action::Receive { credit, wait_first })
+            }
+            Receiving::No | Receiving::Armed | Receiving::Ending | Receiving::Starved => None,
+        }
+    }
+
+    /// When it is to be cut if nothing happens, and why. Early is harmless: ask again then.
+    pub fn deadline(&self, bounds: &Bounds) -> Option<(Time, Cut)> {
+        let stalled = (self.deadline_since.saturating_add(bounds.stall_timeout), Cut::Stalled);
+        match self.state {
+            State::Open | State::Finishing if !self.outbox.is_empty() => Some(stalled),
+            State::Open => Some((self.last_active.saturating_add(bounds.idle_timeout), Cut::Idle)),
+            State::Finishing | State::Lingering => {
+                Some((self.deadline_since.saturating_add(bounds.linger_timeout), Cut::Linger))
+            }
+            State::Closing => None,
+        }
+    }
+
+    /// Plants the bug of a slot that is freed while operations are in flight.
+    #[cfg(test)]
+    pub(crate) fn plant_early_free(&mut self) {
+        self.receiving = Receiving::No;
+        self.sending = Sending::No;
+        self.other_in_flight = 0;
+    }
+
+    /// Plants the bug of a receive that is believed to be armed.
+    #[cfg(test)]
+    pub(crate) fn plant_lost_rearm(&mut self) {
+        if self.receiving == Receiving::No {
+            self.receiving = Receiving::Ending;
+        }
+    }
+}

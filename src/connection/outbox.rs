@@ -1,0 +1,273 @@
+//! Bytes that wait for the peer.
+//!
+//! Services write parts here during a turn; at its end they leave in one gathered send, and one send at most is in
+//! flight. Small parts are copied together, received buffers are lent, shared bytes are shared. A send first takes
+//! what fits at once, so that what is lent comes home in the next turn. When the peer does not keep up the outbox is
+//! *stalled*: from then on the kernel waits with the rest, and whether received buffers may wait with it is decided
+//! by how many are free ([`delivery`]).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::limits;
+use crate::ring::{BufferLevel, Gather, Part, RecvBuf};
+
+/// What waits for one peer.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    /// What came home from a send that did not take all of it. It goes first.
+    rest: Gather,
+    /// What was written since.
+    queued: Vec<Part>,
+    /// An empty vector that keeps its memory for the next send.
+    spare: Vec<Part>,
+    /// Bytes of all parts, with those in flight.
+    pending_bytes: usize,
+    /// Bytes of copied parts, with those in flight: the private memory of this peer.
+    copied_bytes: usize,
+    /// Whether the last send could not take everything at once.
+    stalled: bool,
+}
+
+/// How received bytes wait for a peer who does not keep up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// In the buffer they came in.
+    Lend,
+    /// Copied, so that the buffer is free.
+    Copy,
+}
+
+/// Copies when the shared buffers run low, so that slow readers cannot starve the others.
+pub fn delivery(level: BufferLevel) -> Delivery {
+    let reserve = level.total / limits::RECEIVE_BUFFERS_RESERVE_DIVISOR;
+    if reserve < level.free { Delivery::Lend } else { Delivery::Copy }
+}
+
+impl Outbox {
+    /// Writes a copy of `bytes`.
+    pub fn write(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.pending_bytes += bytes.len();
+        self.copied_bytes += bytes.len();
+        if let Some(Part::Copied(tail, _)) = self.queued.last_mut()
+            && tail.len() + bytes.len() <= limits::COPY_PART_BYTES
+        {
+            tail.extend_from_slice(bytes);
+        } else {
+            self.queued.push(Part::Copied(bytes.to_vec(), 0));
+        }
+    }
+
+    /// Sends received bytes on, from the buffer they came in.
+    pub fn send_received(&mut self, bytes: RecvBuf) {
+        if !bytes.is_empty() {
+            self.pending_bytes += bytes.len();
+            self.queued.push(Part::Received(bytes));
+        }
+    }
+
+    /// Sends some of the bytes that many peers share.
+    pub fn send_shared(&mut self, bytes: Arc<[u8]>, range: Range<usize>) {
+        if !range.is_empty() {
+            self.pending_bytes += range.len();
+            self.queued.push(Part::Shared(bytes, range));
+        }
+    }
+
+    /// Bytes that the peer has not yet been sent, with those in flight.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// Bytes that are private copies for this peer, with those in flight.
+    pub fn copied_bytes(&self) -> usize {
+        self.copied_bytes
+    }
+
+    /// Whether nothing waits and nothing is in flight.
+    pub fn is_empty(&self) -> bool {
+        self.pending_bytes == 0
+    }
+
+    /// Whether the peer does not keep up.
+    pub fn is_stalled(&self) -> bool {
+        self.stalled
+    }
+
+    /// Whether there is something that is not in flight.
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.rest.is_empty() || !self.queued.is_empty()
+    }
+
+    /// The parts of the next send.
+    pub(crate) fn take_send(&mut self) -> Gather {
+        if !self.rest.is_empty() {
+            return std::mem::take(&mut self.rest);
+        }
+        debug_assert!(self.spare.is_empty(), "a spare vector holds nothing");
+        let mut parts = std::mem::take(&mut self.spare);
+        if self.queued.len() <= limits::SEND_PARTS_MAX {
+            std::mem::swap(&mut parts, &mut self.queued);
+        } else {
+            parts.extend(self.queued.drain(..limits::SEND_PARTS_MAX));
+        }
+        Gather::new(parts)
+    }
+
+    /// Takes the parts of a send back, of which the kernel took `sent` bytes. Returns whether that was all.
+    pub(crate) fn sent(&mut self, mut gather: Gather, sent: usize) -> bool {
+        let copied_before = copied_in(gather.parts());
+        gather.advance(sent);
+        self.pending_bytes -= sent;
+        self.copied_bytes -= copied_before - copied_in(gather.parts());
+        let all = gather.is_empty();
+        if all {
+            self.spare = std::mem::take(gather.parts_mut());
+        } else {
+            self.rest = gather;
+        }
+        self.stalled = !all;
+        all
+    }
+
+    /// Copies what waits in receive buffers, so that they are free. What is in flight stays as it is.
+    pub(crate) fn make_private(&mut self) -> usize {
+        let before = self.copied_bytes;
+        for part in self.rest.parts_mut().iter_mut().chain(&mut self.queued) {
+            if let Part::Received(bytes) = part {
+                self.copied_bytes += bytes.len();
+                *part = Part::Copied(bytes.to_vec(), 0);
+            }
+        }
+        join_copies(&mut self.queued);
+        self.copied_bytes - before
+    }
+
+    /// Forgets everything that is not in flight.
+    pub(crate) fn clear(&mut self) {
+        let queued = self.queued.drain(..);
+        let parts: Vec<Part> = queued.chain(self.rest.parts_mut().drain(..)).collect();
+        self.pending_bytes -= parts.iter().map(|part| part.bytes().len()).sum::<usize>();
+        self.copied_bytes -= copied_in(&parts);
+    }
+}
+
+/// Joins neighbouring small copies, so that a peer who sends byte by byte and never reads costs no vector per byte.
+fn join_copies(parts: &mut Vec<Part>) {
+    parts.dedup_by(|next, last| match (last, next) {
+        (Part::Copied(last, _), Part::Copied(next, start)) => {
+            let joins = last.len() + next.len() - *start <= limits::COPY_PART_BYTES;
+            if joins {
+                last.extend_from_slice(&next[*start..]);
+            }
+            joins
+        }
+        _ => false,
+    });
+}
+
+fn copied_in(parts: &[Part]) -> usize {
+    let copied = parts.iter().filter(|part| matches!(part, Part::Copied(..)));
+    copied.map(|part| part.bytes().len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::buffers::test_buffer;
+
+    fn text(gather: &Gather) -> String {
+        let bytes: Vec<u8> = gather.parts().iter().flat_map(|part| part.bytes().to_vec()).collect();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn everything_a_turn_wrote_leaves_in_one_send_in_order() {
+        let mut outbox = Outbox::default();
+        outbox.write(b"one ");
+        outbox.write(b"two ");
+        outbox.send_received(test_buffer(b"three "));
+        outbox.send_shared(Arc::from(&b"[four]"[..]), 1..5);
+        assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (18, 8));
+        let send = outbox.take_send();
+        assert_eq!(text(&send), "one two three four");
+        assert_eq!(send.parts().len(), 3, "small copies are joined");
+        assert!(!outbox.has_queued());
+        assert!(outbox.sent(send, 18));
+        assert!(outbox.is_empty());
+        assert_eq!(outbox.copied_bytes(), 0);
+    }
+
+    #[test]
+    fn the_rest_of_a_short_send_goes_before_what_was_written_since() {
+        let mut outbox = Outbox::default();
+        outbox.write(b"abcdef");
+        let send = outbox.take_send();
+        outbox.write(b"ghi");
+        assert!(!outbox.sent(send, 4));
+        assert!(outbox.is_stalled());
+        assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (5, 5));
+        let rest = outbox.take_send();
+        assert_eq!(text(&rest), "ef");
+        assert!(outbox.sent(rest, 2));
+        assert_eq!(text(&outbox.take_send()), "ghi");
+        assert!(!outbox.is_stalled());
+    }
+
+    #[test]
+    fn private_copies_free_the_receive_buffers_and_are_counted() {
+        let mut outbox = Outbox::default();
+        outbox.send_received(test_buffer(b"abcd"));
+        let send = outbox.take_send();
+        outbox.send_received(test_buffer(b"ef"));
+        outbox.send_received(test_buffer(b"gh"));
+        assert!(!outbox.sent(send, 1));
+        assert_eq!(outbox.make_private(), 7);
+        assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (7, 7));
+        assert_eq!(outbox.queued.len(), 1, "small copies are joined");
+        let pins = |parts: &[Part]| parts.iter().any(Part::pins_buffer);
+        assert!(!pins(outbox.rest.parts()) && !pins(&outbox.queued));
+        let rest = outbox.take_send();
+        assert_eq!(text(&rest), "bcd");
+        assert!(outbox.sent(rest, 3));
+        assert_eq!(text(&outbox.take_send()), "efgh");
+    }
+
+    #[test]
+    fn a_send_has_a_bound_and_the_rest_follows() {
+        let mut outbox = Outbox::default();
+        let shared: Arc<[u8]> = Arc::from(&b"x"[..]);
+        for _ in 0..limits::SEND_PARTS_MAX + 1 {
+            outbox.send_shared(Arc::clone(&shared), 0..1);
+        }
+        let send = outbox.take_send();
+        assert_eq!(send.len(), limits::SEND_PARTS_MAX);
+        assert!(outbox.sent(send, limits::SEND_PARTS_MAX));
+        assert_eq!(outbox.take_send().len(), 1);
+    }
+
+    #[test]
+    fn clearing_keeps_count_of_what_is_in_flight() {
+        let mut outbox = Outbox::default();
+        outbox.write(b"abc");
+        let send = outbox.take_send();
+        outbox.write(b"defg");
+        outbox.clear();
+        assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (3, 3));
+        outbox.sent(send, 0);
+        outbox.clear();
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn buffers_are_lent_until_a_quarter_is_left() {
+        let at = |free| delivery(BufferLevel { free, total: 128 });
+        assert_eq!(at(128), Delivery::Lend);
+        assert_eq!(at(33), Delivery::Lend);
+        assert_eq!(at(32), Delivery::Copy);
+        assert_eq!(at(0), Delivery::Copy);
+    }
+}

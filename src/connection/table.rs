@@ -1,0 +1,119 @@
+//! The connections of a shard, in slots that are used again.
+//!
+//! A slot is given to the next connection only after its last one is over and nothing of it is in flight; then its
+//! generation moves on, and what still arrives under the old one is stale.
+
+use super::Connection;
+use crate::ring::{Generation, Kind, Token};
+
+/// Which connection of a shard: its slot, and its generation among the slot's owners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId {
+    slot: u32,
+    generation: Generation,
+}
+
+impl ConnectionId {
+    /// The place in the shard's table.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
+
+    /// The token of one of its operations.
+    pub(crate) fn token(self, kind: Kind) -> Token {
+        Token::new(kind, self.slot, self.generation)
+    }
+}
+
+/// The connections of a shard.
+#[derive(Debug)]
+pub struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    capacity: u32,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    generation: Generation,
+    connection: Option<Box<Connection>>,
+}
+
+impl Table {
+    /// An empty table that will hold at most `capacity` connections; memory is taken as they come.
+    pub fn new(capacity: u32) -> Self {
+        Self { slots: Vec::new(), free: Vec::new(), capacity }
+    }
+
+    /// Connections in the table.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether no further connection fits.
+    pub fn is_full(&self) -> bool {
+        self.free.is_empty() && self.slots.len() == self.capacity as usize
+    }
+
+    /// Puts a connection in, the slot freed last first.
+    ///
+    /// # Panics
+    /// When the table is full: ask first.
+    pub fn insert(&mut self, connection: Connection) -> ConnectionId {
+        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        let entry = &mut self.slots[slot as usize];
+        debug_assert!(entry.connection.is_none(), "a free slot is empty");
+        entry.connection = Some(Box::new(connection));
+        ConnectionId { slot, generation: entry.generation }
+    }
+
+    fn grow(&mut self) -> u32 {
+        assert!(self.slots.len() < self.capacity as usize, "a full table takes no connection");
+        self.slots.push(Slot::default());
+        u32::try_from(self.slots.len() - 1).expect("the capacity is a u32")
+    }
+
+    /// The connection, unless it is gone.
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        if slot.generation != id.generation {
+            return None;
+        }
+        slot.connection.as_deref_mut()
+    }
+
+    /// The connection that a completion belongs to, unless it is stale.
+    pub fn owner(&self, token: Token) -> Option<ConnectionId> {
+        let slot = self.slots.get(token.slot() as usize)?;
+        let id = ConnectionId { slot: token.slot(), generation: token.generation() };
+        (slot.generation == id.generation && slot.connection.is_some()).then_some(id)
+    }
+
+    /// The connection in this slot now.
+    pub fn at(&self, slot: u32) -> Option<ConnectionId> {
+        let entry = self.slots.get(slot as usize)?;
+        entry.connection.as_ref().map(|_| ConnectionId { slot, generation: entry.generation })
+    }
+
+    /// Takes a connection out, and moves the slot's generation on.
+    pub fn remove(&mut self, id: ConnectionId) -> Box<Connection> {
+        let entry = &mut self.slots[id.slot as usize];
+        assert_eq!(entry.generation, id.generation, "a connection is removed once");
+        let connection = entry.connection.take().expect("a connection is removed once");
+        entry.generation = entry.generation.next();
+        self.free.push(id.slot);
+        connection
+    }
+
+    /// All connections.
+    pub fn ids(&self) -> impl Iterator<Item = ConnectionId> {
+        (0u32..).zip(&self.slots).filter(|(_, entry)| entry.connection.is_some()).map(|(slot, entry)| {
+            ConnectionId { slot, generation: entry.generation }
+        })
+    }
+}

@@ -1,0 +1,24 @@
+//! Sends back what comes in: bytes of a stream as bytes, each datagram as a datagram (RFC 862).
+
+use super::{Context, Service};
+use crate::connection::{Inbox, Replies};
+use crate::ring::Datagram;
+
+/// The echo service. What was received is sent from the very buffer it was received in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Echo;
+
+impl Service for Echo {
+    fn receive(&mut self, inbox: &mut Inbox, context: &mut Context<'_>) {
+        if let Some(bytes) = inbox.take() {
+            context.outbox.send_received(bytes);
+        }
+    }
+
+    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
+        // The end of a truncated datagram is lost: half an echo would be a wrong one.
+        if !datagram.truncated() {
+            replies.send_received(datagram.peer(), datagram.into_payload());
+        }
+    }
+}
