@@ -34,10 +34,14 @@ pub(super) fn print(config: &Config) -> String {
 fn print_tables(text: &mut String, section: &str, config: &Config, defaults: &Config) {
     text.push_str(&format!("\n[{section}]\n"));
     for key in KEYS.iter().filter(|key| key.section == section) {
-        let default = (key.show)(defaults).map_or_else(|| "unset".to_owned(), |value| value.replace('"', ""));
-        text.push_str(&comment(&format!("{} Default: {default}.", key.about)));
+        text.push_str(&comment(&format!("{}{}", key.about, default(key, defaults))));
         text.push_str(&line(key, config));
     }
+}
+
+/// What holds when the key is not set; of keys that are unset by default, their own words say it.
+fn default(key: &Key<Config>, defaults: &Config) -> String {
+    (key.show)(defaults).map_or_else(String::new, |value| format!(" Default: {}.", value.replace('"', "")))
 }
 
 /// `name = value`, or the example as a comment where there is no value.
