@@ -3,6 +3,11 @@
 //! Nothing is decided here. Flags become a [`Layer`] that lies over the file; what they mean together, and whether they
 //! can, is the configuration's business.
 
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    reason = "help shows [::1] as it is typed, without marks around it"
+)]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
