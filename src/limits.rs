@@ -26,6 +26,8 @@ pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
 // --- The listener ----------------------------------------------------------------------------------------------
 
+/// The port of the default listeners.
+pub const DEFAULT_PORT: u16 = 7000;
 /// Connections the kernel queues for a listener until they are accepted; the kernel caps it at `somaxconn`.
 pub const BACKLOG: u32 = 4096;
 /// Accepts in flight per stream listener: each carries an address slot, so that the peer's address arrives with the
@@ -68,11 +70,18 @@ pub const DATAGRAM_BYTES_MAX: usize = 65_527;
 
 /// Default for the bytes that may wait for one peer. At this mark the peer is not read from any more.
 pub const OUTBOX_HIGH_WATER_BYTES: u32 = 256 * 1024;
+/// Lowest high-water mark that may be configured: twice the largest stream receive buffer, so that one buffer alone
+/// never stops a peer.
+pub const OUTBOX_HIGH_WATER_BYTES_MIN: u32 = 32 * 1024;
+/// Highest high-water mark that may be configured.
+pub const OUTBOX_HIGH_WATER_BYTES_MAX: u32 = 1024 * 1024 * 1024;
 /// Default for the waiting bytes at which reading from the peer starts again.
 pub const OUTBOX_LOW_WATER_BYTES: u32 = 64 * 1024;
 /// Default for private memory that all waiting bytes of one shard may take. A peer that does not read and asks for
 /// more is cut.
 pub const OUTBOX_BYTES_PER_SHARD: u64 = 256 * 1024 * 1024;
+/// Most memory for waiting bytes that may be configured for one shard: more than any host of ours has.
+pub const OUTBOX_BYTES_PER_SHARD_MAX: u64 = 1 << 40;
 /// Parts gathered into one send.
 pub const SEND_PARTS_MAX: usize = 64;
 /// Bytes of an unfinished frame that an inbox may carry over. A peer that needs more is cut.
@@ -109,6 +118,10 @@ pub const LOG_LINES_PER_SECOND: u32 = 5;
 const _: () = assert!(OUTBOX_LOW_WATER_BYTES < OUTBOX_HIGH_WATER_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES < OUTBOX_HIGH_WATER_BYTES);
 const _: () = assert!(OUTBOX_HIGH_WATER_BYTES as u64 * 64 < OUTBOX_BYTES_PER_SHARD);
+const _: () = assert!(2 * RECEIVE_BUFFER_BYTES <= OUTBOX_HIGH_WATER_BYTES_MIN);
+const _: () = assert!(OUTBOX_HIGH_WATER_BYTES_MIN <= OUTBOX_HIGH_WATER_BYTES);
+const _: () = assert!(OUTBOX_HIGH_WATER_BYTES <= OUTBOX_HIGH_WATER_BYTES_MAX);
+const _: () = assert!(OUTBOX_BYTES_PER_SHARD <= OUTBOX_BYTES_PER_SHARD_MAX);
 const _: () = assert!(RECEIVE_BUFFERS.is_power_of_two());
 const _: () = assert!(RECEIVE_BUFFERS_WHOLE.is_power_of_two());
 const _: () = assert!(DATAGRAM_BUFFERS.is_power_of_two());

@@ -1,1 +1,68 @@
-fn main() {}
+//! The server's binary: flags, then configuration, then the server, then an exit code.
+
+#![forbid(unsafe_code)]
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidemill::cli::{Action, Cli};
+use tidemill::config::Config;
+use tidemill::error::{StartError, exit};
+use tidemill::log;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(answer) => return explain(&answer),
+    };
+    match run(cli) {
+        Ok(code) => code.into(),
+        Err(error) => {
+            say(&format!("tidemill: {error}"));
+            error.exit_code().into()
+        }
+    }
+}
+
+/// Does what was typed, and returns the exit code.
+fn run(cli: Cli) -> Result<u8, StartError> {
+    let (action, flags) = cli.into_action();
+    let file = flags.config.clone();
+    let config = Config::load(file.as_deref(), flags.into_layer())?;
+    match action {
+        Action::Print => print(&config.to_toml()),
+        Action::Check => print("The configuration is valid.\n"),
+        Action::Serve => {
+            log::init(config.log_format, config.log_level);
+            serve(config)
+        }
+    }
+}
+
+/// Serves until a signal comes.
+fn serve(config: Config) -> Result<u8, StartError> {
+    // HERE the server is run: `server::run(config)`.
+    drop(config);
+    Ok(exit::CLEAN)
+}
+
+/// Writes data to standard output. A reader that has gone, as `head` does, has read enough.
+fn print(text: &str) -> Result<u8, StartError> {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(StartError::Output(error)),
+        Ok(()) | Err(_) => Ok(exit::CLEAN),
+    }
+}
+
+/// Writes one sentence to standard error, if there is one.
+fn say(sentence: &str) {
+    let _ = writeln!(io::stderr(), "{sentence}");
+}
+
+/// Help and version go to standard output, usage errors to standard error.
+fn explain(answer: &clap::Error) -> ExitCode {
+    let _ = answer.print();
+    if answer.use_stderr() { exit::USAGE.into() } else { exit::CLEAN.into() }
+}

@@ -1,0 +1,294 @@
+//! What was typed: commands, flags and their help, which is the manual.
+//!
+//! Nothing is decided here. Flags become a [`Layer`] that lies over the file; what they mean together, and whether they
+//! can, is the configuration's business.
+
+#![expect(
+    rustdoc::broken_intra_doc_links,
+    reason = "help shows [::1] as it is typed, without marks around it"
+)]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::layer::{Layer, Said};
+use crate::config::units::{Cores, parse_duration, parse_size};
+use crate::config::{Listener, LogFormat, LogLevel};
+use crate::sys::address::Listen;
+use crate::tier::RingTier;
+
+/// A socket server for Linux, directly on io_uring: one pinned shard per core.
+///
+/// Without flags and without a file, it serves echo over TCP and UDP at port 7000 of 127.0.0.1 and [::1]. Nothing is
+/// open to other hosts until an address says so.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = SHORT_END, after_long_help = LONG_END)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT (this is what happens without a command).
+    #[command(after_help = SHORT_END, after_long_help = LONG_END)]
+    Serve(Flags),
+    /// Say whether the configuration is valid, and open nothing.
+    #[command(after_help = SHORT_END, after_long_help = LONG_END)]
+    Check(Flags),
+}
+
+/// What to do, once the default command has been filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Serve until a signal comes.
+    Serve,
+    /// Validate the configuration.
+    Check,
+    /// Print the configuration.
+    Print,
+}
+
+/// The flags of all commands.
+#[derive(Clone, Debug, Args)]
+pub struct Flags {
+    /// Read settings from this TOML file; flags go before it.
+    ///
+    /// Whatever neither says keeps its default. `tidemill --print-config` prints a file to begin with, in which every
+    /// key is explained.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Serve echo at this address; repeat it for more.
+    ///
+    /// tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/run/tidemill.sock. [::] is every address of this host, IPv4
+    /// included; port 0 is any free one. Replaces the listeners of the file.
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub listen: Vec<Listen>,
+
+    /// Run this many shards [default: one per core].
+    #[arg(long, value_name = "N", help_heading = "Shards")]
+    pub shards: Option<u64>,
+
+    /// Pin shards to these cores, as in 0,2-3 [default: all that this process may use].
+    #[arg(long, value_name = "LIST", help_heading = "Shards")]
+    pub cores: Option<Cores>,
+
+    /// Use no io_uring features newer than those of Linux 6.1, 6.6, 6.12 or 6.17 [default: all that work].
+    #[arg(long, value_name = "TIER", help_heading = "Shards")]
+    pub ring_max: Option<RingTier>,
+
+    /// Use this TCP congestion control, as in cubic [default: the host's].
+    #[arg(long, value_name = "NAME", help_heading = "Shards")]
+    pub congestion: Option<String>,
+
+    /// Hold at most this many connections at once; one more is closed and counted [default: 16384].
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub connections: Option<u64>,
+
+    /// Cut a connection that was silent in both directions for this long [default: 10m].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub idle_timeout: Option<Duration>,
+
+    /// Cut a peer that took nothing of what waits for it for this long [default: 30s].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub stall_timeout: Option<Duration>,
+
+    /// Cut a peer that has not closed its side this long after we closed ours [default: 2s].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub linger_timeout: Option<Duration>,
+
+    /// Cut what is left this long after a stop was asked for [default: 10s].
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    pub drain_timeout: Option<Duration>,
+
+    /// Stop reading from a peer for whom this much waits [default: 256KiB].
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
+    pub high_water: Option<u64>,
+
+    /// Read from it again when this much is left [default: 64KiB].
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
+    pub low_water: Option<u64>,
+
+    /// Write events as human or json, to standard error [default: human].
+    #[arg(long, value_name = "FORMAT", help_heading = "Logs")]
+    pub log_format: Option<LogFormat>,
+
+    /// Write events from this level on: error, warn, info, debug or trace [default: info].
+    #[arg(long, value_name = "LEVEL", help_heading = "Logs")]
+    pub log_level: Option<LogLevel>,
+
+    /// Print the effective configuration as TOML, every key explained, and exit.
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+const SHORT_END: &str = "More, with examples and exit codes: --help";
+
+const LONG_END: &str = "\
+Examples:
+  tidemill                                          echo on loopback, port 7000
+  tidemill --listen tcp://[::]:7000 --shards 2      open to the world, on two cores
+  tidemill --listen unix:/run/tidemill/echo.sock    for processes of this host only
+  tidemill --print-config > tidemill.toml           a file to begin with
+  tidemill check --config tidemill.toml             is it valid?
+  tidemill --config tidemill.toml --log-format json
+
+Signals:
+  SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
+  SIGUSR1           write the figures to the log
+
+Exit codes:
+  0        stopped as asked
+  1        failed while running
+  2        the command line or the configuration is wrong
+  3        could not start: port, permission, io_uring or limits
+  4        stopped, but the drain time-out cut connections
+  130,143  ended at once by a second SIGINT or SIGTERM";
+
+impl Cli {
+    /// What to do, and with which flags.
+    pub fn into_action(self) -> (Action, Flags) {
+        let (action, flags) = match self.command {
+            None => (Action::Serve, self.flags),
+            Some(Command::Serve(flags)) => (Action::Serve, flags),
+            Some(Command::Check(flags)) => (Action::Check, flags),
+        };
+        if flags.print_config { (Action::Print, flags) } else { (action, flags) }
+    }
+}
+
+impl Flags {
+    /// What the flags say, as a layer over the file.
+    pub fn into_layer(self) -> Layer {
+        let listeners: Vec<Said<Listener>> =
+            self.listen.into_iter().map(|listen| Said::by_flag("--listen", Listener::echo(listen))).collect();
+        Layer {
+            listeners: (!listeners.is_empty()).then(|| Said::by_flag("--listen", listeners)),
+            shards: said("--shards", self.shards),
+            cores: said("--cores", self.cores),
+            connections: said("--connections", self.connections),
+            ring_max: said("--ring-max", self.ring_max),
+            congestion: said("--congestion", self.congestion),
+            idle_timeout: said("--idle-timeout", self.idle_timeout),
+            stall_timeout: said("--stall-timeout", self.stall_timeout),
+            linger_timeout: said("--linger-timeout", self.linger_timeout),
+            drain_timeout: said("--drain-timeout", self.drain_timeout),
+            high_water: said("--high-water", self.high_water),
+            low_water: said("--low-water", self.low_water),
+            outbox_per_shard: None,
+            log_format: said("--log-format", self.log_format),
+            log_level: said("--log-level", self.log_level),
+        }
+    }
+}
+
+fn said<T>(flag: &'static str, value: Option<T>) -> Option<Said<T>> {
+    value.map(|value| Said::by_flag(flag, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn parse(line: &str) -> Result<(Action, Flags), clap::Error> {
+        let words = std::iter::once("tidemill").chain(line.split_whitespace());
+        Cli::try_parse_from(words).map(Cli::into_action)
+    }
+
+    fn check_action(line: &str, action: Action) {
+        assert_eq!(parse(line).unwrap().0, action, "{line}");
+    }
+
+    fn check_refused(line: &str, reason: &str) {
+        let error = parse(line).unwrap_err();
+        assert_eq!(error.exit_code(), 2, "{line}");
+        assert!(error.to_string().contains(reason), "{line}: {error}");
+    }
+
+    #[test]
+    fn the_table_of_flags_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serving_is_the_default_command() {
+        check_action("", Action::Serve);
+        check_action("serve", Action::Serve);
+        check_action("--shards 2", Action::Serve);
+        check_action("serve --shards 2", Action::Serve);
+        check_action("check --shards 2", Action::Check);
+        check_action("check --print-config", Action::Print);
+        check_action("--print-config", Action::Print);
+    }
+
+    #[test]
+    fn every_flag_reaches_the_layer() {
+        let line = "serve -l tcp://[::1]:1 --listen unix:/t --shards 2 --cores 0,2-3 --ring-max 6.6 --congestion reno \
+                    --connections 5 --idle-timeout 1m --stall-timeout 2s --linger-timeout 3s --drain-timeout 4s \
+                    --high-water 1MiB --low-water 7 --log-format json --log-level warn";
+        let layer = parse(line).unwrap().1.into_layer();
+        let listeners = layer.listeners.unwrap().value;
+        let shown: Vec<String> = listeners.iter().map(|said| said.value.listen.to_string()).collect();
+        assert_eq!(shown, ["tcp://[::1]:1", "unix:/t"]);
+        assert_eq!(layer.shards.unwrap().value, 2);
+        assert_eq!(layer.cores.unwrap().value.0, [0, 2, 3]);
+        assert_eq!(layer.ring_max.unwrap().value, RingTier::V6_6);
+        assert_eq!(layer.congestion.unwrap().value, "reno");
+        assert_eq!(layer.connections.unwrap().value, 5);
+        assert_eq!(layer.idle_timeout.unwrap().value, Duration::from_secs(60));
+        assert_eq!(layer.stall_timeout.unwrap().value, Duration::from_secs(2));
+        assert_eq!(layer.linger_timeout.unwrap().value, Duration::from_secs(3));
+        assert_eq!(layer.drain_timeout.unwrap().value, Duration::from_secs(4));
+        assert_eq!(layer.high_water.unwrap().value, 1_048_576);
+        assert_eq!(layer.low_water.unwrap().value, 7);
+        assert_eq!(layer.log_format.unwrap().value, LogFormat::Json);
+        assert_eq!(layer.log_level.unwrap().value, LogLevel::Warn);
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors() {
+        check_refused("--listen localhost", "an address begins with tcp://, udp:// or unix:");
+        check_refused("--idle-timeout 10", "a duration is a number with its unit");
+        check_refused("--high-water 1MB", "a size is a number of bytes");
+        check_refused("--cores 1,1", "each core once");
+        check_refused("--ring-max 5.4", "a tier is 6.1, 6.6, 6.12 or 6.17");
+        check_refused("--log-level loud", "error, warn, info, debug, trace");
+        check_refused("--shards -1", "-1");
+        check_refused("serve now", "now");
+        assert_eq!(parse("--version").unwrap_err().kind(), ErrorKind::DisplayVersion);
+    }
+
+    #[test]
+    fn the_defaults_in_the_help_are_those_of_the_configuration() {
+        let help =
+            Cli::command().render_long_help().to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        let config = Config::default().to_toml();
+        for (flag, key) in [
+            ("connections", "connections"),
+            ("idle-timeout", "idle_timeout"),
+            ("stall-timeout", "stall_timeout"),
+            ("linger-timeout", "linger_timeout"),
+            ("drain-timeout", "drain_timeout"),
+            ("high-water", "high_water"),
+            ("low-water", "low_water"),
+            ("log-format", "format"),
+            ("log-level", "level"),
+        ] {
+            let prefix = format!("{key} = ");
+            let value = config.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap().replace('"', "");
+            let (_, after) = help.split_once(&format!("--{flag} <")).unwrap();
+            let (_, default) = after.split_once("[default: ").unwrap();
+            assert!(default.starts_with(&format!("{value}]")), "--{flag}: {value} is not {default:.20}");
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The configuration file: TOML, with a place for every value.
+//!
+//! The parser gives a tree of values with their spans; here each known key is taken out of it, and whatever is left is
+//! refused. So every complaint, from a missing bracket to a time-out that is too short, can name file, line and column.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, nearest};
+use super::keys::{KEYS, LISTENER, LISTENER_KEYS};
+use super::layer::{Layer, Place, Position, Said};
+use super::{Listener, ServiceName, units};
+use crate::limits;
+use crate::sys::address::Listen;
+
+/// Reads the file at `path`.
+pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
+    let name = path.display().to_string();
+    let bytes = read_bytes(path)?;
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        ConfigError::NotText(position(&name, &valid, valid.len()))
+    })?;
+    parse(&name, text)
+}
+
+/// Reads the text of a file of that name.
+pub(super) fn parse(name: &str, text: &str) -> Result<Layer, ConfigError> {
+    let source = Source { name, text };
+    let root = DeTable::parse(text).map_err(|error| source.syntax(&error))?;
+    let root = Table { source, section: "", table: root.get_ref() };
+    root.refuse_unknown(&mut SECTIONS.into_iter())?;
+    let (server, limits, log) = (root.table("server")?, root.table("limits")?, root.table("log")?);
+    for table in [server, limits, log].into_iter().flatten() {
+        table.refuse_unknown(
+            &mut KEYS.iter().filter(|key| key.section == table.section).map(|key| key.name),
+        )?;
+    }
+    Ok(Layer {
+        listeners: root.listeners()?,
+        shards: server.get("shards", number)?,
+        cores: server.get("cores", text_as)?,
+        connections: server.get("connections", number)?,
+        ring_max: server.get("ring_max", text_as)?,
+        congestion: server.get("congestion", text_as)?,
+        idle_timeout: limits.get("idle_timeout", duration)?,
+        stall_timeout: limits.get("stall_timeout", duration)?,
+        linger_timeout: limits.get("linger_timeout", duration)?,
+        drain_timeout: limits.get("drain_timeout", duration)?,
+        high_water: limits.get("high_water", size)?,
+        low_water: limits.get("low_water", size)?,
+        outbox_per_shard: limits.get("outbox_per_shard", size)?,
+        log_format: log.get("format", text_as)?,
+        log_level: log.get("level", text_as)?,
+    })
+}
+
+/// The tables that may stand in a file.
+const SECTIONS: [&str; 4] = ["server", LISTENER, "limits", "log"];
+
+/// A file's name and text: what a span needs to become a place.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+/// One table of the file.
+#[derive(Clone, Copy)]
+struct Table<'a> {
+    source: Source<'a>,
+    section: &'static str,
+    table: &'a DeTable<'a>,
+}
+
+/// Reads one kind of value; what it cannot take it explains with the rest of a sentence that begins with the value.
+type Reader<T> = fn(&DeValue<'_>) -> Result<T, String>;
+
+/// A table that may be missing, in which case all its keys are.
+trait Get {
+    fn get<T>(&self, key: &str, read: Reader<T>) -> Result<Option<Said<T>>, ConfigError>;
+}
+
+impl Get for Option<Table<'_>> {
+    fn get<T>(&self, key: &str, read: Reader<T>) -> Result<Option<Said<T>>, ConfigError> {
+        self.map_or(Ok(None), |table| table.get(key, read))
+    }
+}
+
+impl<'a> Table<'a> {
+    /// The value of `key`, if it is there.
+    fn get<T>(&self, key: &str, read: Reader<T>) -> Result<Option<Said<T>>, ConfigError> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let place = self.place(key, value.span());
+        match read(value.get_ref()) {
+            Ok(value) => Ok(Some(Said { value, place })),
+            Err(reason) => {
+                let problem = format!("is {}: {reason}", self.source.excerpt(value.span()));
+                Err(ConfigError::Setting { place, problem })
+            }
+        }
+    }
+
+    /// The table of that name, if it is there.
+    fn table(&self, section: &'static str) -> Result<Option<Self>, ConfigError> {
+        let Some(value) = self.table.get(section) else { return Ok(None) };
+        let Some(table) = value.get_ref().as_table() else {
+            return Err(self.refuse(section, value.span(), format!("is a table: write [{section}]")));
+        };
+        Ok(Some(Self { source: self.source, section, table }))
+    }
+
+    /// The listeners, if there are any tables of them.
+    fn listeners(&self) -> Result<Option<Said<Vec<Said<Listener>>>>, ConfigError> {
+        let Some(value) = self.table.get(LISTENER) else { return Ok(None) };
+        let tables = value
+            .get_ref()
+            .as_array()
+            .map(|array| array.iter().map(|each| (each, each.get_ref().as_table())));
+        let wrong =
+            |span| self.refuse(LISTENER, span, "is a list of tables: write [[listener]] for each".to_owned());
+        let mut listeners = Vec::new();
+        for (each, table) in tables.ok_or_else(|| wrong(value.span()))? {
+            let table = table.ok_or_else(|| wrong(each.span()))?;
+            let table = Self { source: self.source, section: LISTENER, table };
+            listeners.push(table.listener(each.span())?);
+        }
+        Ok(Some(Said { value: listeners, place: self.place(LISTENER, value.span()) }))
+    }
+
+    /// The listener that this table describes; `span` is the table's own.
+    fn listener(&self, span: Range<usize>) -> Result<Said<Listener>, ConfigError> {
+        self.refuse_unknown(&mut LISTENER_KEYS.iter().map(|key| key.name))?;
+        let Some(listen) = self.get::<Listen>("address", text_as)? else {
+            let problem = "is missing: write address = \"tcp://127.0.0.1:7000\", for example".to_owned();
+            return Err(self.refuse("address", span, problem));
+        };
+        let mode = self.get("mode", mode)?;
+        if let (Some(mode), false) = (&mode, matches!(listen.value, Listen::Unix(_))) {
+            let problem = format!("is for Unix sockets only, and the address is {}", listen.value);
+            return Err(ConfigError::Setting { place: mode.place.clone(), problem });
+        }
+        let service = self.get("service", text_as)?.map_or(ServiceName::Echo, |said| said.value);
+        let optional = self.get("optional", yes_or_no)?.is_some_and(|said| said.value);
+        let listener =
+            Listener { listen: listen.value, service, mode: mode.map(|said| said.value), optional };
+        Ok(Said { value: listener, place: listen.place })
+    }
+
+    /// Refuses the first key of the table that is not among `known`.
+    fn refuse_unknown(&self, known: &mut dyn Iterator<Item = &'static str>) -> Result<(), ConfigError> {
+        let allowed: Vec<&'static str> = known.collect();
+        let unknown = self.table.keys().filter(|key| !allowed.contains(&key.get_ref().as_ref()));
+        let Some(first) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
+        Err(ConfigError::UnknownKey {
+            position: self.source.position(first.span()),
+            key: self.path(first.get_ref()),
+            nearest: nearest(first.get_ref(), allowed.iter().copied()),
+            allowed,
+        })
+    }
+
+    fn refuse(&self, key: &str, span: Range<usize>, problem: String) -> ConfigError {
+        ConfigError::Setting { place: self.place(key, span), problem }
+    }
+
+    fn place(&self, key: &str, span: Range<usize>) -> Place {
+        Place::File { position: self.source.position(span), key: self.path(key) }
+    }
+
+    /// The key with its section: limits.idle_timeout.
+    fn path(&self, key: &str) -> String {
+        if self.section.is_empty() { key.to_owned() } else { format!("{}.{key}", self.section) }
+    }
+}
+
+impl Source<'_> {
+    fn position(&self, span: Range<usize>) -> Position {
+        position(self.name, self.text, span.start)
+    }
+
+    /// The text of a value as it stands in the file, if it is short and on one line.
+    fn excerpt(&self, span: Range<usize>) -> &str {
+        match self.text.get(span) {
+            Some(value) if value.len() <= 80 && !value.contains('\n') => value,
+            _ => "something longer",
+        }
+    }
+
+    fn syntax(&self, error: &toml::de::Error) -> ConfigError {
+        let span = error.span().unwrap_or(self.text.len()..self.text.len());
+        let problem = error.message().lines().collect::<Vec<_>>().join(", ");
+        ConfigError::Syntax { position: self.position(span), problem }
+    }
+}
+
+/// Line and column of a byte, both from 1; columns count characters.
+fn position(file: &str, text: &str, byte: usize) -> Position {
+    let before = text.get(..byte).unwrap_or(text);
+    let line = before.bytes().filter(|&byte| byte == b'\n').count() + 1;
+    let column = before.chars().rev().take_while(|&letter| letter != '\n').count() + 1;
+    Position { file: file.to_owned(), line, column }
+}
+
+/// The bytes of a file, if they are not too many.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let explain = |cause: io::Error| match cause.kind() {
+        io::ErrorKind::NotFound => ConfigError::Missing(path.to_owned()),
+        io::ErrorKind::IsADirectory => ConfigError::Directory(path.to_owned()),
+        _ => ConfigError::Unreadable { path: path.to_owned(), cause },
+    };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(explain)?;
+    let length = file.take(limits::CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(explain)?;
+    if limits::CONFIG_BYTES_MAX < length as u64 {
+        return Err(ConfigError::TooLarge(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+// --- Values ------------------------------------------------------------------------------------------------------
+
+fn number(value: &DeValue<'_>) -> Result<u64, String> {
+    let parsed =
+        value.as_integer().and_then(|digits| u64::from_str_radix(digits.as_str(), digits.radix()).ok());
+    parsed.ok_or_else(|| "it takes a whole number, without quotes".to_owned())
+}
+
+fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "it takes true or false".to_owned())
+}
+
+fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
+    value.as_str().ok_or_else(|| "it takes a text in quotes".to_owned())
+}
+
+fn text_as<T: std::str::FromStr<Err: ToString>>(value: &DeValue<'_>) -> Result<T, String> {
+    text(value)?.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn duration(value: &DeValue<'_>) -> Result<std::time::Duration, String> {
+    let Some(text) = value.as_str() else {
+        return Err("it takes a duration in quotes, such as \"10m\"".to_owned());
+    };
+    units::parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// A size in quotes, or a bare number of bytes.
+fn size(value: &DeValue<'_>) -> Result<u64, String> {
+    let Some(text) = value.as_str() else {
+        return number(value)
+            .map_err(|_| "it takes a size in quotes, such as \"256KiB\", or a number of bytes".to_owned());
+    };
+    units::parse_size(text).map_err(|error| error.to_string())
+}
+
+fn mode(value: &DeValue<'_>) -> Result<u32, String> {
+    units::parse_mode(text(value)?).map_err(|error| error.to_string())
+}

@@ -1,0 +1,131 @@
+//! What the server is asked to be: flags over file over defaults, validated once.
+//!
+//! Whoever holds a [`Config`] need not doubt it: every number is within its bounds and every relation holds. What only
+//! the host can answer (is the port free, is there IPv6) is found out when the server starts. Data comes from
+//! [`Layer`]s, one for each source, and goes to the server as plain fields.
+
+mod error;
+mod file;
+mod keys;
+pub mod layer;
+mod names;
+mod print;
+mod settle;
+pub mod units;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+pub use self::error::ConfigError;
+use self::layer::Layer;
+pub use self::names::{LogFormat, LogLevel, NoSuchName, ServiceName};
+use crate::limits;
+use crate::sys::address::Listen;
+use crate::sys::cpu;
+use crate::tier::RingTier;
+
+/// The configuration of one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where it listens and what it serves there; at least one.
+    pub listeners: Vec<Listener>,
+    /// How many shards; unset, one for each core.
+    pub shards: Option<usize>,
+    /// The cores that shards are pinned to; unset, all that the process may use.
+    pub cores: Option<Vec<usize>>,
+    /// Connections open at once, over all shards.
+    pub connections: u32,
+    /// The newest tier of io_uring that is used; unset, all that the kernel offers.
+    pub ring_max: Option<RingTier>,
+    /// The congestion control of TCP connections; unset, the host's.
+    pub congestion: Option<String>,
+    /// The longest silence of a connection.
+    pub idle_timeout: Duration,
+    /// The longest time in which a peer may take nothing of what waits for it.
+    pub stall_timeout: Duration,
+    /// The time that a peer has to close its side after we have closed ours.
+    pub linger_timeout: Duration,
+    /// The time that answers have to leave after a stop was asked for.
+    pub drain_timeout: Duration,
+    /// Waiting bytes from which on a peer is not read from.
+    pub outbox_high_water_bytes: u32,
+    /// Waiting bytes at which a peer is read from again.
+    pub outbox_low_water_bytes: u32,
+    /// Memory that all that waits in one shard may take.
+    pub outbox_bytes_per_shard: u64,
+    /// How events are written.
+    pub log_format: LogFormat,
+    /// Which events are written.
+    pub log_level: LogLevel,
+}
+
+/// One place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The address.
+    pub listen: Listen,
+    /// What is served there.
+    pub service: ServiceName,
+    /// For a Unix socket, the permissions of its file.
+    pub mode: Option<u32>,
+    /// Whether the server starts without it where the host has no IPv6.
+    pub optional: bool,
+}
+
+impl Listener {
+    /// Echo at `listen`, which must open.
+    pub fn echo(listen: Listen) -> Self {
+        Self { listen, service: ServiceName::Echo, mode: None, optional: false }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, lays the flags over it, and validates the whole.
+    pub fn load(file: Option<&Path>, flags: Layer) -> Result<Self, ConfigError> {
+        let file = file.map_or_else(|| Ok(Layer::default()), file::read)?;
+        settle::settle(flags.over(file), &cpu::allowed_cores())
+    }
+
+    /// The configuration as TOML, with every key explained; read again, it is the same configuration.
+    pub fn to_toml(&self) -> String {
+        print::print(self)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listeners: default_listeners(),
+            shards: None,
+            cores: None,
+            connections: limits::CONNECTIONS,
+            ring_max: None,
+            congestion: None,
+            idle_timeout: limits::IDLE_TIMEOUT,
+            stall_timeout: limits::STALL_TIMEOUT,
+            linger_timeout: limits::LINGER_TIMEOUT,
+            drain_timeout: limits::DRAIN_TIMEOUT,
+            outbox_high_water_bytes: limits::OUTBOX_HIGH_WATER_BYTES,
+            outbox_low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES,
+            outbox_bytes_per_shard: limits::OUTBOX_BYTES_PER_SHARD,
+            log_format: LogFormat::Human,
+            log_level: LogLevel::Info,
+        }
+    }
+}
+
+/// Echo over TCP and UDP on the loopback of both families; a host without IPv6 does without those.
+fn default_listeners() -> Vec<Listener> {
+    let four = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), limits::DEFAULT_PORT);
+    let six = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), limits::DEFAULT_PORT);
+    [Listen::Tcp(four), Listen::Udp(four), Listen::Tcp(six), Listen::Udp(six)]
+        .map(|listen| Listener {
+            optional: listen.ip().is_some_and(|ip| ip.is_ipv6()),
+            ..Listener::echo(listen)
+        })
+        .into()
+}
+
+#[cfg(test)]
+mod tests;

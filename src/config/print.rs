@@ -1,0 +1,70 @@
+//! The effective configuration as TOML, explained: what `--print-config` shows.
+//!
+//! It can be redirected into a file and edited; read again, it gives the same configuration. A key that is unset stands
+//! there as a comment, with an example.
+
+use super::Config;
+use super::keys::{KEYS, Key, LISTENER, LISTENER_KEYS};
+
+/// Columns of a comment.
+const WIDTH: usize = 100;
+
+/// The whole file.
+pub(super) fn print(config: &Config) -> String {
+    let defaults = Config::default();
+    let mut text = comment(
+        "The configuration of Tidemill. Durations are written as 250ms, 30s or 10m, sizes as 64KiB or 1MiB.",
+    );
+    print_tables(&mut text, "server", config, &defaults);
+    for (index, listener) in config.listeners.iter().enumerate() {
+        text.push_str(&format!("\n[[{LISTENER}]]\n"));
+        for key in &LISTENER_KEYS {
+            if index == 0 {
+                text.push_str(&comment(key.about));
+            }
+            text.push_str(&line(key, listener));
+        }
+    }
+    print_tables(&mut text, "limits", config, &defaults);
+    print_tables(&mut text, "log", config, &defaults);
+    text
+}
+
+/// One table with all its keys, each below its explanation.
+fn print_tables(text: &mut String, section: &str, config: &Config, defaults: &Config) {
+    text.push_str(&format!("\n[{section}]\n"));
+    for key in KEYS.iter().filter(|key| key.section == section) {
+        text.push_str(&comment(&format!("{}{}", key.about, default(key, defaults))));
+        text.push_str(&line(key, config));
+    }
+}
+
+/// What holds when the key is not set; of keys that are unset by default, their own words say it.
+fn default(key: &Key<Config>, defaults: &Config) -> String {
+    (key.show)(defaults).map_or_else(String::new, |value| format!(" Default: {}.", value.replace('"', "")))
+}
+
+/// `name = value`, or the example as a comment where there is no value.
+fn line<T>(key: &Key<T>, of: &T) -> String {
+    match (key.show)(of) {
+        Some(value) => format!("{} = {value}\n", key.name),
+        None => format!("#{} = {}\n", key.name, key.example),
+    }
+}
+
+/// The text as lines of comment, broken between words.
+fn comment(text: &str) -> String {
+    let mut lines = String::new();
+    let mut column = WIDTH;
+    for word in text.split_whitespace() {
+        if WIDTH < column + 1 + word.len() {
+            lines.push_str(if lines.is_empty() { "#" } else { "\n#" });
+            column = 1;
+        }
+        lines.push(' ');
+        lines.push_str(word);
+        column += 1 + word.len();
+    }
+    lines.push('\n');
+    lines
+}

@@ -1,0 +1,168 @@
+//! The validation: from what was said to what holds.
+//!
+//! Each setting is checked against its bounds, then against its neighbours. A problem is told at the place where
+//! somebody said the value, and a default is never blamed when somebody said the other one.
+
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::layer::{Layer, Place, Said};
+use super::units::{Cores, show_duration, show_size};
+use super::{Config, Listener, LogFormat, LogLevel, default_listeners};
+use crate::limits;
+
+/// Fills what `layer` leaves open with the defaults and validates the whole; `allowed` are the process's cores.
+pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
+    let listeners = settle_listeners(layer.listeners)?;
+    let cores = layer.cores.map(|cores| settle_cores(cores, allowed)).transpose()?;
+    let shards = layer.shards.map(|shards| settle_shards(&shards, cores.as_deref())).transpose()?;
+    let shard_count = shards.or(cores.as_ref().map(Vec::len)).unwrap_or(allowed.len()).max(1);
+    let connections = settle_connections(layer.connections, shard_count)?;
+    let (high, low, per_shard) = settle_outbox(layer.high_water, layer.low_water, layer.outbox_per_shard)?;
+    Ok(Config {
+        listeners,
+        shards,
+        cores,
+        connections,
+        ring_max: layer.ring_max.map(|said| said.value),
+        congestion: layer.congestion.map(settle_congestion).transpose()?,
+        idle_timeout: settle_timeout(layer.idle_timeout, limits::IDLE_TIMEOUT)?,
+        stall_timeout: settle_timeout(layer.stall_timeout, limits::STALL_TIMEOUT)?,
+        linger_timeout: settle_timeout(layer.linger_timeout, limits::LINGER_TIMEOUT)?,
+        drain_timeout: settle_timeout(layer.drain_timeout, limits::DRAIN_TIMEOUT)?,
+        outbox_high_water_bytes: high,
+        outbox_low_water_bytes: low,
+        outbox_bytes_per_shard: per_shard,
+        log_format: layer.log_format.map_or(LogFormat::Human, |said| said.value),
+        log_level: layer.log_level.map_or(LogLevel::Info, |said| said.value),
+    })
+}
+
+fn wrong(place: Place, problem: String) -> ConfigError {
+    ConfigError::Setting { place, problem }
+}
+
+fn settle_listeners(said: Option<Said<Vec<Said<Listener>>>>) -> Result<Vec<Listener>, ConfigError> {
+    let Some(Said { value: listeners, place }) = said else { return Ok(default_listeners()) };
+    if listeners.is_empty() {
+        return Err(wrong(place, "is empty: a server needs at least one".to_owned()));
+    }
+    if limits::LISTENERS_MAX < listeners.len() {
+        let problem = format!("has {} entries: the most is {}", listeners.len(), limits::LISTENERS_MAX);
+        return Err(wrong(place, problem));
+    }
+    for (index, Said { value, place }) in listeners.iter().enumerate() {
+        let earlier =
+            listeners[..index].iter().find(|earlier| earlier.value.listen.collides_with(&value.listen));
+        if let Some(earlier) = earlier {
+            let problem =
+                format!("is {}, which cannot be open beside {}", value.listen, earlier.value.listen);
+            return Err(wrong(place.clone(), problem));
+        }
+    }
+    Ok(listeners.into_iter().map(|said| said.value).collect())
+}
+
+fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Vec<usize>, ConfigError> {
+    if let Some(core) = value.0.iter().find(|core| !allowed.contains(core)) {
+        let allowed = Cores(allowed.to_vec());
+        let problem = format!("is {value}: core {core} may not be used by this process, which has {allowed}");
+        return Err(wrong(place, problem));
+    }
+    Ok(value.0)
+}
+
+fn settle_shards(said: &Said<u64>, cores: Option<&[usize]>) -> Result<usize, ConfigError> {
+    let shards = within(said, (1, limits::SHARDS_MAX as u64), ("least", "most"), u64::to_string)?;
+    let shards = usize::try_from(shards).unwrap_or(limits::SHARDS_MAX);
+    match cores {
+        Some(cores) if cores.len() < shards => {
+            let problem = format!("is {shards}: server.cores names {} only", cores.len());
+            Err(wrong(said.place.clone(), problem))
+        }
+        _ => Ok(shards),
+    }
+}
+
+fn settle_connections(said: Option<Said<u64>>, shards: usize) -> Result<u32, ConfigError> {
+    let said = said.unwrap_or_else(|| Said::by_default("server.connections", limits::CONNECTIONS.into()));
+    let most = u64::from(limits::CONNECTIONS_PER_SHARD_MAX) * shards as u64;
+    within(&said, (1, most.min(u32::MAX.into())), ("least", "most"), u64::to_string).map(narrow)
+}
+
+fn settle_congestion(Said { value, place }: Said<String>) -> Result<String, ConfigError> {
+    // TCP_CA_NAME_MAX of linux/tcp.h is 16, its end included.
+    if value.is_empty() || 15 < value.len() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let problem = format!("is {value:?}: it takes a name such as cubic or bbr, of at most 15 letters");
+        return Err(wrong(place, problem));
+    }
+    Ok(value)
+}
+
+fn settle_timeout(said: Option<Said<Duration>>, default: Duration) -> Result<Duration, ConfigError> {
+    let Some(said) = said else { return Ok(default) };
+    let bounds = (limits::TIMEOUT_MIN, limits::TIMEOUT_MAX);
+    within(&said, bounds, ("shortest", "longest"), |duration| show_duration(*duration))
+}
+
+/// High water, low water and the shard's memory, each within its bounds and in this order: low < high <= memory.
+fn settle_outbox(
+    high: Option<Said<u64>>,
+    low: Option<Said<u64>>,
+    per_shard: Option<Said<u64>>,
+) -> Result<(u32, u32, u64), ConfigError> {
+    let high =
+        high.unwrap_or_else(|| Said::by_default("limits.high_water", limits::OUTBOX_HIGH_WATER_BYTES.into()));
+    let low =
+        low.unwrap_or_else(|| Said::by_default("limits.low_water", limits::OUTBOX_LOW_WATER_BYTES.into()));
+    let per_shard = per_shard
+        .unwrap_or_else(|| Said::by_default("limits.outbox_per_shard", limits::OUTBOX_BYTES_PER_SHARD));
+    let highest = u64::from(limits::OUTBOX_HIGH_WATER_BYTES_MAX);
+    let bounds = (u64::from(limits::OUTBOX_HIGH_WATER_BYTES_MIN), highest);
+    within(&high, bounds, ("smallest", "largest"), |bytes| show_size(*bytes))?;
+    within(&low, (1, highest), ("smallest", "largest"), |bytes| show_size(*bytes))?;
+    let bounds = (1, limits::OUTBOX_BYTES_PER_SHARD_MAX);
+    within(&per_shard, bounds, ("smallest", "largest"), |bytes| show_size(*bytes))?;
+    if high.value <= low.value {
+        return Err(out_of_order(&low, "below limits.high_water", &high, "above limits.low_water"));
+    }
+    if per_shard.value < high.value {
+        return Err(out_of_order(
+            &high,
+            "at most limits.outbox_per_shard",
+            &per_shard,
+            "at least limits.high_water",
+        ));
+    }
+    Ok((narrow(high.value), narrow(low.value), per_shard.value))
+}
+
+/// Two values against each other: the one that somebody set is the one to complain about.
+fn out_of_order(low: &Said<u64>, below: &str, high: &Said<u64>, above: &str) -> ConfigError {
+    let (low_size, high_size) = (show_size(low.value), show_size(high.value));
+    if let Place::Default(_) = low.place {
+        wrong(high.place.clone(), format!("is {high_size}: it must be {above}, which is {low_size}"))
+    } else {
+        wrong(low.place.clone(), format!("is {low_size}: it must be {below}, which is {high_size}"))
+    }
+}
+
+/// The value, if it lies between the two bounds, which belong to what is allowed.
+fn within<T: Copy + PartialOrd>(
+    said: &Said<T>,
+    (least, most): (T, T),
+    (small, large): (&str, &str),
+    show: impl Fn(&T) -> String,
+) -> Result<T, ConfigError> {
+    let value = said.value;
+    let (name, bound) = if value < least { (small, least) } else { (large, most) };
+    if least <= value && value <= most {
+        return Ok(value);
+    }
+    Err(wrong(said.place.clone(), format!("is {}: the {name} is {}", show(&value), show(&bound))))
+}
+
+/// A number whose bounds, checked before, fit into 32 bits.
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}

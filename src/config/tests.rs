@@ -1,0 +1,311 @@
+//! The configuration from the outside: a text goes in, a `Config` or one sentence comes out.
+
+use std::fs;
+
+use super::layer::{Layer, Said};
+use super::*;
+
+const CORES: [usize; 4] = [0, 1, 2, 3];
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    settle::settle(file::parse("t.toml", text)?, &CORES)
+}
+
+fn check(text: &str, sentence: &str) {
+    match load(text) {
+        Ok(config) => panic!("{text:?} was taken: {config:?}"),
+        Err(error) => assert_eq!(error.to_string(), sentence, "{text}"),
+    }
+}
+
+fn check_flags(flags: Layer, sentence: &str) {
+    assert_eq!(settle::settle(flags, &CORES).unwrap_err().to_string(), sentence);
+}
+
+/// A configuration in which every setting differs from its default.
+fn unusual() -> Config {
+    let unix = Listener { mode: Some(0o660), ..Listener::echo("unix:/run/\"t\"\\é.sock".parse().unwrap()) };
+    let six = Listener { optional: true, ..Listener::echo("udp://[::1]:9".parse().unwrap()) };
+    Config {
+        listeners: vec![unix, six],
+        shards: Some(2),
+        cores: Some(vec![3, 0, 1]),
+        connections: 7,
+        ring_max: Some(RingTier::V6_12),
+        congestion: Some("reno".to_owned()),
+        idle_timeout: Duration::from_millis(90_001),
+        stall_timeout: Duration::from_secs(2),
+        linger_timeout: Duration::from_secs(3),
+        drain_timeout: Duration::from_secs(4),
+        outbox_high_water_bytes: 100_000,
+        outbox_low_water_bytes: 2048,
+        outbox_bytes_per_shard: 1 << 30,
+        log_format: LogFormat::Json,
+        log_level: LogLevel::Trace,
+    }
+}
+
+#[test]
+fn nothing_said_is_the_default() {
+    assert_eq!(load("").unwrap(), Config::default());
+    let shown: Vec<String> = Config::default().listeners.iter().map(|one| one.listen.to_string()).collect();
+    assert_eq!(
+        shown,
+        ["tcp://127.0.0.1:7000", "udp://127.0.0.1:7000", "tcp://[::1]:7000", "udp://[::1]:7000"]
+    );
+    let optional: Vec<bool> = Config::default().listeners.iter().map(|one| one.optional).collect();
+    assert_eq!(optional, [false, false, true, true]);
+}
+
+#[test]
+fn what_is_printed_is_read_as_the_same() {
+    for config in [Config::default(), unusual()] {
+        let text = config.to_toml();
+        assert_eq!(load(&text).unwrap_or_else(|error| panic!("{error}\n{text}")), config, "{text}");
+    }
+}
+
+#[test]
+fn every_key_is_printed_and_explained() {
+    for config in [Config::default(), unusual()] {
+        let text = config.to_toml();
+        let names = keys::KEYS.iter().map(|key| (key.name, key.about));
+        for (name, about) in names.chain(keys::LISTENER_KEYS.iter().map(|key| (key.name, key.about))) {
+            let is_key = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
+            assert!(text.lines().any(|line| is_key(&line)), "{name} is missing:\n{text}");
+            let first: Vec<&str> = about.split_whitespace().take(3).collect();
+            assert!(text.contains(&first.join(" ")), "{name} is not explained");
+        }
+        assert!(text.lines().all(|line| line.len() <= 110), "{text}");
+    }
+}
+
+#[test]
+fn the_examples_of_unset_keys_can_be_switched_on() {
+    let text = Config::default().to_toml();
+    for key in keys::KEYS.iter().filter(|key| (key.show)(&Config::default()).is_none()) {
+        let (off, on) = (format!("#{} = ", key.name), format!("{} = ", key.name));
+        assert!(text.contains(&off), "{}", key.name);
+        assert_ne!(load(&text.replace(&off, &on)).unwrap(), Config::default(), "{}", key.name);
+    }
+}
+
+#[test]
+fn flags_lie_over_the_file() {
+    let file = file::parse(
+        "t.toml",
+        "[server]\nconnections = 5\nshards = 2\n[[listener]]\naddress = \"tcp://[::]:1\"",
+    )
+    .unwrap();
+    let listen = Said::by_flag("--listen", Listener::echo("tcp://[::]:2".parse().unwrap()));
+    let flags = Layer {
+        connections: Some(Said::by_flag("--connections", 6)),
+        listeners: Some(Said::by_flag("--listen", vec![listen])),
+        ..Layer::default()
+    };
+    let config = settle::settle(flags.over(file), &CORES).unwrap();
+    assert_eq!((config.connections, config.shards), (6, Some(2)));
+    assert_eq!(config.listeners, [Listener::echo("tcp://[::]:2".parse().unwrap())]);
+}
+
+#[test]
+fn toml_that_is_none() {
+    check(
+        "[server]\nshards = \n",
+        "t.toml:2:10: this is not TOML: string values must be quoted, expected literal string",
+    );
+    check("[server", "t.toml:1:8: this is not TOML: unclosed table, expected `]`");
+    check("[log]\n[log]", "t.toml:2:2: this is not TOML: duplicate key");
+}
+
+#[test]
+fn unknown_keys() {
+    check(
+        "[limits]\nidle_timeout = \"1s\"\nidle_timeut = \"1s\"",
+        "t.toml:3:1: limits.idle_timeut is not known (did you mean idle_timeout?): here may stand idle_timeout, \
+         stall_timeout, linger_timeout, drain_timeout, high_water, low_water, outbox_per_shard",
+    );
+    check(
+        "[[listener]]\n  threads = 1",
+        "t.toml:2:3: listener.threads is not known: here may stand address, service, mode, optional",
+    );
+    check("[tls]", "t.toml:1:2: tls is not known: here may stand server, listener, limits, log");
+    check(
+        "[logs]",
+        "t.toml:1:2: logs is not known (did you mean log?): here may stand server, listener, limits, log",
+    );
+    check("zz = 1\naa = 1", "t.toml:1:1: zz is not known: here may stand server, listener, limits, log");
+}
+
+#[test]
+fn values_of_the_wrong_kind() {
+    check("server = 1", "t.toml:1:10: server is a table: write [server]");
+    check("listener = 1", "t.toml:1:12: listener is a list of tables: write [[listener]] for each");
+    check("listener = [1]", "t.toml:1:13: listener is a list of tables: write [[listener]] for each");
+    check("[listener]", "t.toml:1:1: listener is a list of tables: write [[listener]] for each");
+    check(
+        "[server]\nshards = \"2\"",
+        "t.toml:2:10: server.shards is \"2\": it takes a whole number, without quotes",
+    );
+    check(
+        "[server]\nshards = -1",
+        "t.toml:2:10: server.shards is -1: it takes a whole number, without quotes",
+    );
+    check(
+        "[server]\nshards = 1.5",
+        "t.toml:2:10: server.shards is 1.5: it takes a whole number, without quotes",
+    );
+    check("[server]\nring_max = 6.1", "t.toml:2:12: server.ring_max is 6.1: it takes a text in quotes");
+    check(
+        "[server]\nring_max = \"6.2\"",
+        "t.toml:2:12: server.ring_max is \"6.2\": a tier is 6.1, 6.6, 6.12 or 6.17",
+    );
+    check(
+        "[limits]\nidle_timeout = 10",
+        "t.toml:2:16: limits.idle_timeout is 10: it takes a duration in quotes, such as \"10m\"",
+    );
+    check(
+        "[limits]\nidle_timeout = \"10\"",
+        "t.toml:2:16: limits.idle_timeout is \"10\": a duration is a number with its unit, such as 250ms, 30s or 10m",
+    );
+    check(
+        "[limits]\nhigh_water = \"1MB\"",
+        "t.toml:2:14: limits.high_water is \"1MB\": a size is a number of bytes, KiB, MiB or GiB, such as 256KiB",
+    );
+    check(
+        "[log]\nlevel = \"loud\"",
+        "t.toml:2:9: log.level is \"loud\": it takes error, warn, info, debug, trace",
+    );
+    check("[log]\nformat = \"xml\"", "t.toml:2:10: log.format is \"xml\": it takes human, json");
+    check(
+        "[log]\nformat = \"\"\"\nx\n\"\"\"",
+        "t.toml:2:10: log.format is something longer: it takes human, json",
+    );
+}
+
+#[test]
+fn values_out_of_bounds() {
+    check(
+        "\n  [limits]\n  idle_timeout = \"5ms\"",
+        "t.toml:3:18: limits.idle_timeout is 5ms: the shortest is 10ms",
+    );
+    check(
+        "[limits]\ndrain_timeout = \"8d\"",
+        "t.toml:2:17: limits.drain_timeout is 8days: the longest is 7days",
+    );
+    check("[server]\nshards = 0", "t.toml:2:10: server.shards is 0: the least is 1");
+    check("[server]\nshards = 1025", "t.toml:2:10: server.shards is 1025: the most is 1024");
+    check("[server]\nconnections = 0", "t.toml:2:15: server.connections is 0: the least is 1");
+    check(
+        "[server]\nshards = 1\nconnections = 600000",
+        "t.toml:3:15: server.connections is 600000: the most is 524288",
+    );
+    check(
+        "[server]\ncongestion = \"\"",
+        "t.toml:2:14: server.congestion is \"\": it takes a name such as cubic or bbr, of at most 15 letters",
+    );
+    check("[limits]\nhigh_water = 1", "t.toml:2:14: limits.high_water is 1: the smallest is 32KiB");
+    check("[limits]\nhigh_water = \"8GiB\"", "t.toml:2:14: limits.high_water is 8GiB: the largest is 1GiB");
+    check("[limits]\nlow_water = 0", "t.toml:2:13: limits.low_water is 0: the smallest is 1");
+}
+
+#[test]
+fn values_against_each_other() {
+    check(
+        "[limits]\nhigh_water = \"64KiB\"",
+        "t.toml:2:14: limits.high_water is 64KiB: it must be above limits.low_water, which is 64KiB",
+    );
+    check(
+        "[limits]\nlow_water = \"1MiB\"",
+        "t.toml:2:13: limits.low_water is 1MiB: it must be below limits.high_water, which is 256KiB",
+    );
+    check(
+        "[limits]\noutbox_per_shard = \"128KiB\"",
+        "t.toml:2:20: limits.outbox_per_shard is 128KiB: it must be at least limits.high_water, which is 256KiB",
+    );
+    check(
+        "[server]\ncores = \"0-1\"\nshards = 3",
+        "t.toml:3:10: server.shards is 3: server.cores names 2 only",
+    );
+    check(
+        "[server]\ncores = \"2-9\"",
+        "t.toml:2:9: server.cores is 2-9: core 4 may not be used by this process, which has 0-3",
+    );
+}
+
+#[test]
+fn listeners_that_cannot_be() {
+    let listener = |keys: &str| format!("[[listener]]\n{keys}");
+    check("listener = []", "t.toml:1:12: listener is empty: a server needs at least one");
+    check(
+        "[[listener]]",
+        "t.toml:1:1: listener.address is missing: write address = \"tcp://127.0.0.1:7000\", for example",
+    );
+    check(
+        &listener("address = \"tcp://localhost:7000\""),
+        "t.toml:2:11: listener.address is \"tcp://localhost:7000\": \"localhost\" is not an IP address, and names are \
+         not looked up: write 127.0.0.1 or [::1], for example",
+    );
+    check(
+        &listener("address = \"tcp://[::]:1\"\nmode = \"660\""),
+        "t.toml:3:8: listener.mode is for Unix sockets only, and the address is tcp://[::]:1",
+    );
+    check(
+        &listener("address = \"unix:/t\"\nmode = 660"),
+        "t.toml:3:8: listener.mode is 660: it takes a text in quotes",
+    );
+    check(
+        &listener("address = \"unix:/t\"\noptional = \"yes\""),
+        "t.toml:3:12: listener.optional is \"yes\": it takes true or false",
+    );
+    let two = |one: &str, other: &str| {
+        listener(&format!("address = \"{one}\"\n[[listener]]\naddress = \"{other}\""))
+    };
+    check(
+        &two("tcp://127.0.0.1:1", "tcp://[::]:1"),
+        "t.toml:4:11: listener.address is tcp://[::]:1, which cannot be open beside tcp://127.0.0.1:1",
+    );
+    assert_eq!(load(&two("tcp://127.0.0.1:0", "tcp://127.0.0.1:0")).unwrap().listeners.len(), 2);
+    let many: String =
+        (1..=65).map(|port| format!("[[listener]]\naddress = \"tcp://[::]:{port}\"\n")).collect();
+    check(&many, "t.toml:1:1: listener has 65 entries: the most is 64");
+}
+
+#[test]
+fn flags_are_named_by_their_name() {
+    let idle = Some(Said::by_flag("--idle-timeout", Duration::from_millis(5)));
+    check_flags(
+        Layer { idle_timeout: idle, ..Layer::default() },
+        "--idle-timeout is 5ms: the shortest is 10ms",
+    );
+    let high = Some(Said::by_flag("--high-water", 65_536));
+    check_flags(
+        Layer { high_water: high, ..Layer::default() },
+        "--high-water is 64KiB: it must be above limits.low_water, which is 64KiB",
+    );
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let folder = std::env::temp_dir().join(format!("tidemill-config-{}", std::process::id()));
+    fs::create_dir(&folder).unwrap();
+    let shown = folder.display();
+    let check = |name: &str, sentence: String| {
+        assert_eq!(file::read(&folder.join(name)).unwrap_err().to_string(), sentence);
+    };
+    fs::write(folder.join("latin1"), b"# a\n# caf\xe9").unwrap();
+    fs::write(folder.join("huge"), vec![b'\n'; 1_048_577]).unwrap();
+    fs::write(folder.join("file"), "").unwrap();
+    check("latin1", format!("{shown}/latin1:2:6: the file is not UTF-8 from here on"));
+    check(
+        "huge",
+        format!("{shown}/huge is longer than 1048576 bytes, so it is not taken for a configuration"),
+    );
+    check("", format!("{shown}/ is a directory; --config takes a file"));
+    check("file/x", format!("{shown}/file/x cannot be read: Not a directory (os error 20)"));
+    check(
+        "none",
+        format!("{shown}/none does not exist. Try: tidemill --print-config, which prints one to begin with"),
+    );
+    fs::remove_dir_all(&folder).unwrap();
+}
