@@ -1,3 +1,4 @@
 //! Tidemill: a socket server for Linux, directly on io_uring.
 
 pub mod limits;
+pub mod sys;

@@ -1,1 +1,3 @@
-fn main(){}
+//! The server.
+
+fn main() {}

@@ -1,1 +1,3 @@
-fn main(){}
+//! The load generator.
+
+fn main() {}
