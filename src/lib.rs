@@ -1,4 +1,5 @@
 //! Tidemill: a socket server for Linux, directly on io_uring.
 
+pub mod connection;
 pub mod limits;
 pub mod sys;
