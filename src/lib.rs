@@ -2,4 +2,5 @@
 
 pub mod connection;
 pub mod limits;
+pub mod metrics;
 pub mod sys;
