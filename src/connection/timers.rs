@@ -128,10 +128,10 @@ impl Timers {
         true
     }
 
-    /// The occupied bucket that starts first; of several, the coarsest, which may hold timers for the finer ones.
+    /// The occupied bucket that starts first; of several that start together, any.
     fn next_bucket(&self) -> Option<Bucket> {
         let next = |level| Bucket::first_occupied(level, self.cursor, self.occupied[level as usize]);
-        (0..LEVELS).rev().filter_map(next).min_by_key(Bucket::tick)
+        (0..LEVELS).filter_map(next).min_by_key(Bucket::tick)
     }
 
     /// The slot's node, made when it is first asked for.
@@ -482,6 +482,14 @@ mod tests {
         assert_eq!(expired(&mut wheel, DAY), [1, 2]);
         wheel.schedule(3, at(DAY - TICK));
         assert_eq!(expired(&mut wheel, DAY), [3]);
+    }
+
+    #[test]
+    fn a_wheel_that_slept_sorts_by_the_present() {
+        let mut wheel = Timers::new(Time::ZERO);
+        assert_eq!(expired(&mut wheel, DAY), []);
+        wheel.schedule(0, at(DAY + TICK));
+        assert_eq!(wheel.next_deadline(), Some(at(DAY + TICK)), "no move on the way");
     }
 
     #[test]
