@@ -104,6 +104,9 @@ pub const TIMEOUT_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The grain of the timer wheel: deadlines are met at most this much late.
 pub const TIMER_TICK: Duration = Duration::from_millis(8);
+/// Timers that one turn moves down the wheel; the rest waits for the next turn. So half a million deadlines that were
+/// set together never hold up the messages behind them.
+pub const TIMER_MOVES_PER_TURN: usize = 4096;
 
 // --- Between shards --------------------------------------------------------------------------------------------
 

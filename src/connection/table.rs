@@ -112,8 +112,9 @@ impl Table {
 
     /// All connections.
     pub fn ids(&self) -> impl Iterator<Item = ConnectionId> {
-        (0u32..).zip(&self.slots).filter(|(_, entry)| entry.connection.is_some()).map(|(slot, entry)| {
-            ConnectionId { slot, generation: entry.generation }
-        })
+        (0u32..)
+            .zip(&self.slots)
+            .filter(|(_, entry)| entry.connection.is_some())
+            .map(|(slot, entry)| ConnectionId { slot, generation: entry.generation })
     }
 }

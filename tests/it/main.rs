@@ -1,0 +1,3 @@
+//! Every integration test, linked once.
+
+mod tidy;
