@@ -17,6 +17,8 @@ pub mod metrics;
 pub mod ring;
 #[forbid(unsafe_code)]
 pub mod service;
+#[forbid(unsafe_code)]
+pub mod shard;
 pub mod sys;
 #[forbid(unsafe_code)]
 pub mod tier;

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::listener::{Backoff, LISTENER_GENERATION};
+use super::listener::Backoff;
 use crate::limits;
 use crate::ring::{Descriptor, Generation, Kind, Part, RecvBuf, Token};
+use crate::sys::clock::Time;
 
 /// Answers in flight per socket: as many as there are buffers, so that none is left over when all are lent.
 const SENDS_IN_FLIGHT: u32 = limits::DATAGRAM_BUFFERS as u32;
@@ -36,18 +37,23 @@ impl DatagramSocket {
         Self { descriptor, index, backoff, armed: false, starved: false, idle, closing: None }
     }
 
-    /// Whose answer this slot is.
+    /// The number of the socket whose answer this slot is.
     pub fn index_of(slot: u32) -> usize {
         (slot / SENDS_IN_FLIGHT) as usize
     }
 
     /// The token to receive with, when it is to be armed.
-    pub fn next_receive(&mut self, now: crate::sys::clock::Time) -> Option<Token> {
+    pub fn next_receive(&mut self, now: Time) -> Option<Token> {
         if self.armed || self.starved || self.closing.is_some() || self.backoff.is_paused(now) {
             return None;
         }
         self.armed = true;
         Some(self.token(Kind::ReceiveFrom))
+    }
+
+    /// Its number, from the slot of its receive or its close.
+    pub fn index_of_socket(slot: u32) -> usize {
+        (slot & !DATAGRAM_SLOTS) as usize
     }
 
     /// A receive answered.
@@ -93,35 +99,59 @@ impl DatagramSocket {
     }
 
     fn token(&self, kind: Kind) -> Token {
-        Token::new(kind, u32::from(self.index) | DATAGRAM_SLOT, Generation::new(LISTENER_GENERATION))
+        Token::new(kind, DATAGRAM_SLOTS | u32::from(self.index), Generation::default())
     }
 }
 
-/// Tells a datagram socket's slot from a listener's.
-pub(crate) const DATAGRAM_SLOT: u32 = 1 << 16;
+/// Set in the slot of a receive or close that is a datagram socket's. Connections have far fewer slots.
+pub const DATAGRAM_SLOTS: u32 = 1 << 30;
 
-/// Answers that a service wrote to datagrams, to be sent at the end of the turn.
+const _: () = assert!(limits::CONNECTIONS_PER_SHARD_MAX * 2 < DATAGRAM_SLOTS);
+
+/// Answers that a service wrote to datagrams, to be sent at the end of the turn through the socket that the datagram
+/// came in by.
 #[derive(Debug, Default)]
 pub struct Replies {
-    pub(crate) queued: Vec<(SocketAddr, Part)>,
+    pub(crate) queued: Vec<Reply>,
 }
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) socket: u16,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: Part,
+}
+
+/// The socket of an answer that was not [addressed](Replies::address) yet.
+const NO_SOCKET: u16 = u16::MAX;
 
 impl Replies {
     /// Sends received bytes to `to`, from the buffer they came in.
     pub fn send_received(&mut self, to: SocketAddr, bytes: RecvBuf) {
-        self.queued.push((to, Part::Received(bytes)));
+        self.queue(to, Part::Received(bytes));
     }
 
     /// Sends a copy of `bytes` to `to`.
     pub fn write(&mut self, to: SocketAddr, bytes: &[u8]) {
-        self.queued.push((to, Part::Copied(bytes.to_vec(), 0)));
+        self.queue(to, Part::Copied(bytes.to_vec(), 0));
+    }
+
+    fn queue(&mut self, to: SocketAddr, payload: Part) {
+        self.queued.push(Reply { socket: NO_SOCKET, to, payload });
+    }
+
+    /// Says which socket the answers written last leave through.
+    pub(crate) fn address(&mut self, socket: u16) {
+        for reply in self.queued.iter_mut().rev().take_while(|reply| reply.socket == NO_SOCKET) {
+            reply.socket = socket;
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::clock::Time;
 
     #[test]
     fn a_starved_socket_is_armed_again_when_an_answer_gives_its_buffer_back() {

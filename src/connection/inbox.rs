@@ -65,6 +65,11 @@ impl Inbox {
         self.fresh.take()
     }
 
+    /// Bytes that were copied to wait for the rest of their frame.
+    pub fn carried_bytes(&self) -> usize {
+        self.carried.len()
+    }
+
     /// Frees the receive buffer: copies what the reader left.
     pub(crate) fn carry(&mut self) -> Result<(), InboxFull> {
         if let Some(bytes) = self.fresh.take() {

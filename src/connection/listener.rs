@@ -66,7 +66,7 @@ impl Listener {
             return None;
         }
         self.state = State::Closing(2);
-        Some(Token::new(Kind::Close, u32::from(self.index), Generation::new(LISTENER_GENERATION)))
+        Some(Token::new(Kind::Close, LISTENER_SLOTS | u32::from(self.index), Generation::default()))
     }
 
     /// A half of the close answered.
@@ -84,9 +84,10 @@ impl Listener {
     }
 }
 
-/// The generation that tells a listener's and a datagram socket's close from a connection's: connections never have
-/// it, because their table skips it.
-pub(crate) const LISTENER_GENERATION: u32 = (1 << 24) - 1;
+/// Set in the slot of a close that is a listener's. Connections have far fewer slots.
+pub const LISTENER_SLOTS: u32 = 1 << 31;
+
+const _: () = assert!(limits::CONNECTIONS_PER_SHARD_MAX * 2 < LISTENER_SLOTS);
 
 /// Pauses that double: for errors that last, such as a lack of descriptors.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,9 +20,9 @@ pub mod timers;
 
 use std::time::Duration;
 
-pub use self::datagram::{DatagramSocket, Replies};
+pub use self::datagram::{DATAGRAM_SLOTS, DatagramSocket, Replies};
 pub use self::inbox::{Inbox, InboxFull};
-pub use self::listener::{Backoff, Listener};
+pub use self::listener::{Backoff, LISTENER_SLOTS, Listener};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
 use crate::limits;
@@ -84,6 +84,8 @@ pub enum Cut {
     OutboxFull,
     /// It sent an unfinished frame of more than the bound.
     InboxFull,
+    /// It was reset, or found dead.
+    PeerGone,
     /// The drain deadline came.
     Drain,
     /// The server has all the connections it may have.
@@ -179,6 +181,8 @@ pub struct Connection {
     last_active: Time,
     /// Since when the deadline of the state runs; for a stalled outbox, since the peer last read something.
     deadline_since: Time,
+    /// Why it was ended early, if it was.
+    cut: Option<Cut>,
     /// Whether the shard has it on its list of connections to settle.
     pub(crate) dirty: bool,
     /// Private bytes that the shard has counted for it.
@@ -206,6 +210,7 @@ impl Connection {
             close_pushed: false,
             last_active: now,
             deadline_since: now,
+            cut: None,
             dirty: false,
             charged_bytes: 0,
         }
@@ -214,6 +219,16 @@ impl Connection {
     /// Where in its life it is.
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Why it was ended early, if it was.
+    pub fn cut_reason(&self) -> Option<Cut> {
+        self.cut
+    }
+
+    /// Private memory that the peer has made us keep.
+    pub fn private_bytes(&self) -> usize {
+        self.outbox.copied_bytes() + self.inbox.carried_bytes()
     }
 
     /// Whether the peer has ended its side.
@@ -338,8 +353,9 @@ impl Connection {
     }
 
     /// Ends the connection at once. What waits is lost.
-    pub fn cut(&mut self, now: Time) {
+    pub fn cut(&mut self, cut: Cut, now: Time) {
         if self.state != State::Closing {
+            self.cut = Some(cut);
             self.inbox = Inbox::default();
             self.outbox.clear();
             self.enter(State::Closing, now);

@@ -55,9 +55,9 @@ impl Table {
         self.len() == 0
     }
 
-    /// Whether no further connection fits.
-    pub fn is_full(&self) -> bool {
-        self.free.is_empty() && self.slots.len() == self.capacity as usize
+    /// Connections that still fit.
+    pub fn room(&self) -> usize {
+        self.capacity as usize - self.len()
     }
 
     /// Puts a connection in, the slot freed last first.
@@ -116,5 +116,53 @@ impl Table {
             .zip(&self.slots)
             .filter(|(_, entry)| entry.connection.is_some())
             .map(|(slot, entry)| ConnectionId { slot, generation: entry.generation })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ring::Descriptor;
+    use crate::sys::address::Peer;
+    use crate::sys::clock::Time;
+
+    fn connection() -> Connection {
+        Connection::new(Descriptor::new(0), Peer::Unix, 0, Time::ZERO)
+    }
+
+    #[test]
+    fn a_slot_that_is_used_again_does_not_know_its_last_owner_s_tokens() {
+        let mut table = Table::new(2);
+        let first = table.insert(connection());
+        let token = first.token(Kind::Receive);
+        assert_eq!(table.owner(token), Some(first));
+        table.remove(first);
+        assert_eq!(table.owner(token), None);
+        let second = table.insert(connection());
+        assert_eq!(second.slot(), first.slot());
+        assert_eq!(table.owner(token), None, "the token is stale");
+        assert!(table.get_mut(first).is_none());
+        assert_eq!(table.owner(second.token(Kind::Receive)), Some(second));
+        assert_eq!(table.at(0), Some(second));
+    }
+
+    #[test]
+    fn a_table_holds_what_it_may_and_no_more() {
+        let mut table = Table::new(2);
+        assert_eq!((table.len(), table.room()), (0, 2));
+        let first = table.insert(connection());
+        let second = table.insert(connection());
+        assert_eq!((table.len(), table.room()), (2, 0));
+        assert_eq!(table.ids().collect::<Vec<_>>(), [first, second]);
+        table.remove(first);
+        assert_eq!(table.ids().collect::<Vec<_>>(), [second]);
+        assert_eq!(table.room(), 1);
+    }
+
+    #[test]
+    #[should_panic(expected = "takes no connection")]
+    fn a_full_table_takes_no_connection() {
+        let mut table = Table::new(0);
+        table.insert(connection());
     }
 }

@@ -1,0 +1,108 @@
+//! Stopping in order: let in whom the kernel has already greeted, answer what was received, end every connection with
+//! FIN, and cut what is left at the deadline.
+
+use std::time::Duration;
+
+use super::Shard;
+use super::streams::owned;
+use crate::connection::{ConnectionId, Cut, State};
+use crate::ring::Kernel;
+use crate::service::Service;
+use crate::sys::clock::Time;
+
+/// After the deadline, how long cut connections may take to be over before the shard leaves them to the kernel.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A stop in progress.
+#[derive(Debug)]
+pub(super) struct Drain {
+    deadline: Time,
+    /// Turns since it began.
+    turns: u32,
+    /// Whether the deadline has come.
+    late: bool,
+}
+
+impl Drain {
+    /// Whether it has just begun: what the kernel has already received is still to come, so the shard must not sleep.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.turns < 2
+    }
+
+    pub(super) fn next_deadline(&self, now: Time) -> Time {
+        let last = self.deadline.saturating_add(LAST_PATIENCE);
+        if now < self.deadline { self.deadline } else { last }
+    }
+
+    /// Whether even the cut connections are not over.
+    pub(super) fn is_hopeless(&self, now: Time) -> bool {
+        self.late && self.deadline.saturating_add(LAST_PATIENCE) <= now
+    }
+}
+
+impl<K: Kernel, S: Service> Shard<K, S> {
+    /// Begins to stop. A second stop changes only the deadline.
+    pub(super) fn start_drain(&mut self, timeout: Duration) {
+        let deadline = self.now.saturating_add(timeout);
+        match &mut self.drain {
+            Some(drain) => drain.deadline = drain.deadline.min(deadline),
+            None => self.drain = Some(Drain { deadline, turns: 0, late: false }),
+        }
+    }
+
+    /// One step of stopping in each turn, before everything is settled.
+    pub(super) fn advance_drain(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        drain.turns = drain.turns.saturating_add(1);
+        let turns = drain.turns;
+        let overdue = drain.deadline <= self.now && !drain.late;
+        drain.late |= overdue;
+        let late = drain.late;
+        self.close_listeners(late);
+        self.close_sockets(turns);
+        if turns == 2 || overdue {
+            let ids: Vec<_> = self.connections.ids().collect();
+            for id in ids {
+                if overdue {
+                    self.cut(id, Cut::Drain);
+                }
+                self.touch(id);
+            }
+        }
+    }
+
+    /// Closes a listener whose backlog is empty: all its accepts have been submitted and none has been answered.
+    fn close_listeners(&mut self, late: bool) {
+        for index in 0..self.listeners.len() {
+            let listener = &mut self.listeners[index];
+            let file = listener.descriptor;
+            let empty = listener.is_waiting() || listener.backoff.is_paused(self.now);
+            if (empty || late)
+                && let Some(token) = listener.close()
+            {
+                self.close(token, file);
+            }
+        }
+    }
+
+    fn close_sockets(&mut self, turns: u32) {
+        for index in 0..self.sockets.len() {
+            let socket = &mut self.sockets[index];
+            let file = socket.descriptor;
+            if 1 < turns
+                && let Some(token) = socket.close()
+            {
+                self.close(token, file);
+            }
+        }
+    }
+
+    /// Ends a connection in order, if a stop is in progress and all it asked for is answered.
+    pub(super) fn drain_connection(&mut self, id: ConnectionId) {
+        let ripe = self.drain.as_ref().is_some_and(|drain| 1 < drain.turns);
+        let connection = owned(&mut self.connections, id);
+        if ripe && connection.state() == State::Open && connection.is_caught_up() {
+            self.serve(id, |service, _, context| service.drain(context));
+        }
+    }
+}

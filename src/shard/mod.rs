@@ -1,0 +1,359 @@
+//! A shard: one thread, one ring, its own listeners, connections and timers, and the turn that moves them.
+//!
+//! A turn submits what the last one produced and sleeps until something happens, collects what did, acts on it, and
+//! lets everything it touched say what it wants next. `streams.rs` serves connections, `accepting.rs` lets them in,
+//! `datagrams.rs` serves sockets without connections, `draining.rs` ends it all in order. Shards share nothing but
+//! their mailboxes and the count of connections.
+
+mod accepting;
+mod datagrams;
+mod draining;
+pub mod mailbox;
+mod notice;
+mod streams;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use self::draining::Drain;
+use self::mailbox::{Mailbox, Message};
+use self::notice::Notices;
+use crate::connection::timers::Timers;
+use crate::connection::{
+    Bounds, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, LISTENER_SLOTS, Listener, Replies, Table,
+};
+use crate::limits;
+use crate::metrics::{Metrics, Snapshot};
+use crate::ring::{Completion, Descriptor, Kernel, Kind, Op, Outcome, Refused, RingError, Token, Wait};
+use crate::service::Service;
+use crate::sys::clock::Time;
+
+/// What a shard may do.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Its number, for logs.
+    pub number: usize,
+    /// Connections that its table and its ring have place for.
+    pub slots: u32,
+    /// The bounds of each connection.
+    pub bounds: Bounds,
+    /// Private memory that all waiting bytes may take.
+    pub outbox_bytes: u64,
+}
+
+impl Options {
+    /// Slots for so many connections and for the refusals of so many listeners.
+    pub fn slots_for(connections: u32, listeners: usize) -> u32 {
+        let refusals = u32::try_from(listeners).unwrap_or(u32::MAX).saturating_mul(limits::ACCEPTS_IN_FLIGHT);
+        connections.saturating_add(refusals)
+    }
+}
+
+/// How many connections all shards together have, and may have.
+#[derive(Debug)]
+pub struct Admission {
+    open: AtomicU32,
+    most: u32,
+}
+
+impl Admission {
+    /// None yet, of at most so many.
+    pub fn new(most: u32) -> Arc<Self> {
+        Arc::new(Self { open: AtomicU32::new(0), most })
+    }
+
+    /// Asks for one more.
+    fn enter(&self) -> bool {
+        // Relaxed: the count guards no other memory.
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        if self.most <= before {
+            self.leave();
+        }
+        before < self.most
+    }
+
+    fn leave(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The sockets that a shard serves, in its ring's table.
+#[derive(Clone, Debug, Default)]
+pub struct Sockets {
+    /// Listening sockets, of TCP and of Unix.
+    pub listeners: Vec<Descriptor>,
+    /// Datagram sockets.
+    pub datagrams: Vec<Descriptor>,
+}
+
+/// One thread's server.
+pub struct Shard<K: Kernel, S: Service> {
+    kernel: K,
+    service: S,
+    options: Options,
+    admission: Arc<Admission>,
+    mailbox: Mailbox,
+    metrics: Metrics,
+    notices: Notices,
+    listeners: Vec<Listener>,
+    sockets: Vec<DatagramSocket>,
+    connections: Table,
+    timers: Timers,
+    /// Completions of this turn that are not handled yet.
+    ready: VecDeque<Completion>,
+    /// Operations that the ring had no room for; at most a few per connection, since each has a few in flight.
+    deferred: VecDeque<Op>,
+    /// Connections that this turn touched.
+    dirty: Vec<ConnectionId>,
+    /// Connections that wait for a receive buffer.
+    starved: Vec<ConnectionId>,
+    replies: Replies,
+    due: Vec<u32>,
+    drain: Option<Drain>,
+    /// Accepts in flight; each may need a slot.
+    accepting: usize,
+    /// Private memory of all connections.
+    private_bytes: u64,
+    now: Time,
+    #[cfg(test)]
+    planted: Option<tests::Planted>,
+}
+
+impl<K: Kernel, S: Service> Shard<K, S> {
+    /// A shard that serves these sockets from its first turn on.
+    pub fn new(
+        kernel: K,
+        service: S,
+        options: Options,
+        admission: Arc<Admission>,
+        mailbox: Mailbox,
+        sockets: &Sockets,
+    ) -> Self {
+        let now = kernel.now();
+        let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
+        let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
+        let mut shard = Self {
+            kernel,
+            service,
+            options,
+            admission,
+            mailbox,
+            metrics: Metrics::default(),
+            notices: Notices::new(now),
+            listeners: listeners.collect(),
+            sockets: datagrams.collect(),
+            connections: Table::new(options.slots),
+            timers: Timers::new(now),
+            ready: VecDeque::with_capacity(limits::COMPLETIONS_PER_TURN),
+            deferred: VecDeque::new(),
+            dirty: Vec::new(),
+            starved: Vec::new(),
+            replies: Replies::default(),
+            due: Vec::new(),
+            drain: None,
+            accepting: 0,
+            private_bytes: 0,
+            now,
+            #[cfg(test)]
+            planted: None,
+        };
+        shard.settle();
+        shard
+    }
+
+    /// Serves until it was told to stop and everything is over.
+    ///
+    /// # Errors
+    /// When the ring fails.
+    pub fn run(&mut self) -> Result<(), RingError> {
+        while !self.is_over() {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// One turn, one system call: submit and sleep, collect, act, and say what comes next.
+    ///
+    /// # Errors
+    /// When the ring fails.
+    pub fn turn(&mut self) -> Result<(), RingError> {
+        let wait = self.next_wait();
+        self.kernel.submit_and_wait(wait)?;
+        self.mailbox.wake_up();
+        self.now = self.kernel.now();
+        self.collect();
+        self.read_mailbox();
+        while let Some(completion) = self.ready.pop_front() {
+            self.dispatch(completion);
+        }
+        self.expire();
+        self.settle();
+        self.metrics.counters.turns += 1;
+        self.metrics.record_stall(self.kernel.now().saturating_since(self.now));
+        Ok(())
+    }
+
+    /// What the shard has counted.
+    pub fn snapshot(&self) -> Snapshot {
+        let mut snapshot = self.metrics.snapshot();
+        let ring = self.kernel.counts();
+        let counters = &mut snapshot.counters;
+        counters.enters = ring.enters;
+        counters.submissions = ring.submissions;
+        counters.submission_queue_full = ring.queue_full;
+        counters.cq_overflows = ring.overflows;
+        counters.connections_open = self.connections.len() as u64;
+        counters.receive_buffers_free = u64::from(self.kernel.buffers().free);
+        snapshot
+    }
+
+    /// The kernel, for those who simulate it.
+    pub fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// Whether the shard was told to stop and has nothing left.
+    pub fn is_over(&self) -> bool {
+        let closed = self.listeners.iter().all(Listener::is_over);
+        let all = closed && self.sockets.iter().all(DatagramSocket::is_over) && self.connections.is_empty();
+        self.drain.as_ref().is_some_and(|drain| all || drain.is_hopeless(self.now))
+    }
+
+    // --- The steps of a turn ------------------------------------------------------------------------------------
+
+    fn next_wait(&mut self) -> Wait {
+        self.push_deferred();
+        let busy = !self.deferred.is_empty() || self.drain.as_ref().is_some_and(Drain::is_fresh);
+        if busy || !self.mailbox.fall_asleep() {
+            return Wait::No;
+        }
+        let pauses = self.listeners.iter().filter_map(|listener| listener.backoff.until());
+        let pauses = pauses.chain(self.sockets.iter().filter_map(|socket| socket.backoff.until()));
+        let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
+        Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
+    }
+
+    fn collect(&mut self) {
+        let count = self.kernel.collect(&mut self.ready, limits::COMPLETIONS_PER_TURN);
+        let counters = &mut self.metrics.counters;
+        counters.completions += count as u64;
+        counters.completions_per_enter_max = counters.completions_per_enter_max.max(count as u64);
+    }
+
+    fn read_mailbox(&mut self) {
+        // At most as many as fit: what is posted meanwhile waits for the next turn.
+        for _ in 0..limits::MAILBOX_MESSAGES {
+            let Some(message) = self.mailbox.next() else { break };
+            self.metrics.counters.messages_received += 1;
+            match message {
+                Message::Stop(timeout) => self.start_drain(timeout),
+                Message::Report(to) => {
+                    // Whoever asked may have stopped waiting.
+                    let _ = to.try_send((self.options.number, self.snapshot()));
+                }
+            }
+        }
+    }
+
+    fn dispatch(&mut self, completion: Completion) {
+        let Completion { token, more, outcome } = completion;
+        match outcome {
+            Outcome::Accepted(result) => self.handle_accepted(token, result),
+            Outcome::Received(result) => self.handle_received(token, result, more),
+            Outcome::Sent { gather, result } => self.handle_sent(token, gather, result),
+            Outcome::ReceivedFrom(result) => self.handle_datagram(token, result, more),
+            Outcome::SentTo(result) => self.handle_datagram_sent(token, result),
+            Outcome::ShutDown(_) => self.handle_shut_down(token),
+            Outcome::Cancelled | Outcome::CloseCancelled => self.handle_other(token),
+            Outcome::Closed(result) => {
+                self.metrics.counters.unexpected_errors += u64::from(result.is_err());
+                self.handle_other(token);
+            }
+            Outcome::Doorbell => self.metrics.counters.doorbells += 1,
+            Outcome::DoorbellSent(_) | Outcome::Connected(_) => {
+                debug_assert!(false, "a shard connects nothing and rings at nobody yet");
+            }
+        }
+    }
+
+    /// Cancels and closes: of a listener, of a datagram socket, or of a connection.
+    fn handle_other(&mut self, token: Token) {
+        let slot = token.slot();
+        if slot & LISTENER_SLOTS != 0 {
+            self.listeners[(slot & !LISTENER_SLOTS) as usize].handle_close();
+        } else if slot & DATAGRAM_SLOTS != 0 {
+            self.sockets[DatagramSocket::index_of_socket(slot)].handle_close();
+        } else {
+            self.handle_connection_other(token);
+        }
+    }
+
+    fn expire(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.timers.expire(self.now, limits::COMPLETIONS_PER_TURN, &mut due);
+        for slot in due.drain(..) {
+            self.handle_due(slot);
+        }
+        self.due = due;
+        self.advance_drain();
+    }
+
+    /// Lets everything that this turn touched say what it wants.
+    fn settle(&mut self) {
+        self.feed_starved();
+        self.send_replies();
+        while let Some(id) = self.dirty.pop() {
+            self.settle_connection(id);
+        }
+        self.settle_listeners();
+        self.settle_sockets();
+        let free = u64::from(self.kernel.buffers().free);
+        let lowest = &mut self.metrics.counters.receive_buffers_free_min;
+        *lowest = free.min(*lowest);
+    }
+
+    // --- Common steps -------------------------------------------------------------------------------------------
+
+    /// Pushes an operation, or keeps it for the next turn; operations keep their order.
+    fn push(&mut self, op: Op) {
+        if !self.deferred.is_empty() {
+            self.deferred.push_back(op);
+        } else if let Err(Refused(op)) = self.kernel.push(op) {
+            self.deferred.push_back(op);
+        }
+    }
+
+    fn push_deferred(&mut self) {
+        while let Some(op) = self.deferred.pop_front() {
+            if let Err(Refused(op)) = self.kernel.push(op) {
+                self.deferred.push_front(op);
+                break;
+            }
+        }
+    }
+
+    /// The connection a completion belongs to; a stale one is counted.
+    fn owner(&mut self, token: Token) -> Option<ConnectionId> {
+        let owner = self.connections.owner(token);
+        self.metrics.counters.stale_completions += u64::from(owner.is_none());
+        owner
+    }
+
+    /// Puts a connection on the list of those to settle.
+    fn touch(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && !connection.dirty
+        {
+            connection.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    fn close(&mut self, token: Token, file: Descriptor) {
+        debug_assert_eq!(token.kind(), Kind::Close, "a close has its own kind");
+        self.push(Op::Close { token, file });
+    }
+}

@@ -1,0 +1,72 @@
+//! Log lines that peers can cause: a few per second, the rest is only counted.
+
+use std::time::Duration;
+
+use crate::connection::Cut;
+use crate::limits;
+use crate::ring::AcceptError;
+use crate::sys::address::Peer;
+use crate::sys::clock::Time;
+
+/// How many lines this second has had.
+#[derive(Debug)]
+pub(super) struct Notices {
+    second: Time,
+    lines: u32,
+}
+
+impl Notices {
+    pub(super) fn new(now: Time) -> Self {
+        Self { second: now, lines: 0 }
+    }
+
+    /// A connection was ended. Returns whether its line was suppressed.
+    pub(super) fn cut(&mut self, shard: usize, peer: Peer, cut: Cut, now: Time) -> bool {
+        let reason = match cut {
+            // Peers come and go as they like.
+            Cut::PeerGone | Cut::Service => return false,
+            Cut::Idle => "it was silent for too long",
+            Cut::Stalled => "it did not read what waited for it",
+            Cut::Linger => "it did not close after we had",
+            Cut::OutboxFull => "too much waited in memory for peers that do not read",
+            Cut::InboxFull => "its unfinished frame was too long",
+            Cut::Drain => "the drain deadline came",
+            Cut::Refused => "the server has all the connections it may have",
+            Cut::Unexpected => "of an error that was not foreseen",
+        };
+        let allowed = self.allow(now);
+        if allowed {
+            tracing::info!(shard, %peer, "cut a connection because {reason}");
+        }
+        !allowed
+    }
+
+    /// Accepting pauses. The pauses are long enough not to flood the log.
+    pub(super) fn accept_pause(&mut self, shard: usize, error: AcceptError, now: Time) {
+        if self.allow(now) {
+            tracing::warn!(shard, "accepting pauses: {error}. It goes on by itself when there is room again");
+        }
+    }
+
+    fn allow(&mut self, now: Time) -> bool {
+        if Duration::from_secs(1) <= now.saturating_since(self.second) {
+            *self = Self::new(now);
+        }
+        self.lines += 1;
+        self.lines <= limits::LOG_LINES_PER_SECOND
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_has_its_lines_and_the_next_has_new_ones() {
+        let mut notices = Notices::new(Time::ZERO);
+        let allowed = |notices: &mut Notices, at| (0..50).filter(|_| notices.allow(at)).count();
+        assert_eq!(allowed(&mut notices, Time::ZERO), 5);
+        assert_eq!(allowed(&mut notices, Time::from_nanos(999_999_999)), 0);
+        assert_eq!(allowed(&mut notices, Time::from_nanos(1_000_000_000)), 5);
+    }
+}

@@ -1,0 +1,243 @@
+//! Serving connections: from what the ring brought, through the service, to what the ring is asked next.
+
+use super::Shard;
+use crate::connection::{Action, Connection, ConnectionId, Cut, Delivery, Inbox, State, Table, delivery};
+use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, Token};
+use crate::service::{Context, Ending, Service};
+
+impl<K: Kernel, S: Service> Shard<K, S> {
+    pub(super) fn handle_received(
+        &mut self,
+        token: Token,
+        result: Result<Received, ReceiveError>,
+        more: bool,
+    ) {
+        let Some(id) = self.owner(token) else { return };
+        match result {
+            Ok(Received::Bytes(bytes)) => self.handle_bytes(id, bytes, more),
+            Ok(Received::End) => self.handle_end(id, more),
+            Err(error) => self.handle_receive_error(id, error, more),
+        }
+        self.touch(id);
+    }
+
+    fn handle_bytes(&mut self, id: ConnectionId, bytes: RecvBuf, more: bool) {
+        let counters = &mut self.metrics.counters;
+        counters.receives += 1;
+        counters.bytes_received += bytes.len() as u64;
+        let connection = owned(&mut self.connections, id);
+        let Some(bytes) = connection.handle_bytes(bytes, more, self.now) else { return };
+        connection.inbox.receive(bytes);
+        self.serve(id, |service, inbox, context| service.receive(inbox, context));
+        if owned(&mut self.connections, id).inbox.carry().is_err() {
+            self.cut(id, Cut::InboxFull);
+        }
+    }
+
+    fn handle_end(&mut self, id: ConnectionId, more: bool) {
+        let connection = owned(&mut self.connections, id);
+        connection.handle_end(more, self.now);
+        if connection.state() == State::Open {
+            self.serve(id, |service, _, context| service.end(context));
+        }
+    }
+
+    fn handle_receive_error(&mut self, id: ConnectionId, error: ReceiveError, more: bool) {
+        let connection = owned(&mut self.connections, id);
+        let ending = connection.handle_receive_error(error, more);
+        if error == ReceiveError::NoBuffers {
+            self.metrics.counters.no_buffers += 1;
+            if connection.is_starved() {
+                self.starved.push(id);
+            }
+        }
+        match ending {
+            None => {}
+            Some(ReceiveError::PeerGone) => self.cut(id, Cut::PeerGone),
+            Some(_) => self.cut(id, Cut::Unexpected),
+        }
+    }
+
+    pub(super) fn handle_sent(&mut self, token: Token, gather: Gather, result: Result<usize, SendError>) {
+        let Some(id) = self.owner(token) else { return };
+        let lent = gather.len();
+        let counters = &mut self.metrics.counters;
+        match result {
+            Ok(sent) => {
+                counters.sends += 1;
+                counters.bytes_sent += sent as u64;
+                counters.send_short += u64::from(sent < lent);
+            }
+            Err(_) => counters.send_blocked += u64::from(result == Err(SendError::WouldBlock)),
+        }
+        let connection = owned(&mut self.connections, id);
+        match connection.handle_sent(gather, result, self.now) {
+            None => {}
+            Some(SendError::PeerGone) => self.cut(id, Cut::PeerGone),
+            Some(_) => self.cut(id, Cut::Unexpected),
+        }
+        self.touch(id);
+    }
+
+    pub(super) fn handle_shut_down(&mut self, token: Token) {
+        let Some(id) = self.owner(token) else { return };
+        owned(&mut self.connections, id).handle_shut_down(self.now);
+        self.touch(id);
+    }
+
+    pub(super) fn handle_connection_other(&mut self, token: Token) {
+        let Some(id) = self.owner(token) else { return };
+        owned(&mut self.connections, id).handle_other();
+        self.touch(id);
+    }
+
+    /// A deadline has come, or might have.
+    pub(super) fn handle_due(&mut self, slot: u32) {
+        let Some(id) = self.connections.at(slot) else { return };
+        match owned(&mut self.connections, id).deadline(&self.options.bounds) {
+            None => {}
+            Some((deadline, cut)) if deadline <= self.now => {
+                self.cut(id, cut);
+                self.touch(id);
+            }
+            Some((deadline, _)) => self.timers.schedule(slot, deadline),
+        }
+    }
+
+    /// Lets the service act on a connection, and does as it says.
+    pub(super) fn serve(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut S, &mut Inbox, &mut Context<'_>),
+    ) {
+        let connection = owned(&mut self.connections, id);
+        let Connection { inbox, outbox, peer, .. } = connection;
+        let mut context = Context { id, peer, now: self.now, outbox, ending: Ending::No };
+        act(&mut self.service, inbox, &mut context);
+        match context.ending {
+            Ending::No => {}
+            Ending::Finish => connection.finish(self.now),
+            Ending::Abort => self.cut(id, Cut::Service),
+        }
+    }
+
+    /// Ends a connection at once, and says why.
+    pub(super) fn cut(&mut self, id: ConnectionId, cut: Cut) {
+        let connection = owned(&mut self.connections, id);
+        if connection.state() == State::Closing {
+            return;
+        }
+        let peer = connection.peer;
+        connection.cut(cut, self.now);
+        let counters = &mut self.metrics.counters;
+        match cut {
+            Cut::Idle => counters.cut_idle += 1,
+            Cut::Stalled => counters.cut_stalled += 1,
+            Cut::Linger => counters.cut_linger += 1,
+            Cut::OutboxFull => counters.cut_outbox += 1,
+            Cut::InboxFull => counters.cut_inbox += 1,
+            Cut::Drain => counters.cut_drain += 1,
+            Cut::Refused => counters.refused_full += 1,
+            Cut::PeerGone => counters.reset_by_peer += 1,
+            Cut::Unexpected => counters.unexpected_errors += 1,
+            Cut::Service => {}
+        }
+        let suppressed = self.notices.cut(self.options.number, peer, cut, self.now);
+        self.metrics.counters.log_lines_suppressed += u64::from(suppressed);
+    }
+
+    /// Asks a connection what it wants until it wants nothing more, and frees it when it is over.
+    pub(super) fn settle_connection(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.dirty = false;
+        self.drain_connection(id);
+        self.keep_private(id);
+        let bounds = self.options.bounds;
+        let connection = owned(&mut self.connections, id);
+        let file = connection.descriptor;
+        #[cfg(test)]
+        super::tests::plant(self.planted, connection);
+        while let Some(action) = owned(&mut self.connections, id).next_action(&bounds, self.now) {
+            let counters = &mut self.metrics.counters;
+            let op = match action {
+                Action::Receive { credit, wait_first } => {
+                    Op::Receive { token: id.token(Kind::Receive), file, credit, wait_first }
+                }
+                Action::Send { gather, wait } => Op::Send { token: id.token(Kind::Send), file, gather, wait },
+                Action::Pause => {
+                    counters.receive_paused += 1;
+                    Op::Cancel { token: id.token(Kind::Cancel), target: id.token(Kind::Receive) }
+                }
+                Action::Shutdown => Op::Shutdown { token: id.token(Kind::Shutdown), file },
+                Action::Close => Op::Close { token: id.token(Kind::Close), file },
+            };
+            self.push(op);
+        }
+        self.keep_deadline(id);
+    }
+
+    /// Frees receive buffers that a slow peer would keep, and bounds the private memory that takes.
+    fn keep_private(&mut self, id: ConnectionId) {
+        let level = self.kernel.buffers();
+        let connection = owned(&mut self.connections, id);
+        if connection.outbox.is_stalled() && delivery(level) == Delivery::Copy {
+            self.metrics.counters.copied_bytes += connection.outbox.make_private() as u64;
+        }
+        let stalled = connection.outbox.is_stalled();
+        if self.charge(id) && stalled && self.options.outbox_bytes < self.private_bytes {
+            self.cut(id, Cut::OutboxFull);
+            self.charge(id);
+        }
+    }
+
+    /// Counts the private memory of a connection anew. Returns whether it has grown.
+    fn charge(&mut self, id: ConnectionId) -> bool {
+        let connection = owned(&mut self.connections, id);
+        let bytes = connection.private_bytes();
+        let before = std::mem::replace(&mut connection.charged_bytes, bytes);
+        self.private_bytes = self.private_bytes + bytes as u64 - before as u64;
+        before < bytes
+    }
+
+    /// Sets the next deadline, or frees the connection when it is over.
+    fn keep_deadline(&mut self, id: ConnectionId) {
+        let connection = owned(&mut self.connections, id);
+        if connection.is_over() {
+            return self.free(id);
+        }
+        if let Some((deadline, _)) = connection.deadline(&self.options.bounds) {
+            self.timers.schedule_earlier(id.slot(), deadline);
+        }
+    }
+
+    fn free(&mut self, id: ConnectionId) {
+        let connection = self.connections.remove(id);
+        self.timers.cancel(id.slot());
+        self.private_bytes -= connection.charged_bytes as u64;
+        let cut = connection.cut_reason();
+        if cut != Some(Cut::Refused) {
+            self.admission.leave();
+            self.metrics.counters.closed += 1;
+            self.service.close(id, cut);
+        }
+    }
+
+    /// Lets connections that wait for a receive buffer try again, as many as there are buffers.
+    pub(super) fn feed_starved(&mut self) {
+        let free = usize::from(self.kernel.buffers().free);
+        for id in self.starved.drain(..free.min(self.starved.len())) {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.handle_buffers_free();
+                if !connection.dirty {
+                    connection.dirty = true;
+                    self.dirty.push(id);
+                }
+            }
+        }
+    }
+}
+
+/// A connection that is known to be there.
+pub(super) fn owned(table: &mut Table, id: ConnectionId) -> &mut Connection {
+    table.get_mut(id).expect("the connection was found in this step")
+}
