@@ -16,6 +16,8 @@ pub mod log;
 pub mod metrics;
 pub mod ring;
 #[forbid(unsafe_code)]
+pub mod server;
+#[forbid(unsafe_code)]
 pub mod service;
 #[forbid(unsafe_code)]
 pub mod shard;

@@ -9,7 +9,7 @@ use clap::Parser;
 use tidemill::cli::{Action, Cli};
 use tidemill::config::Config;
 use tidemill::error::{StartError, exit};
-use tidemill::log;
+use tidemill::{log, server};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -35,16 +35,9 @@ fn run(cli: Cli) -> Result<u8, StartError> {
         Action::Check => print("The configuration is valid.\n"),
         Action::Serve => {
             log::init(config.log_format, config.log_level);
-            serve(config)
+            server::run(&config)
         }
     }
-}
-
-/// Serves until a signal comes.
-fn serve(config: Config) -> Result<u8, StartError> {
-    // HERE the server is run: `server::run(config)`.
-    drop(config);
-    Ok(exit::CLEAN)
 }
 
 /// Writes data to standard output. A reader that has gone, as `head` does, has read enough.

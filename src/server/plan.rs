@@ -1,0 +1,164 @@
+//! What is to be started: cores, sizes, sockets. All that can be found wrong is found here, before the first thread.
+
+use std::os::fd::OwnedFd;
+
+use crate::config::Config;
+use crate::connection::Bounds;
+use crate::error::{StartError, ring_unavailable};
+use crate::limits;
+use crate::ring::{Capabilities, Errno, RingError, Setup};
+use crate::shard::Options;
+use crate::sys::address::Listen;
+use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
+use crate::sys::{cpu, descriptors};
+use crate::tier::RingTier;
+
+/// What every shard gets.
+pub(super) struct Plan {
+    pub(super) capabilities: Capabilities,
+    pub(super) setup: Setup,
+    pub(super) options: Options,
+    pub(super) connections: u32,
+    pub(super) shards: Vec<ShardPlan>,
+    /// Unix sockets' files, removed at the end.
+    pub(super) files: Vec<SocketFile>,
+}
+
+/// What one shard gets.
+#[derive(Default)]
+pub(super) struct ShardPlan {
+    pub(super) core: usize,
+    pub(super) listeners: Vec<OwnedFd>,
+    pub(super) datagrams: Vec<OwnedFd>,
+}
+
+/// Makes the plan and opens its listeners.
+pub(super) fn draw(config: &Config) -> Result<(Plan, Vec<Listen>), StartError> {
+    let mut shards = shards_on(config);
+    let tier = config.ring_max.unwrap_or(RingTier::V6_17);
+    let capabilities = Capabilities::probe(tier).map_err(ring_failed)?;
+    let (options, files) = sizes(config);
+    descriptors::raise_limit(u64::from(files + limits::DESCRIPTORS_RESERVE))?;
+    let mut addresses = Vec::new();
+    let mut socket_files = Vec::new();
+    for bound in open(config, shards.len())? {
+        hand_out(&bound.address, bound.sockets, &mut shards);
+        addresses.push(bound.address);
+        socket_files.extend(bound.file);
+    }
+    let datagrams = addresses.iter().any(|address| !address.is_stream());
+    let setup = Setup::shard(capabilities, files, datagrams);
+    let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64);
+    let plan =
+        Plan { capabilities, setup, options, connections: config.connections, shards, files: socket_files };
+    Ok((plan, addresses))
+}
+
+/// One shard per core, or as many as asked for; more than cores share them in turn.
+fn shards_on(config: &Config) -> Vec<ShardPlan> {
+    let cores = config.cores.clone().unwrap_or_else(cpu::allowed_cores);
+    let count = config.shards.unwrap_or(cores.len());
+    let in_turn = cores.into_iter().cycle().take(count);
+    in_turn.map(|core| ShardPlan { core, ..ShardPlan::default() }).collect()
+}
+
+/// The bounds of a shard, and the places of its table of descriptors.
+fn sizes(config: &Config) -> (Options, u32) {
+    let listeners = config.listeners.iter().filter(|listener| listener.listen.is_stream()).count();
+    // The kernel spreads connections by a hash, so one shard may get them all.
+    let connections = config.connections.min(limits::CONNECTIONS_PER_SHARD_MAX);
+    let slots = Options::slots_for(connections, listeners);
+    let bounds = Bounds {
+        high_water_bytes: config.outbox_high_water_bytes as usize,
+        low_water_bytes: config.outbox_low_water_bytes as usize,
+        idle_timeout: config.idle_timeout,
+        stall_timeout: config.stall_timeout,
+        linger_timeout: config.linger_timeout,
+    };
+    let options = Options { number: 0, slots, bounds, outbox_bytes: config.outbox_bytes_per_shard };
+    let sockets = u32::try_from(config.listeners.len()).expect("LISTENERS_MAX is small");
+    (options, slots + sockets)
+}
+
+fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
+    let mut opened = Vec::new();
+    for listener in &config.listeners {
+        let options = SocketOptions {
+            congestion_control: config.congestion.clone(),
+            mode: listener.mode,
+            ..SocketOptions::default()
+        };
+        match socket::bind(&listener.listen, shards, &options) {
+            Ok(bound) => opened.push(bound),
+            Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
+                tracing::warn!("{} is left out: {error}", listener.listen);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(opened)
+}
+
+fn hand_out(address: &Listen, sockets: Vec<OwnedFd>, shards: &mut [ShardPlan]) {
+    for (shard, socket) in shards.iter_mut().zip(sockets) {
+        match address {
+            Listen::Tcp(_) | Listen::Unix(_) => shard.listeners.push(socket),
+            Listen::Udp(_) => shard.datagrams.push(socket),
+        }
+    }
+}
+
+/// Makes the rings smaller when all of them together would not fit into the memory that may be locked: a host with
+/// many cores and the usual 8 MiB must still start. Linux charges 64 bytes per submission and 16 per completion.
+fn fit(mut setup: Setup, memlock: Option<u64>, shards: u64) -> Setup {
+    let Some(memlock) = memlock else { return setup };
+    let budget = memlock / 2 / shards.max(1);
+    while budget < ring_bytes(&setup) && SMALLEST_QUEUE < setup.submissions {
+        setup.submissions /= 2;
+        setup.completions /= 2;
+    }
+    setup
+}
+
+/// Below this a ring is of no use, and the lack of memory is better said.
+const SMALLEST_QUEUE: u32 = 128;
+
+fn ring_bytes(setup: &Setup) -> u64 {
+    u64::from(setup.submissions) * 64 + u64::from(setup.completions) * 16
+}
+
+/// What a ring's error means for those who start a server.
+pub(super) fn ring_failed(error: RingError) -> StartError {
+    let errno = match error {
+        RingError::Setup(errno) | RingError::Register { errno, .. } | RingError::Enter(errno) => errno,
+        RingError::Missing(_) => Errno(libc::EINVAL),
+    };
+    ring_unavailable(errno.0, descriptors::io_uring_disabled(), descriptors::memlock_limit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The full size takes 1024 * 64 + 8192 * 16 = 196,608 bytes; half of 8 MiB holds 21 of them.
+    #[test]
+    fn rings_shrink_with_the_memory_that_may_be_locked() {
+        let full = Setup::shard(Capabilities::of_tier(RingTier::V6_17), 64, false);
+        let fitted = |memlock, shards| {
+            let fitted = fit(full, memlock, shards);
+            (fitted.submissions, fitted.completions)
+        };
+        assert_eq!(fitted(None, 1000), (1024, 8192));
+        assert_eq!(fitted(Some(8 << 20), 21), (1024, 8192));
+        assert_eq!(fitted(Some(8 << 20), 22), (512, 4096));
+        assert_eq!(fitted(Some(8 << 20), 128), (128, 1024));
+        assert_eq!(fitted(Some(64 << 10), 2), (128, 1024), "too little is said, not hidden");
+    }
+
+    #[test]
+    fn more_shards_than_cores_share_them_in_turn() {
+        let config = Config { cores: Some(vec![4, 6]), shards: Some(5), ..Config::default() };
+        let cores: Vec<_> = shards_on(&config).iter().map(|shard| shard.core).collect();
+        assert_eq!(cores, [4, 6, 4, 6, 4]);
+    }
+}
