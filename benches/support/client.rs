@@ -29,30 +29,47 @@ pub(crate) struct Load {
     pub(crate) core: usize,
 }
 
-/// A client under way.
+/// A client under way. It begins in pause.
 pub(crate) struct Client {
     shared: Arc<Shared>,
     thread: JoinHandle<io::Result<()>>,
 }
 
-/// What the client's thread and its owner both see. Each is a plain flag or counter: nothing else is published by it,
-/// so relaxed order is enough.
+/// What the client's thread and its owner both see. Each is a plain flag or counter but `idle`: who sees it set also
+/// sees the final counts.
 #[derive(Default)]
 struct Shared {
     messages: AtomicU64,
     resent: AtomicU64,
     thread_id: AtomicU64,
+    running: AtomicBool,
     stop: AtomicBool,
+    idle: AtomicBool,
 }
 
 impl Client {
-    pub(crate) fn start(load: Load) -> Self {
+    /// Starts a client and waits until it is connected.
+    pub(crate) fn start(load: Load) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
             move || drive(load, &shared)
         });
-        Self { shared, thread }
+        let client = Self { shared, thread };
+        if client.wait_idle() { Ok(client) } else { Err(client.stop().err().unwrap_or_else(silent)) }
+    }
+
+    /// Lets every connection send.
+    pub(crate) fn resume(&self) {
+        self.shared.idle.store(false, Ordering::Relaxed);
+        self.shared.running.store(true, Ordering::Release); // Pairs with the client's load: `idle` comes first.
+        self.thread.thread().unpark();
+    }
+
+    /// Lets nothing be sent any more, and waits until everything is back. False when the server does not answer.
+    pub(crate) fn pause(&self) -> bool {
+        self.shared.running.store(false, Ordering::Relaxed);
+        self.wait_idle()
     }
 
     /// Messages that came back so far.
@@ -70,24 +87,29 @@ impl Client {
         self.shared.thread_id.load(Ordering::Relaxed)
     }
 
-    /// Waits until the first message is back.
-    #[expect(clippy::disallowed_methods, reason = "a benchmark has no turn")]
-    pub(crate) fn wait_started(&self, deadline: Duration) -> io::Result<()> {
-        let start = Instant::now();
-        while self.messages() == 0 {
-            if self.thread.is_finished() || start.elapsed() > deadline {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "no message came back"));
-            }
-            thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    /// Ends the client and gives its error, if it had one.
+    /// Ends a paused client and gives its error, if it had one.
     pub(crate) fn stop(self) -> io::Result<()> {
         self.shared.stop.store(true, Ordering::Relaxed);
+        self.thread.thread().unpark();
         self.thread.join().map_err(|_| io::Error::other("the client panicked"))?
     }
+
+    #[expect(clippy::disallowed_methods, reason = "a benchmark has no turn")]
+    fn wait_idle(&self) -> bool {
+        let start = Instant::now();
+        while !self.shared.idle.load(Ordering::Acquire) {
+            if self.thread.is_finished() || start.elapsed() > PATIENCE {
+                return false;
+            }
+            thread::sleep(Duration::from_micros(100));
+        }
+        true
+    }
+}
+
+/// The error of a client whose server fell silent.
+pub(crate) fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the server does not answer")
 }
 
 fn drive(load: Load, shared: &Shared) -> io::Result<()> {
@@ -101,14 +123,22 @@ fn drive(load: Load, shared: &Shared) -> io::Result<()> {
     let mut buffers = Buffers::register(&ring, BUFFERS, BUFFER_BYTES, false)?;
     let payload: &'static [u8] = vec![0x5a; load.bytes as usize].leak();
     let mut received = vec![0u32; load.connections as usize];
+    let mut under_way = 0u32;
     let mut messages = 0;
-
-    for slot in 0..load.connections {
-        receive(&mut ring, slot);
-        send(&mut ring, slot, payload);
-    }
+    (0..load.connections).for_each(|slot| receive(&mut ring, slot));
     let wait = Wait { want: 1, min_wait_us: 0, timeout_ms: 100 };
+
     while !shared.stop.load(Ordering::Relaxed) {
+        let running = shared.running.load(Ordering::Acquire); // Pairs with `resume`.
+        if under_way == 0 {
+            if !running {
+                shared.idle.store(true, Ordering::Release); // Pairs with `wait_idle`.
+                thread::park();
+                continue;
+            }
+            (0..load.connections).for_each(|slot| send(&mut ring, slot, payload));
+            under_way = load.connections;
+        }
         let before = ring.completed;
         ring.turn(wait);
         while let Some(completion) = ring.next() {
@@ -125,12 +155,16 @@ fn drive(load: Load, shared: &Shared) -> io::Result<()> {
                 let waiting = &mut received[slot as usize];
                 *waiting += bytes;
                 if bytes == 0 || *waiting > load.bytes {
-                    return Err(io::Error::other("the server answered with another length"));
+                    return Err(io::Error::other("the server closed, or answered with another length"));
                 }
                 if *waiting == load.bytes {
                     *waiting = 0;
                     messages += 1;
-                    send(&mut ring, slot, payload);
+                    if running {
+                        send(&mut ring, slot, payload);
+                    } else {
+                        under_way -= 1;
+                    }
                 }
             }
             if !cqueue::more(completion.flags()) {
@@ -139,8 +173,8 @@ fn drive(load: Load, shared: &Shared) -> io::Result<()> {
         }
         buffers.publish();
         if ring.completed == before && load.transport == Transport::Udp {
-            shared.resent.fetch_add(u64::from(load.connections), Ordering::Relaxed);
-            (0..load.connections).for_each(|slot| send(&mut ring, slot, payload));
+            shared.resent.fetch_add(u64::from(under_way), Ordering::Relaxed);
+            under_way = 0; // All of them were lost: the next turn begins anew.
         }
         shared.messages.store(messages, Ordering::Relaxed);
     }
@@ -193,6 +227,8 @@ fn thread_id() -> u64 {
     link.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok()).unwrap_or(0)
 }
 
+/// Longest time that a server may need for everything under way, or for all connections of a client.
+const PATIENCE: Duration = Duration::from_secs(5);
 const BUFFERS: NonZeroU16 = NonZeroU16::new(1024).unwrap();
 const BUFFER_BYTES: u32 = 2048 + 64;
 const SLOT_MASK: u64 = u32::MAX as u64;

@@ -1,7 +1,10 @@
 //! Two servers, measured in turns: the machine's mood changes, a ratio within one interleaved run does not.
 //!
-//! Rounds go A B B A A B B A …; each starts a fresh server, warms it up, and then reads the client's counter and the
-//! server's CPU time at both ends of a window. A pair is one round of A and the neighbouring one of B.
+//! Each round starts both servers afresh and connects a client to each; only one client runs at a time. The time is cut
+//! into slices, A B B A A B B A …, of a fraction of a second. A slice begins and ends with both the server and the client
+//! asleep, so its messages and its CPU time belong together exactly. A pair is a slice of A and the neighbouring one of
+//! B, and it counts only if the two cores were equally far apart throughout (see `placement`). The ratio of a round is
+//! the median of its pairs; the ratio of a run is the median of its rounds, with a bootstrap interval over the rounds.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,18 +16,22 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::child::{Report, Transport};
-use super::client::{Client, Load};
+use super::client::{self, Client, Load};
+use super::placement;
 
 /// How a comparison is run.
 #[derive(Clone, clap::Args)]
 pub(crate) struct Comparison {
-    /// Pairs of rounds.
+    /// Rounds; each starts both servers afresh.
     #[arg(long, default_value_t = 10)]
     pub(crate) rounds: usize,
-    /// Seconds measured in each round.
+    /// Seconds measured of each side in each round.
     #[arg(long, default_value_t = 3.0)]
     pub(crate) seconds: f64,
-    /// Seconds before the measurement of each round.
+    /// Seconds of each slice.
+    #[arg(long, default_value_t = 0.25)]
+    pub(crate) slice: f64,
+    /// Seconds of each side before the first slice of a round.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) warm_up: f64,
     /// Only cases whose name contains this.
@@ -66,10 +73,11 @@ struct Case {
     bytes: u32,
 }
 
-/// One round's figures.
+/// One slice's figures.
 #[derive(Clone, Serialize)]
-struct Round {
+struct Slice {
     side: usize,
+    round: usize,
     messages: u64,
     resent: u64,
     seconds: f64,
@@ -78,10 +86,19 @@ struct Round {
     server_kernel_ticks: u64,
     client_cpu_us: f64,
     other_cpu_share: f64,
-    report: Option<Report>,
+    /// Round trip of a cache line between the two cores, before and after.
+    placement_ns: [f64; 2],
 }
 
-/// A ratio B/A over all pairs.
+/// What a served child told at the end of a round.
+#[derive(Clone, Serialize)]
+struct Life {
+    side: usize,
+    round: usize,
+    report: Report,
+}
+
+/// A ratio B/A over all rounds.
 #[derive(Clone, Copy, Serialize)]
 struct Ratio {
     median: f64,
@@ -95,7 +112,10 @@ struct Outcome {
     sides: [String; 2],
     throughput_ratio: Ratio,
     cpu_ratio: Ratio,
-    rounds: Vec<Round>,
+    /// Pairs left out because a core was moved between their beginning and their end.
+    pairs_dropped: usize,
+    slices: Vec<Slice>,
+    lives: Vec<Life>,
 }
 
 impl Side {
@@ -201,59 +221,131 @@ pub(crate) fn run(comparison: &Comparison, sides: &[Side; 2]) -> io::Result<()> 
 }
 
 fn run_case(comparison: &Comparison, sides: &[Side; 2], case: Case) -> io::Result<Outcome> {
-    let mut rounds = Vec::new();
-    for pair in 0..comparison.rounds {
-        let order = if pair % 2 == 0 { [0, 1] } else { [1, 0] };
-        for side in order {
-            rounds.push(run_round(comparison, &sides[side], side, case)?);
-        }
+    let (mut slices, mut lives, mut pairs_dropped) = (Vec::new(), Vec::new(), 0);
+    for round in 0..comparison.rounds {
+        pairs_dropped += run_round(comparison, sides, case, round, &mut slices, &mut lives)?;
     }
-    let throughput = pairwise(&rounds, |round| round.messages as f64 / round.seconds);
-    let cpu = pairwise(&rounds, |round| round.server_cpu_us / round.messages as f64);
     let outcome = Outcome {
         case,
         sides: [sides[0].name.clone(), sides[1].name.clone()],
-        throughput_ratio: ratio(&throughput),
-        cpu_ratio: ratio(&cpu),
-        rounds,
+        throughput_ratio: ratio(&per_round(&slices, Slice::rate)),
+        cpu_ratio: ratio(&per_round(&slices, Slice::cost)),
+        pairs_dropped,
+        slices,
+        lives,
     };
     print(&outcome);
     Ok(outcome)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures from outside of any turn")]
-fn run_round(comparison: &Comparison, side: &Side, index: usize, case: Case) -> io::Result<Round> {
+/// Runs one round and returns how many pairs had to be left out.
+fn run_round(
+    comparison: &Comparison,
+    sides: &[Side; 2],
+    case: Case,
+    round: usize,
+    slices: &mut Vec<Slice>,
+    lives: &mut Vec<Life>,
+) -> io::Result<usize> {
+    let duels = [duel(comparison, &sides[0], case)?, duel(comparison, &sides[1], case)?];
+    for duel in &duels {
+        duel.client.resume();
+        thread::sleep(Duration::from_secs_f64(comparison.warm_up));
+        if !duel.client.pause() {
+            return Err(client::silent());
+        }
+    }
+    let wanted = ((comparison.seconds / comparison.slice).round() as usize).max(1);
+    let (mut kept, mut dropped) = (0, 0);
+    while kept < wanted && dropped <= wanted {
+        let order = if (kept + dropped + round) % 2 == 0 { [0, 1] } else { [1, 0] };
+        let mut pair = Vec::with_capacity(2);
+        for side in order {
+            pair.push(Slice { side, round, ..duels[side].slice(comparison)? });
+        }
+        if steady(&pair) {
+            slices.append(&mut pair);
+            kept += 1;
+        } else {
+            dropped += 1;
+        }
+    }
+    for (side, duel) in duels.into_iter().enumerate() {
+        duel.client.stop()?;
+        if let Some(report) = duel.server.finish() {
+            lives.push(Life { side, round, report });
+        }
+    }
+    Ok(dropped)
+}
+
+fn duel(comparison: &Comparison, side: &Side, case: Case) -> io::Result<Duel> {
     let (server, port) = side.start(case.transport, comparison.server_core)?;
     let Case { transport, connections, bytes, .. } = case;
-    let client = Client::start(Load { transport, port, connections, bytes, core: comparison.client_core });
-    if let Err(error) = client.wait_started(Duration::from_secs(5)) {
-        return Err(client.stop().err().unwrap_or(error));
-    }
-    thread::sleep(Duration::from_secs_f64(comparison.warm_up));
-    let sample = || (Instant::now(), client.messages(), cpu(server.child.id()), client_cpu(&client), machine_ticks());
-    let before = sample();
-    thread::sleep(Duration::from_secs_f64(comparison.seconds));
-    let after = sample();
-    let resent = client.resent();
-    client.stop()?;
-    let report = server.finish();
+    let client = Client::start(Load { transport, port, connections, bytes, core: comparison.client_core })?;
+    Ok(Duel { client, server })
+}
 
-    let seconds = after.0.duration_since(before.0).as_secs_f64();
-    let server_cpu_us = (after.2.nanoseconds - before.2.nanoseconds) as f64 / 1e3;
-    let client_cpu_us = (after.3 - before.3) as f64 / 1e3;
-    let busy_us = (after.4 - before.4) as f64 * TICK_US;
-    Ok(Round {
-        side: index,
-        messages: after.1 - before.1,
-        resent,
-        seconds,
-        server_cpu_us,
-        server_user_ticks: after.2.user_ticks - before.2.user_ticks,
-        server_kernel_ticks: after.2.kernel_ticks - before.2.kernel_ticks,
-        client_cpu_us,
-        other_cpu_share: ((busy_us - server_cpu_us - client_cpu_us) / (seconds * 1e6)).max(0.0),
-        report,
-    })
+/// A server and the client that is connected to it. The client is dropped first.
+struct Duel {
+    client: Client,
+    server: Server,
+}
+
+impl Duel {
+    /// Lets the client run for one slice.
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures from outside of any turn")]
+    fn slice(&self, comparison: &Comparison) -> io::Result<Slice> {
+        let distance = || placement::round_trip_ns(comparison.server_core, comparison.client_core);
+        let sample =
+            || (self.client.messages(), cpu(self.server.child.id()), client_cpu(&self.client), machine_ticks());
+        let (near_before, before, start) = (distance(), sample(), Instant::now());
+        let resent = self.client.resent();
+        self.client.resume();
+        thread::sleep(Duration::from_secs_f64(comparison.slice));
+        if !self.client.pause() {
+            return Err(client::silent());
+        }
+        let (seconds, after) = (start.elapsed().as_secs_f64(), sample());
+
+        let server_cpu_us = (after.1.nanoseconds - before.1.nanoseconds) as f64 / 1e3;
+        let client_cpu_us = (after.2 - before.2) as f64 / 1e3;
+        let busy_us = (after.3 - before.3) as f64 * TICK_US;
+        Ok(Slice {
+            side: 0,
+            round: 0,
+            messages: after.0 - before.0,
+            resent: self.client.resent() - resent,
+            seconds,
+            server_cpu_us,
+            server_user_ticks: after.1.user_ticks - before.1.user_ticks,
+            server_kernel_ticks: after.1.kernel_ticks - before.1.kernel_ticks,
+            client_cpu_us,
+            other_cpu_share: ((busy_us - server_cpu_us - client_cpu_us) / (seconds * 1e6)).max(0.0),
+            placement_ns: [near_before, distance()],
+        })
+    }
+}
+
+impl Slice {
+    fn rate(&self) -> f64 {
+        self.messages as f64 / self.seconds
+    }
+
+    /// Server CPU microseconds per message.
+    fn cost(&self) -> f64 {
+        self.server_cpu_us / self.messages as f64
+    }
+
+    fn is_near(&self) -> bool {
+        self.placement_ns[0] < NEAR_NS
+    }
+}
+
+/// Whether the two cores were equally far apart in all of these slices.
+fn steady(slices: &[Slice]) -> bool {
+    let distances = || slices.iter().flat_map(|slice| slice.placement_ns);
+    distances().all(|distance| distance < NEAR_NS) || distances().all(|distance| distance >= NEAR_NS)
 }
 
 /// CPU time of a process so far.
@@ -298,14 +390,24 @@ fn machine_ticks() -> u64 {
     fields.iter().take(8).sum::<u64>() - idle
 }
 
-/// The ratio B/A of each pair.
-fn pairwise(rounds: &[Round], value: impl Fn(&Round) -> f64) -> Vec<f64> {
-    let of = |side: usize| rounds.iter().filter(move |round| round.side == side).map(&value);
-    of(0).zip(of(1)).map(|(a, b)| b / a).collect()
+/// The ratio B/A of each round: the median over its pairs.
+fn per_round(slices: &[Slice], value: impl Fn(&Slice) -> f64) -> Vec<f64> {
+    let rounds = slices.iter().map(|slice| slice.round + 1).max().unwrap_or(0);
+    let of = |round: usize, side: usize| {
+        slices.iter().filter(move |slice| slice.round == round && slice.side == side).map(&value)
+    };
+    (0..rounds)
+        .map(|round| of(round, 0).zip(of(round, 1)).map(|(a, b)| b / a).collect::<Vec<_>>())
+        .filter(|pairs| !pairs.is_empty())
+        .map(median)
+        .collect()
 }
 
-/// The median, and the interval in which 95 % of the medians of resampled pairs lie.
+/// The median, and the interval in which 95 % of the medians of resampled rounds lie.
 fn ratio(ratios: &[f64]) -> Ratio {
+    if ratios.is_empty() {
+        return Ratio { median: f64::NAN, low: f64::NAN, high: f64::NAN };
+    }
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = |below: usize| {
         random ^= random << 13;
@@ -330,34 +432,35 @@ fn median(mut values: Vec<f64>) -> f64 {
 #[expect(clippy::print_stdout, reason = "the table is the result")]
 fn print(outcome: &Outcome) {
     let Case { name, connections, bytes, .. } = outcome.case;
-    println!("{name}: {bytes} B, {connections} in a closed loop, {} pairs", outcome.rounds.len() / 2);
+    let (pairs, dropped) = (outcome.slices.len() / 2, outcome.pairs_dropped);
+    println!("{name}: {bytes} B, {connections} in a closed loop, {pairs} pairs, {dropped} left out");
     println!(
-        "  {:<34} {:>10} {:>8} {:>7} {:>7} {:>7} {:>7} {:>6} {:>6}",
-        "", "msg/s", "µs/msg", "user", "kernel", "client", "other", "m/ent", "cqe/m"
+        "  {:<34} {:>5} {:>5} {:>9} {:>7} {:>7} {:>7} {:>7} {:>6}",
+        "", "cores", "n", "msg/s", "µs/msg", "user", "kernel", "client", "other"
     );
     for (side, label) in outcome.sides.iter().enumerate() {
-        let rounds: Vec<&Round> = outcome.rounds.iter().filter(|round| round.side == side).collect();
-        let of = |value: &dyn Fn(&Round) -> f64| median(rounds.iter().map(|round| value(round)).collect());
-        let sum = |value: &dyn Fn(&Round) -> u64| rounds.iter().map(|round| value(round)).sum::<u64>() as f64;
-        let cost = of(&|round| round.server_cpu_us / round.messages as f64);
-        let user = sum(&|round| round.server_user_ticks);
-        let share = user / (user + sum(&|round| round.server_kernel_ticks)).max(1.0);
-        let report = |value: &dyn Fn(&Report) -> u64| sum(&|round| round.report.as_ref().map_or(0, value));
-        let messages = report(&|report| report.messages);
-        println!(
-            "  {label:<34} {:>10.0} {cost:>8.3} {:>7.3} {:>7.3} {:>6.1}% {:>6.1}% {:>6.1} {:>6.2}",
-            of(&|round| round.messages as f64 / round.seconds),
-            cost * share,
-            cost * (1.0 - share),
-            of(&|round| round.client_cpu_us / round.seconds / 1e4),
-            of(&|round| round.other_cpu_share * 100.0),
-            messages / report(&|report| report.enters),
-            report(&|report| report.completions) / messages,
-        );
-        let resent = sum(&|round| round.resent);
-        if resent > 0.0 {
-            println!("  {label}: {resent} datagrams were lost and sent again");
+        for near in [true, false] {
+            let matching = |slice: &&Slice| slice.side == side && slice.is_near() == near;
+            let slices: Vec<&Slice> = outcome.slices.iter().filter(matching).collect();
+            if !slices.is_empty() {
+                println!("  {label:<34} {:>5} {}", if near { "near" } else { "far" }, row(&slices));
+            }
         }
+        let sum = |value: &dyn Fn(&Report) -> u64| {
+            let lives = outcome.lives.iter().filter(|life| life.side == side);
+            lives.map(|life| value(&life.report)).sum::<u64>() as f64
+        };
+        let (messages, enters) = (sum(&|report| report.messages), sum(&|report| report.enters));
+        if enters > 0.0 {
+            let completions = sum(&|report| report.completions);
+            let outside = sum(&|report| report.outside_ns);
+            print!("  {:<34} {:.1} messages and {:.1} completions per enter", "", messages / enters, completions / enters);
+            println!("{}", if outside > 0.0 { format!(", {:.1} ns/msg outside", outside / messages) } else { String::new() });
+        }
+    }
+    let resent: u64 = outcome.slices.iter().map(|slice| slice.resent).sum();
+    if resent > 0 {
+        println!("  {resent} datagrams were lost and sent again");
     }
     let line = |name: &str, ratio: Ratio| {
         println!("  {name:<22} B/A {:.4}  [{:.4}, {:.4}]", ratio.median, ratio.low, ratio.high);
@@ -366,11 +469,30 @@ fn print(outcome: &Outcome) {
     line("CPU per message", outcome.cpu_ratio);
 }
 
+/// The medians of some slices; the split into user and kernel time is the sum over all of them.
+fn row(slices: &[&Slice]) -> String {
+    let of = |value: &dyn Fn(&Slice) -> f64| median(slices.iter().map(|slice| value(slice)).collect());
+    let sum = |value: &dyn Fn(&Slice) -> u64| slices.iter().map(|slice| value(slice)).sum::<u64>() as f64;
+    let (user, kernel) = (sum(&|slice| slice.server_user_ticks), sum(&|slice| slice.server_kernel_ticks));
+    let (cost, share) = (of(&Slice::cost), user / (user + kernel).max(1.0));
+    format!(
+        "{:>5} {:>9.0} {cost:>7.3} {:>7.3} {:>7.3} {:>6.1}% {:>5.1}%",
+        slices.len(),
+        of(&Slice::rate),
+        cost * share,
+        cost * (1.0 - share),
+        of(&|slice| slice.client_cpu_us / slice.seconds / 1e4),
+        of(&|slice| slice.other_cpu_share * 100.0),
+    )
+}
+
 const CASES: [Case; 3] = [
     Case { name: "tcp-64", transport: Transport::Tcp, connections: 64, bytes: 64 },
     Case { name: "tcp-512", transport: Transport::Tcp, connections: 512, bytes: 64 },
     Case { name: "udp-64", transport: Transport::Udp, connections: 64, bytes: 64 },
 ];
 const RESAMPLES: usize = 10_000;
+/// Below this round trip of a cache line two cores share a cache; 50 ns and 345 ns were seen, and nothing between.
+const NEAR_NS: f64 = 150.0;
 /// `/proc` counts in USER_HZ, which is 100 on every Linux that we know.
 const TICK_US: f64 = 10_000.0;

@@ -3,4 +3,5 @@
 pub(crate) mod child;
 pub(crate) mod client;
 pub(crate) mod compare;
+pub(crate) mod placement;
 pub(crate) mod ring;
