@@ -63,6 +63,9 @@ struct Variant {
     /// Microseconds after which one completion is enough.
     #[arg(long, default_value_t = 0)]
     min_wait_us: u32,
+    /// Longest wait; zero is for ever.
+    #[arg(long, default_value_t = 0)]
+    timeout_ms: u32,
     /// Send without MSG_WAITALL.
     #[arg(long)]
     partial: bool,
@@ -70,9 +73,9 @@ struct Variant {
     /// only right as long as no send has to wait. It tells what the second completion of each message costs.
     #[arg(long)]
     silent: bool,
-    /// Answer datagrams by SEND with an address, and not by SENDMSG.
+    /// Answer datagrams by SENDMSG, and not by SEND with an address.
     #[arg(long)]
-    sendto: bool,
+    sendmsg: bool,
     /// Set up without DEFER_TASKRUN.
     #[arg(long)]
     no_defer: bool,
@@ -105,7 +108,7 @@ impl Variant {
 
     fn wait(self, sends: usize) -> Wait {
         let want = self.wait + if self.wait_sends { sends } else { 0 };
-        Wait { want, min_wait_us: self.min_wait_us, timeout_ms: if self.wait_sends { 1 } else { 0 } }
+        Wait { want, min_wait_us: self.min_wait_us, timeout_ms: self.timeout_ms }
     }
 }
 
@@ -126,7 +129,7 @@ fn sides(options: &Options) -> io::Result<[Side; 2]> {
     if options.variant_a.is_some() || options.variant_b.is_some() {
         return Ok([variant(&options.variant_a)?, variant(&options.variant_b)?]);
     }
-    Ok([variant(&None)?, Side::tidemill()])
+    Ok([variant(&None)?, Side::opponent(&options.comparison)])
 }
 
 fn serve(transport: Transport, options: &Options) -> io::Result<()> {
@@ -169,7 +172,8 @@ struct Floor<'ring> {
 
 impl Floor<'_> {
     fn serve_tcp(&mut self, listener: &Socket) {
-        let accept = opcode::AcceptMulti::new(types::Fd(listener.as_raw_fd())).allocate_file_index(true).build();
+        let accept =
+            opcode::AcceptMulti::new(types::Fd(listener.as_raw_fd())).allocate_file_index(true).build();
         // SAFETY: a multishot accept into the file table holds no address.
         unsafe { self.ring.push(&accept.user_data(ACCEPT)) };
         // Of each buffer: how far the kernel has filled it, and how many sends read from it.
@@ -284,14 +288,14 @@ impl Floor<'_> {
 
     fn answer(&mut self, answer: &mut Answer, id: u16, length: u32) {
         let user_data = SEND | u64::from(id) << 32;
-        let entry = if self.variant.sendto {
+        let entry = if self.variant.sendmsg {
+            answer.vector.iov_len = length as usize;
+            opcode::SendMsg::new(types::Fixed(0), &raw const answer.header).build()
+        } else {
             opcode::Send::new(types::Fixed(0), answer.vector.iov_base.cast_const().cast(), length)
                 .dest_addr(answer.header.msg_name.cast_const().cast())
                 .dest_addr_len(NAME_BYTES)
                 .build()
-        } else {
-            answer.vector.iov_len = length as usize;
-            opcode::SendMsg::new(types::Fixed(0), &raw const answer.header).build()
         };
         // SAFETY: the answer and the buffer that it points into are not touched before this send's completion.
         unsafe { self.ring.push(&entry.user_data(user_data)) };
@@ -318,13 +322,15 @@ impl Floor<'_> {
     }
 
     fn receive(&mut self, slot: u32) {
-        let entry = opcode::RecvMulti::new(types::Fixed(slot), GROUP).build().user_data(RECEIVE | u64::from(slot));
+        let entry =
+            opcode::RecvMulti::new(types::Fixed(slot), GROUP).build().user_data(RECEIVE | u64::from(slot));
         // SAFETY: the entry holds no address: the kernel takes buffers from the group, which is never freed.
         unsafe { self.ring.push(&entry) };
     }
 
     fn receive_messages(&mut self, shape: &libc::msghdr) {
-        let entry = opcode::RecvMsgMulti::new(types::Fixed(0), &raw const *shape, GROUP).build().user_data(RECEIVE);
+        let entry =
+            opcode::RecvMsgMulti::new(types::Fixed(0), &raw const *shape, GROUP).build().user_data(RECEIVE);
         // SAFETY: the caller keeps `shape` boxed until it stops serving; the kernel copies it at submission.
         unsafe { self.ring.push(&entry) };
     }
@@ -380,8 +386,9 @@ const CLOSE: u64 = 3 << 56;
 const STDIN: u64 = 4 << 56;
 /// Direct descriptors: one for each connection, or the first for the datagram socket.
 const FILES: u32 = 4096;
-/// An IPv4 address, as the kernel writes it before a datagram's payload.
-const NAME_BYTES: u32 = size_of::<libc::sockaddr_in>() as u32;
-/// The kernel's own header of a multishot message, `io_uring_recvmsg_out`, is four words.
+/// What the kernel writes before a datagram's payload: its own header, `io_uring_recvmsg_out`, and an IPv4 address.
+const HEADER_BYTES: u32 = 32;
 const NAME_OFFSET: usize = 16;
-const HEADER_BYTES: u32 = NAME_OFFSET as u32 + NAME_BYTES;
+const NAME_BYTES: u32 = 16;
+const _: () = assert!(NAME_BYTES as usize == size_of::<libc::sockaddr_in>());
+const _: () = assert!(HEADER_BYTES as usize == NAME_OFFSET + NAME_BYTES as usize);

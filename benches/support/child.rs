@@ -2,6 +2,7 @@
 //!
 //! The child prints its port on one line of standard output, serves until its standard input is closed, then prints
 //! one line of JSON ([`Report`]) and ends.
+#![expect(unsafe_code, reason = "getrusage has no safe form here")]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

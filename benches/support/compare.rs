@@ -41,7 +41,10 @@ pub(crate) struct Comparison {
     pub(crate) server_core: usize,
     #[arg(long, default_value_t = 1)]
     pub(crate) client_core: usize,
-    /// Write every round and every ratio here.
+    /// Compare with this program instead: it must serve by `--serve`, as the benchmarks do.
+    #[arg(long)]
+    pub(crate) against: Option<PathBuf>,
+    /// Write every slice and every ratio here.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
 }
@@ -122,11 +125,20 @@ impl Side {
     /// This benchmark's own binary, serving.
     pub(crate) fn this_binary<'a>(name: &str, extra: impl Iterator<Item = &'a str>) -> io::Result<Self> {
         let arguments = extra.map(str::to_owned).collect();
-        Ok(Self { name: name.trim().to_owned(), program: std::env::current_exe()?, arguments, form: Form::Served })
+        Ok(Self {
+            name: name.trim().to_owned(),
+            program: std::env::current_exe()?,
+            arguments,
+            form: Form::Served,
+        })
     }
 
-    /// The server that all this is about.
-    pub(crate) fn tidemill() -> Self {
+    /// The side to compare with: the server that all this is about, unless another program was named.
+    pub(crate) fn opponent(comparison: &Comparison) -> Self {
+        if let Some(program) = comparison.against.clone() {
+            let name = program.display().to_string();
+            return Self { name, program, arguments: Vec::new(), form: Form::Served };
+        }
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidemill"));
         Self { name: "tidemill".to_owned(), program, arguments: Vec::new(), form: Form::Tidemill }
     }
@@ -142,7 +154,17 @@ impl Side {
             Form::Tidemill => {
                 let listen = format!("{scheme}://127.0.0.1:0");
                 let core = core.to_string();
-                command.args(["serve", "--listen", &listen, "--shards", "1", "--cores", &core, "--congestion", "cubic"])
+                command.args([
+                    "serve",
+                    "--listen",
+                    &listen,
+                    "--shards",
+                    "1",
+                    "--cores",
+                    &core,
+                    "--congestion",
+                    "cubic",
+                ])
             }
         };
         command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -255,16 +277,16 @@ fn run_round(
             return Err(client::silent());
         }
     }
-    let wanted = ((comparison.seconds / comparison.slice).round() as usize).max(1);
-    let (mut kept, mut dropped) = (0, 0);
-    while kept < wanted && dropped <= wanted {
-        let order = if (kept + dropped + round) % 2 == 0 { [0, 1] } else { [1, 0] };
+    let (mut measured, mut kept, mut dropped) = (0.0, 0usize, 0usize);
+    while measured < comparison.seconds && dropped <= DROPPED_MAX {
+        let order = if (kept + dropped + round).is_multiple_of(2) { [0, 1] } else { [1, 0] };
         let mut pair = Vec::with_capacity(2);
         for side in order {
             pair.push(Slice { side, round, ..duels[side].slice(comparison)? });
         }
         if steady(&pair) {
             slices.append(&mut pair);
+            measured += comparison.slice;
             kept += 1;
         } else {
             dropped += 1;
@@ -297,8 +319,9 @@ impl Duel {
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures from outside of any turn")]
     fn slice(&self, comparison: &Comparison) -> io::Result<Slice> {
         let distance = || placement::round_trip_ns(comparison.server_core, comparison.client_core);
-        let sample =
-            || (self.client.messages(), cpu(self.server.child.id()), client_cpu(&self.client), machine_ticks());
+        let sample = || {
+            (self.client.messages(), cpu(self.server.child.id()), client_cpu(&self.client), machine_ticks())
+        };
         let (near_before, before, start) = (distance(), sample(), Instant::now());
         let resent = self.client.resent();
         self.client.resume();
@@ -364,7 +387,9 @@ fn cpu(process: u32) -> Cpu {
         let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
         // The name, in brackets, may hold spaces; user and kernel time are the 12th and 13th field after it.
         let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks = |index: usize| fields.split_whitespace().nth(index).and_then(|ticks| ticks.parse().ok()).unwrap_or(0);
+        let ticks = |index: usize| {
+            fields.split_whitespace().nth(index).and_then(|ticks| ticks.parse().ok()).unwrap_or(0)
+        };
         cpu.user_ticks += ticks(11);
         cpu.kernel_ticks += ticks(12);
     }
@@ -454,8 +479,20 @@ fn print(outcome: &Outcome) {
         if enters > 0.0 {
             let completions = sum(&|report| report.completions);
             let outside = sum(&|report| report.outside_ns);
-            print!("  {:<34} {:.1} messages and {:.1} completions per enter", "", messages / enters, completions / enters);
-            println!("{}", if outside > 0.0 { format!(", {:.1} ns/msg outside", outside / messages) } else { String::new() });
+            print!(
+                "  {:<34} {:.1} messages and {:.1} completions per enter",
+                "",
+                messages / enters,
+                completions / enters
+            );
+            println!(
+                "{}",
+                if outside > 0.0 {
+                    format!(", {:.1} ns/msg outside", outside / messages)
+                } else {
+                    String::new()
+                }
+            );
         }
     }
     let resent: u64 = outcome.slices.iter().map(|slice| slice.resent).sum();
@@ -491,6 +528,8 @@ const CASES: [Case; 3] = [
     Case { name: "tcp-512", transport: Transport::Tcp, connections: 512, bytes: 64 },
     Case { name: "udp-64", transport: Transport::Udp, connections: 64, bytes: 64 },
 ];
+/// Pairs of one round that may be left out before the round is over.
+const DROPPED_MAX: usize = 30;
 const RESAMPLES: usize = 10_000;
 /// Below this round trip of a cache line two cores share a cache; 50 ns and 345 ns were seen, and nothing between.
 const NEAR_NS: f64 = 150.0;

@@ -2,6 +2,7 @@
 //!
 //! It knows no protocol and no connection. Entries go in by [`Ring::push`], one system call per turn sends them and
 //! waits ([`Ring::turn`]), and completions come out by [`Ring::next`].
+#![expect(unsafe_code, reason = "entries of a bare ring hold addresses")]
 
 use std::alloc::{Layout, alloc_zeroed};
 use std::io;
@@ -11,7 +12,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use io_uring::types::{BufRingEntry, SubmitArgs, Timespec};
 use io_uring::{
-    CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter, cqueue, squeue, types::IOU_PBUF_RING_INC,
+    CompletionQueue, EnterFlags, IoUring, SubmissionQueue, Submitter, cqueue, squeue,
+    types::IOU_PBUF_RING_INC,
 };
 
 /// How the ring is set up. The default is the best that was measured; the rest is there to be measured again.
@@ -138,11 +140,16 @@ pub(crate) struct Buffers {
 
 impl Buffers {
     /// Registers `count` (a power of two) buffers of `bytes` each as group 0, and provides them all.
-    pub(crate) fn register(ring: &Ring<'_>, count: NonZeroU16, bytes: u32, incremental: bool) -> io::Result<Self> {
+    pub(crate) fn register(
+        ring: &Ring<'_>,
+        count: NonZeroU16,
+        bytes: u32,
+        incremental: bool,
+    ) -> io::Result<Self> {
         assert!(count.is_power_of_two(), "the kernel masks the index of a buffer");
         let entries = zeroed(usize::from(count.get()) * size_of::<BufRingEntry>()).cast::<BufRingEntry>();
         let storage = zeroed(usize::from(count.get()) * bytes as usize);
-        let flags = if incremental { IOU_PBUF_RING_INC as u16 } else { 0 };
+        let flags = if incremental { INCREMENTAL } else { 0 };
         let address = entries.as_ptr() as u64;
         // SAFETY: `address` is page-aligned zeroed memory for `count` entries, and it is never freed.
         unsafe { ring.submitter.register_buf_ring_with_flags(address, count.get(), GROUP, flags) }?;
@@ -198,6 +205,9 @@ fn zeroed(bytes: usize) -> NonNull<u8> {
 
 /// The one buffer group.
 pub(crate) const GROUP: u16 = 0;
+/// The flag of the crate, as wide as its function takes it.
+const INCREMENTAL: u16 = 2;
+const _: () = assert!(INCREMENTAL as u32 == IOU_PBUF_RING_INC);
 const SUBMISSIONS: u32 = 4096;
 const COMPLETIONS: u32 = 32_768;
 const PAGE_BYTES: usize = 4096;
