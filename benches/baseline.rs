@@ -44,14 +44,16 @@ struct Options {
     bench: bool,
 }
 
-/// What may be done in another way; the defaults are the fastest measured.
+/// What may be done in another way; the defaults are the fastest measured. Measured as in the floor, by the server's
+/// CPU time per message: 16 receivers cost 0.466 [0.465, 0.469] of what one costs, 64 cost 0.926 [0.901, 0.932] of what
+/// 16 cost; with COOP_TASKRUN and without, it is equal.
 #[derive(Clone, Copy, clap::Args)]
 struct Variant {
     /// Set up with COOP_TASKRUN.
     #[arg(long)]
     coop: bool,
     /// Tasks that receive from the one datagram socket.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 64)]
     receivers: usize,
 }
 

@@ -45,6 +45,27 @@ struct Options {
 }
 
 /// What may be done in another way; the defaults are the fastest measured.
+///
+/// Measured with `--variant-a "" --variant-b "…"` on two virtual cores of an AMD EPYC under Linux 6.18, 64 bytes, on
+/// 2026-11-20, with other work on the machine. The server's CPU time per message, as a ratio to the default with its
+/// 95 % interval; what is called equal has an interval that contains 1 or lies within 2 % of it.
+///
+/// | variant | CPU per message |
+/// |---|---|
+/// | `--inc`, 64 × 16 KiB | 1.009 [0.988, 1.012] at 64 connections, 0.987 [0.979, 1.016] at 512: equal |
+/// | `--wait-sends`; `--wait 8 --min-wait-us 20` | 1.000 [0.990, 1.004]; 1.012 [0.997, 1.017]: equal, larger batches |
+/// | `--timeout-ms 1` | 1.064 [1.051, 1.108]: a timer nearer than the next tick is set anew for each sleep |
+/// | `--timeout-ms 1000` | 0.996 [0.992, 1.000]: equal, so a far deadline is free |
+/// | `--partial` | 1.000 [0.990, 1.023]: equal, so MSG_WAITALL is free |
+/// | `--silent` | 1.003 [0.996, 1.004]: equal, so the send's own completion is free |
+/// | `--sq-array`; `--plain-fd` | 0.995 [0.990, 0.999]; 0.996 [0.992, 1.001]: equal |
+/// | `--no-defer` | 1.045 [1.031, 1.102] |
+/// | `--no-defer --coop` | 1.006 [0.982, 1.036]: equal |
+/// | `--poll-first`, on sends | 1.111 [1.101, 1.126] |
+/// | `--buffers 4096`; `--buffer-bytes 2112` | 1.003 [0.980, 1.019]; 0.993 [0.986, 0.999]: equal |
+/// | `--sendmsg`, datagrams | 1.021 [1.009, 1.051], so SEND with an address is better |
+///
+/// Between two enters, so in user space, a message spends 16 to 21 ns (`--clock`) of 3.9 to 6.1 µs.
 #[derive(Clone, Copy, clap::Args)]
 struct Variant {
     /// Let receives share a buffer, each behind the last (IOU_PBUF_RING_INC).

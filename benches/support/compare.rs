@@ -167,10 +167,11 @@ impl Side {
                 ])
             }
         };
-        command.args(&self.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        if self.form == Form::Tidemill {
-            command.stderr(Stdio::piped());
-        }
+        command.args(&self.arguments).stdin(Stdio::piped());
+        match self.form {
+            Form::Served => command.stdout(Stdio::piped()),
+            Form::Tidemill => command.stdout(Stdio::null()).stderr(Stdio::piped()),
+        };
         let mut child = command.spawn()?;
         let port = match self.form {
             Form::Served => {
