@@ -192,3 +192,13 @@ mod tests {
         }
     }
 }
+#[cfg(test)]
+mod dbg {
+    #[test]
+    fn show() {
+        let c = super::Capabilities::of_tier(crate::tier::RingTier::V6_17);
+        for credit in [4, 8, 10, 12, 64] {
+            eprintln!("{credit} {:?}", super::try_receive(c, credit));
+        }
+    }
+}
