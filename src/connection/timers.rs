@@ -441,7 +441,7 @@ mod tests {
     fn check(start: Duration, deadline: Duration, not_yet: Duration, due_at: Duration) {
         let mut wheel = Timers::new(at(start));
         wheel.schedule(5, at(deadline));
-        assert_eq!(expired(&mut wheel, not_yet), [], "early for {deadline:?}");
+        assert_eq!(expired(&mut wheel, not_yet), [0u32; 0], "early for {deadline:?}");
         assert_eq!(expired(&mut wheel, due_at), [5], "late for {deadline:?}");
         assert_eq!(wheel.next_deadline(), None);
     }
@@ -487,7 +487,7 @@ mod tests {
     #[test]
     fn a_wheel_that_slept_sorts_by_the_present() {
         let mut wheel = Timers::new(Time::ZERO);
-        assert_eq!(expired(&mut wheel, DAY), []);
+        assert_eq!(expired(&mut wheel, DAY), [0u32; 0]);
         wheel.schedule(0, at(DAY + TICK));
         assert_eq!(wheel.next_deadline(), Some(at(DAY + TICK)), "no move on the way");
     }
@@ -496,7 +496,7 @@ mod tests {
     fn the_end_of_time_never_comes() {
         let mut wheel = Timers::new(Time::ZERO);
         wheel.schedule(0, Time::from_nanos(u64::MAX));
-        assert_eq!(expired(&mut wheel, DAY * 365 * 580), []);
+        assert_eq!(expired(&mut wheel, DAY * 365 * 580), [0u32; 0]);
         assert_eq!(wheel.deadline(0), Some(Time::from_nanos(u64::MAX)));
     }
 

@@ -36,7 +36,8 @@ pub struct Capabilities {
     pub setup_flags: SetupFlags,
     /// Receives take only as much of a buffer as they fill (6.12).
     pub incremental_buffers: bool,
-    /// A multishot receive ends by itself after so many bytes (6.17).
+    /// A multishot receive ends by itself when it has brought so many bytes (6.17); the last receive may bring some
+    /// more, by less than one buffer.
     pub receive_credit: bool,
     /// A ring is entered by its registered index (5.18).
     pub registered_ring: bool,
@@ -189,16 +190,6 @@ mod tests {
         for tier in [RingTier::V6_1, RingTier::V6_6, RingTier::V6_12, RingTier::V6_17] {
             let found = Capabilities::probe(tier).unwrap();
             assert!(found.tier() <= tier, "{tier:?}: {found}");
-        }
-    }
-}
-#[cfg(test)]
-mod dbg {
-    #[test]
-    fn show() {
-        let c = super::Capabilities::of_tier(crate::tier::RingTier::V6_17);
-        for credit in [4, 8, 10, 12, 64] {
-            eprintln!("{credit} {:?}", super::try_receive(c, credit));
         }
     }
 }

@@ -147,11 +147,10 @@ impl<T> Drop for Lent<T> {
     }
 }
 
-/// Addresses and lengths for a send of several parts or with an address, as the kernel wants them.
+/// Addresses and lengths for a send of several parts, as the kernel wants them.
 pub(super) struct MessageHeader {
     pub(super) header: libc::msghdr,
     pub(super) parts: [libc::iovec; limits::SEND_PARTS_MAX],
-    pub(super) name: libc::sockaddr_storage,
 }
 
 /// A stream send that the kernel works on.
@@ -161,13 +160,13 @@ pub(super) struct ParkedSend {
     pub(super) header: Option<Lent<MessageHeader>>,
 }
 
-/// A datagram that the kernel works on. The header stays with its slot for the next datagram.
+/// A datagram that the kernel works on. The place for its address stays with its slot for the next one.
 pub(super) struct ParkedDatagram {
     pub(super) payload: Option<Part>,
-    pub(super) header: Lent<MessageHeader>,
+    pub(super) name: Lent<PeerName>,
 }
 
-/// Where the kernel writes the address of an accepted peer.
+/// An address: of an accepted peer, where the kernel writes it, or of a datagram's destination.
 #[repr(C)]
 pub(super) struct PeerName {
     pub(super) name: libc::sockaddr_storage,

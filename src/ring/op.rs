@@ -34,7 +34,8 @@ pub enum Op {
         /// The connection.
         file: Descriptor,
         /// Bytes after which the kernel stops by itself, where it can
-        /// ([`Capabilities::receive_credit`](super::Capabilities::receive_credit)).
+        /// ([`Capabilities::receive_credit`](super::Capabilities::receive_credit)). The last receive may bring more
+        /// than was left, by less than one buffer.
         credit: u32,
         /// Wait for bytes before a buffer is taken: for a ring that has just run out of buffers.
         wait_first: bool,

@@ -14,9 +14,9 @@ use crate::service::Service;
 use crate::shard::mailbox::{Address, Contact, Delivered, Mailbox, Message, Undelivered, mailbox};
 use crate::shard::{Admission, Options, Shard, Sockets};
 use crate::sys::clock;
+use crate::sys::cpu;
 use crate::sys::signal::Waker;
 use crate::sys::socket::SocketFile;
-use crate::sys::cpu;
 
 /// How long a shard may take to send its counters.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);

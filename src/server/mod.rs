@@ -123,7 +123,9 @@ impl Server {
         self.stop(Duration::ZERO);
         match self.join() {
             Err(error) => error,
-            Ok(_) => StartError::ShardFailed { shard: 0, cause: "it ended without being asked to".to_owned() },
+            Ok(_) => {
+                StartError::ShardFailed { shard: 0, cause: "it ended without being asked to".to_owned() }
+            }
         }
     }
 }

@@ -105,11 +105,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     }
 
     /// Lets the service act on a connection, and does as it says.
-    pub(super) fn serve(
-        &mut self,
-        id: ConnectionId,
-        act: impl FnOnce(&mut S, &mut Inbox, &mut Context<'_>),
-    ) {
+    pub(super) fn serve(&mut self, id: ConnectionId, act: impl FnOnce(&mut S, &mut Inbox, &mut Context<'_>)) {
         let connection = owned(&mut self.connections, id);
         let Connection { inbox, outbox, peer, .. } = connection;
         let mut context = Context { id, peer, now: self.now, outbox, ending: Ending::No };
