@@ -472,3 +472,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

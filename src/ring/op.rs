@@ -48,7 +48,7 @@ pub enum Op {
         file: Descriptor,
         /// The bytes.
         gather: Gather,
-        /// Whether the kernel may wait until all of it is taken. Without, it takes what fits now, so that what is
+        /// Whether the kernel may wait until some of it is taken. Without, it takes what fits now, so that what is
         /// lent comes home at once.
         wait: bool,
     },

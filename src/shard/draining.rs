@@ -21,12 +21,14 @@ pub(super) struct Drain {
     turns: u32,
     /// Whether the deadline has come.
     late: bool,
+    /// Connections to look at in the next turn: caught up, unless bytes arrive until then.
+    again: Vec<ConnectionId>,
 }
 
 impl Drain {
-    /// Whether it has just begun: what the kernel has already received is still to come, so the shard must not sleep.
-    pub(super) fn is_fresh(&self) -> bool {
-        self.turns < 2
+    /// Whether a turn must follow at once: what the kernel has already received is still to come.
+    pub(super) fn is_busy(&self) -> bool {
+        self.turns < 2 || !self.again.is_empty()
     }
 
     pub(super) fn next_deadline(&self, now: Time) -> Time {
@@ -46,7 +48,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let deadline = self.now.saturating_add(timeout);
         match &mut self.drain {
             Some(drain) => drain.deadline = drain.deadline.min(deadline),
-            None => self.drain = Some(Drain { deadline, turns: 0, late: false }),
+            None => self.drain = Some(Drain { deadline, turns: 0, late: false, again: Vec::new() }),
         }
     }
 
@@ -58,9 +60,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let overdue = drain.deadline <= self.now && !drain.late;
         drain.late |= overdue;
         let late = drain.late;
+        for id in std::mem::take(&mut drain.again) {
+            self.touch(id);
+        }
         self.close_listeners(late);
         self.close_sockets(turns);
-        if turns == 2 || overdue {
+        if turns == 1 || overdue {
             let ids: Vec<_> = self.connections.ids().collect();
             for id in ids {
                 if overdue {
@@ -103,6 +108,17 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let connection = owned(&mut self.connections, id);
         if ripe && connection.state() == State::Open && connection.is_caught_up() {
             self.serve(id, |service, _, context| service.drain(context));
+        }
+    }
+
+    /// Has a connection that wants nothing more looked at again, if a stop is in progress: no other event may come.
+    pub(super) fn drain_again(&mut self, id: ConnectionId) {
+        if let Some(drain) = &mut self.drain
+            && let Some(connection) = self.connections.get_mut(id)
+            && connection.state() == State::Open
+            && connection.is_caught_up()
+        {
+            drain.again.push(id);
         }
     }
 }

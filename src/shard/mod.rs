@@ -226,14 +226,20 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     fn next_wait(&mut self) -> Wait {
         self.push_deferred();
-        let busy = !self.deferred.is_empty() || self.drain.as_ref().is_some_and(Drain::is_fresh);
-        if busy || !self.mailbox.fall_asleep() {
+        if self.is_busy() || !self.mailbox.fall_asleep() {
             return Wait::No;
         }
         let pauses = self.listeners.iter().filter_map(|listener| listener.backoff.until());
         let pauses = pauses.chain(self.sockets.iter().filter_map(|socket| socket.backoff.until()));
         let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
         Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
+    }
+
+    /// Whether there is something to do that no completion announces.
+    fn is_busy(&self) -> bool {
+        let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
+        let drains = self.drain.as_ref().is_some_and(Drain::is_busy);
+        can_feed || drains || !self.deferred.is_empty()
     }
 
     fn collect(&mut self) {

@@ -170,6 +170,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.push(op);
         }
         self.keep_deadline(id);
+        self.drain_again(id);
     }
 
     /// Frees receive buffers that a slow peer would keep, and bounds the private memory that takes.

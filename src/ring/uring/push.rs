@@ -102,8 +102,9 @@ impl Uring {
     }
 
     fn push_send(&mut self, token: Token, file: Descriptor, gather: Gather, wait: bool) {
-        let waiting = if wait { libc::MSG_WAITALL } else { libc::MSG_DONTWAIT };
-        let flags = libc::MSG_NOSIGNAL | waiting;
+        // Without MSG_WAITALL a send that waited answers as soon as some of it is taken: so a slow peer's progress is
+        // seen, and tells it from one that stands still.
+        let flags = libc::MSG_NOSIGNAL | if wait { 0 } else { libc::MSG_DONTWAIT };
         let (entry, header) = match gather.parts() {
             [part] => (send_one(file, part, flags), None),
             parts => {
