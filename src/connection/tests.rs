@@ -218,3 +218,9 @@ fn errors_of_the_peer_end_it_and_errors_of_the_moment_do_not() {
         assert_eq!(sent(&mut connection, Err(error), 0).is_some(), ends, "{error:?}");
     }
 }
+
+/// The bound of memory per idle connection rests on it.
+#[test]
+fn a_connection_takes_a_few_cache_lines() {
+    assert!(size_of::<Connection>() <= 512, "{}", size_of::<Connection>());
+}

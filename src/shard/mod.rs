@@ -31,6 +31,9 @@ use crate::ring::{Completion, Descriptor, Kernel, Kind, Op, Outcome, Refused, Ri
 use crate::service::Service;
 use crate::sys::clock::Time;
 
+/// How many completions ahead a connection is loaded into the cache: long enough for memory to answer.
+const PREFETCH_AHEAD: usize = 3;
+
 /// What a shard may do.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -187,6 +190,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.collect();
         self.read_mailbox();
         while let Some(completion) = self.ready.pop_front() {
+            if let Some(later) = self.ready.get(PREFETCH_AHEAD) {
+                self.connections.prefetch(later.token.slot());
+            }
             self.dispatch(completion);
         }
         self.expire();
