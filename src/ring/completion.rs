@@ -261,6 +261,12 @@ impl From<Errno> for SendError {
 mod tests {
     use super::*;
 
+    /// Thousands of them are written and read in a turn: each fits a cache line.
+    #[test]
+    fn a_completion_fits_a_cache_line() {
+        assert!(size_of::<Completion>() <= 64, "{}", size_of::<Completion>());
+    }
+
     #[test]
     fn the_sign_is_flipped_once() {
         // The kernel answers -22 for EINVAL (errno(3)); the standard library knows 22 as invalid input.

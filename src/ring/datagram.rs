@@ -17,37 +17,34 @@ pub(super) const HEADER_BYTES: usize = 16 + NAME_BYTES;
 /// One datagram, in the buffer it arrived in. It reads as its payload.
 #[derive(Debug)]
 pub struct Datagram {
-    payload: RecvBuf,
-    peer: SocketAddr,
-    truncated: bool,
+    /// Header, address and payload, checked by `parse`.
+    buffer: RecvBuf,
 }
 
 impl Datagram {
-    /// Reads the header; `None` when the kernel wrote something else than an address of IPv4 or IPv6.
+    /// Checks the header; `None` when the kernel wrote something else than an address of IPv4 or IPv6.
     pub(super) fn parse(mut buffer: RecvBuf) -> Option<Self> {
         let header = buffer.get(..HEADER_BYTES)?;
+        parse_name(&header[16..])?;
         let payload_bytes = u32_at(header, 8) as usize;
-        let flags = u32_at(header, 12);
-        let peer = parse_name(&header[16..])?;
-        let truncated = flags & libc::MSG_TRUNC as u32 != 0;
-        buffer.advance(HEADER_BYTES);
-        buffer.truncate(payload_bytes);
-        Some(Self { payload: buffer, peer, truncated })
+        buffer.truncate(HEADER_BYTES + payload_bytes);
+        Some(Self { buffer })
     }
 
     /// Who sent it. An IPv4 address of a dual-stack socket is IPv4-mapped here, as the answer needs it.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        parse_name(&self.buffer[16..HEADER_BYTES]).expect("`parse` has checked the address")
     }
 
     /// Whether its end was cut off because it did not fit the buffer.
     pub fn truncated(&self) -> bool {
-        self.truncated
+        u32_at(&self.buffer, 12) & libc::MSG_TRUNC as u32 != 0
     }
 
     /// The payload, to keep or to send on.
-    pub fn into_payload(self) -> RecvBuf {
-        self.payload
+    pub fn into_payload(mut self) -> RecvBuf {
+        self.buffer.advance(HEADER_BYTES);
+        self.buffer
     }
 }
 
@@ -55,7 +52,7 @@ impl Deref for Datagram {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.payload
+        &self.buffer[HEADER_BYTES..]
     }
 }
 

@@ -32,7 +32,7 @@ use crate::service::Service;
 use crate::sys::clock::Time;
 
 /// How many completions ahead a connection is loaded into the cache: long enough for memory to answer.
-const PREFETCH_AHEAD: usize = 3;
+const PREFETCH_AHEAD: usize = 4;
 
 /// What a shard may do.
 #[derive(Clone, Copy, Debug)]
@@ -249,6 +249,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     }
 
     fn collect(&mut self) {
+        // An empty queue starts again at its first place, which is still in the cache; going round through all of it
+        // costs 30 ns per message.
+        self.ready.clear();
         let count = self.kernel.collect(&mut self.ready, limits::COMPLETIONS_PER_TURN);
         let counters = &mut self.metrics.counters;
         counters.completions += count as u64;
