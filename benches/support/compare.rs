@@ -44,6 +44,9 @@ pub(crate) struct Comparison {
     /// Compare with this program instead: it must serve by `--serve`, as the benchmarks do.
     #[arg(long)]
     pub(crate) against: Option<PathBuf>,
+    /// Further flags for tidemill, as in "--ring-max 6.6".
+    #[arg(long, allow_hyphen_values = true)]
+    pub(crate) flags: Option<String>,
     /// Write every slice and every ratio here.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
@@ -140,7 +143,10 @@ impl Side {
             return Self { name, program, arguments: Vec::new(), form: Form::Served };
         }
         let program = PathBuf::from(env!("CARGO_BIN_EXE_tidemill"));
-        Self { name: "tidemill".to_owned(), program, arguments: Vec::new(), form: Form::Tidemill }
+        let flags = comparison.flags.as_deref().unwrap_or_default();
+        let arguments: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
+        let name = format!("tidemill {flags}").trim_end().to_owned();
+        Self { name, program, arguments, form: Form::Tidemill }
     }
 
     fn start(&self, transport: Transport, core: usize) -> io::Result<(Server, u16)> {

@@ -149,6 +149,9 @@ enum OurEnd {
     Ended,
 }
 
+/// A timer that is not set.
+const NEVER: Time = Time::from_nanos(u64::MAX);
+
 /// One socket's life.
 #[derive(Debug)]
 pub struct Connection {
@@ -170,6 +173,8 @@ pub struct Connection {
     our_end: OurEnd,
     /// Whether the peer has ended its side.
     peer_ended: bool,
+    /// Whether the peer is not read from because it does not read.
+    paused: bool,
     /// Whether a starved receive waits for bytes before it takes a buffer.
     wait_first: bool,
     /// Bytes the kernel may still receive before it stops by itself.
@@ -181,6 +186,8 @@ pub struct Connection {
     last_active: Time,
     /// Since when the deadline of the state runs; for a stalled outbox, since the peer last read something.
     deadline_since: Time,
+    /// When the shard's timer will ask for it next; never is the end of time.
+    timer: Time,
     /// Why it was ended early, if it was.
     cut: Option<Cut>,
     /// Whether the shard has it on its list of connections to settle.
@@ -204,12 +211,14 @@ impl Connection {
             sending: Sending::No,
             our_end: OurEnd::Open,
             peer_ended: false,
+            paused: false,
             wait_first: false,
             credit: 0,
             other_in_flight: 0,
             close_pushed: false,
             last_active: now,
             deadline_since: now,
+            timer: NEVER,
             cut: None,
             dirty: false,
             charged_bytes: 0,
@@ -224,6 +233,11 @@ impl Connection {
     /// Why it was ended early, if it was.
     pub fn cut_reason(&self) -> Option<Cut> {
         self.cut
+    }
+
+    /// Whether it has private memory, or had when it was counted last, or may need some.
+    pub(crate) fn keeps_memory(&self) -> bool {
+        self.outbox.is_stalled() || self.private_bytes() != 0 || self.charged_bytes != 0
     }
 
     /// Private memory that the peer has made us keep.
@@ -454,6 +468,31 @@ impl Connection {
             }
             State::Closing => None,
         }
+    }
+
+    /// Whether reading from the peer has just paused (true) or gone on (false); for the counters.
+    pub(crate) fn pause_changed(&mut self, bounds: &Bounds) -> Option<bool> {
+        let armed = self.receiving == Receiving::Armed;
+        let open = self.state == State::Open && !self.peer_ended;
+        let paused = open && !armed && bounds.low_water_bytes < self.outbox.pending_bytes();
+        let before = std::mem::replace(&mut self.paused, paused);
+        (before != paused).then_some(paused)
+    }
+
+    /// When to set its timer to, if that is earlier than it is set. A timer that comes too early is set again: so the
+    /// deadlines that every byte moves cost nothing per byte.
+    pub(crate) fn next_timer(&mut self, bounds: &Bounds) -> Option<Time> {
+        let (deadline, _) = self.deadline(bounds)?;
+        if self.timer <= deadline {
+            return None;
+        }
+        self.timer = deadline;
+        Some(deadline)
+    }
+
+    /// Its timer has come, and is set no more.
+    pub(crate) fn handle_timer(&mut self) {
+        self.timer = NEVER;
     }
 
     /// Plants the bug of a slot that is freed while operations are in flight.

@@ -81,8 +81,11 @@ fn a_peer_that_does_not_read_is_not_read_from() {
     assert_eq!(actions(&mut connection, 0), ["send 100"], "the credit is spent, so it is not armed again");
     assert_eq!(sent(&mut connection, Ok(50), 0), None);
     assert_eq!(actions(&mut connection, 0), ["send 50 waiting"]);
+    assert_eq!(connection.pause_changed(&bounds()), Some(true));
+    assert_eq!(connection.pause_changed(&bounds()), None);
     assert_eq!(sent(&mut connection, Ok(10), 0), None);
     assert_eq!(actions(&mut connection, 0), ["send 40 waiting", "receive 60"], "40 is the low water");
+    assert_eq!(connection.pause_changed(&bounds()), Some(false));
 }
 
 #[test]
@@ -223,4 +226,19 @@ fn errors_of_the_peer_end_it_and_errors_of_the_moment_do_not() {
 #[test]
 fn a_connection_takes_a_few_cache_lines() {
     assert!(size_of::<Connection>() <= 512, "{}", size_of::<Connection>());
+}
+
+#[test]
+fn a_timer_is_set_only_when_a_deadline_comes_nearer() {
+    let mut connection = armed();
+    assert_eq!(connection.next_timer(&bounds()), Some(at(60)), "idle");
+    connection.handle_bytes(test_buffer(b"x"), true, at(5));
+    assert_eq!(connection.next_timer(&bounds()), None, "a later one is found when the timer comes");
+    connection.outbox.write(b"x");
+    assert_eq!(actions(&mut connection, 6), ["send 1"]);
+    assert_eq!(connection.next_timer(&bounds()), Some(at(36)), "stalled");
+    assert_eq!(connection.next_timer(&bounds()), None);
+    sent(&mut connection, Ok(1), 6);
+    connection.handle_timer();
+    assert_eq!(connection.next_timer(&bounds()), Some(at(66)));
 }

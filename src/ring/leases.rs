@@ -25,6 +25,7 @@ pub enum Part {
 
 impl Part {
     /// The bytes still to send.
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Received(buffer) => buffer,

@@ -334,11 +334,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     /// Pushes an operation, or keeps it for the next turn; operations keep their order.
     fn push(&mut self, op: Op) {
-        if !self.deferred.is_empty() {
-            self.deferred.push_back(op);
-        } else if let Err(Refused(op)) = self.kernel.push(op) {
-            self.deferred.push_back(op);
-        }
+        push(&mut self.kernel, &mut self.deferred, op);
     }
 
     fn push_deferred(&mut self) {
@@ -370,5 +366,14 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn close(&mut self, token: Token, file: Descriptor) {
         debug_assert_eq!(token.kind(), Kind::Close, "a close has its own kind");
         self.push(Op::Close { token, file });
+    }
+}
+
+/// Pushes an operation, or keeps it for the next turn; operations keep their order.
+fn push(kernel: &mut impl Kernel, deferred: &mut VecDeque<Op>, op: Op) {
+    if !deferred.is_empty() {
+        deferred.push_back(op);
+    } else if let Err(Refused(op)) = kernel.push(op) {
+        deferred.push_back(op);
     }
 }

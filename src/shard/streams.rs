@@ -1,6 +1,6 @@
 //! Serving connections: from what the ring brought, through the service, to what the ring is asked next.
 
-use super::Shard;
+use super::{Shard, push};
 use crate::connection::{Action, Connection, ConnectionId, Cut, Delivery, Inbox, State, Table, delivery};
 use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, Token};
 use crate::service::{Context, Ending, Service};
@@ -60,18 +60,20 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     pub(super) fn handle_sent(&mut self, token: Token, gather: Gather, result: Result<usize, SendError>) {
         let Some(id) = self.owner(token) else { return };
-        let lent = gather.len();
+        let connection = owned(&mut self.connections, id);
+        let ending = connection.handle_sent(gather, result, self.now);
         let counters = &mut self.metrics.counters;
         match result {
             Ok(sent) => {
                 counters.sends += 1;
                 counters.bytes_sent += sent as u64;
-                counters.send_short += u64::from(sent < lent);
+                counters.send_short += u64::from(connection.outbox.is_stalled());
             }
             Err(_) => counters.send_blocked += u64::from(result == Err(SendError::WouldBlock)),
         }
-        let connection = owned(&mut self.connections, id);
-        match connection.handle_sent(gather, result, self.now) {
+        match ending {
+            // The commonest case of all: everything is said, so there is nothing to settle.
+            None if connection.is_caught_up() && self.drain.is_none() => return,
             None => {}
             Some(SendError::PeerGone) => self.cut(id, Cut::PeerGone),
             Some(_) => self.cut(id, Cut::Unexpected),
@@ -94,14 +96,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// A deadline has come, or might have.
     pub(super) fn handle_due(&mut self, slot: u32) {
         let Some(id) = self.connections.at(slot) else { return };
-        match owned(&mut self.connections, id).deadline(&self.options.bounds) {
-            None => {}
-            Some((deadline, cut)) if deadline <= self.now => {
-                self.cut(id, cut);
-                self.touch(id);
-            }
-            Some((deadline, _)) => self.timers.schedule(slot, deadline),
+        let connection = owned(&mut self.connections, id);
+        connection.handle_timer();
+        if let Some((deadline, cut)) = connection.deadline(&self.options.bounds)
+            && deadline <= self.now
+        {
+            self.cut(id, cut);
         }
+        // Settling it sets its next timer.
+        self.touch(id);
     }
 
     /// Lets the service act on a connection, and does as it says.
@@ -146,31 +149,45 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn settle_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.dirty = false;
-        self.drain_connection(id);
-        self.keep_private(id);
-        let bounds = self.options.bounds;
+        if connection.keeps_memory() {
+            self.keep_private(id);
+        }
+        if self.drain.is_some() {
+            self.drain_connection(id);
+        }
+        self.act(id);
+        self.keep_deadline(id);
+        if self.drain.is_some() {
+            self.drain_again(id);
+        }
+    }
+
+    /// Pushes what a connection asks for.
+    fn act(&mut self, id: ConnectionId) {
         let connection = owned(&mut self.connections, id);
-        let file = connection.descriptor;
         #[cfg(test)]
         super::tests::plant(self.planted, connection);
-        while let Some(action) = owned(&mut self.connections, id).next_action(&bounds, self.now) {
-            let counters = &mut self.metrics.counters;
+        let file = connection.descriptor;
+        while let Some(action) = connection.next_action(&self.options.bounds, self.now) {
             let op = match action {
                 Action::Receive { credit, wait_first } => {
                     Op::Receive { token: id.token(Kind::Receive), file, credit, wait_first }
                 }
                 Action::Send { gather, wait } => Op::Send { token: id.token(Kind::Send), file, gather, wait },
                 Action::Pause => {
-                    counters.receive_paused += 1;
                     Op::Cancel { token: id.token(Kind::Cancel), target: id.token(Kind::Receive) }
                 }
                 Action::Shutdown => Op::Shutdown { token: id.token(Kind::Shutdown), file },
                 Action::Close => Op::Close { token: id.token(Kind::Close), file },
             };
-            self.push(op);
+            push(&mut self.kernel, &mut self.deferred, op);
         }
-        self.keep_deadline(id);
-        self.drain_again(id);
+        let counters = &mut self.metrics.counters;
+        match connection.pause_changed(&self.options.bounds) {
+            None => {}
+            Some(true) => counters.receive_paused += 1,
+            Some(false) => counters.receive_resumed += 1,
+        }
     }
 
     /// Frees receive buffers that a slow peer would keep, and bounds the private memory that takes.
@@ -202,8 +219,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if connection.is_over() {
             return self.free(id);
         }
-        if let Some((deadline, _)) = connection.deadline(&self.options.bounds) {
-            self.timers.schedule_earlier(id.slot(), deadline);
+        if let Some(deadline) = connection.next_timer(&self.options.bounds) {
+            self.timers.schedule(id.slot(), deadline);
         }
     }
 
