@@ -11,6 +11,7 @@
 //! [`Connection::next_action`] says, until it has nothing more to say, what the shard must ask of the ring. So every
 //! rule of a socket's life stands here, without a kernel.
 
+mod bounds;
 mod datagram;
 mod inbox;
 mod listener;
@@ -18,44 +19,15 @@ mod outbox;
 mod table;
 pub mod timers;
 
-use std::time::Duration;
-
+pub use self::bounds::{Bounds, Cut};
 pub use self::datagram::{DATAGRAM_SLOTS, DatagramSocket, Replies};
 pub use self::inbox::{Inbox, InboxFull};
 pub use self::listener::{Backoff, LISTENER_SLOTS, Listener};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
-use crate::limits;
 use crate::ring::{Descriptor, Gather, ReceiveError, RecvBuf, SendError};
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
-
-/// The bounds of each connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Waiting bytes at which the peer is not read from any more.
-    pub high_water_bytes: usize,
-    /// Waiting bytes at which reading starts again.
-    pub low_water_bytes: usize,
-    /// Longest silence.
-    pub idle_timeout: Duration,
-    /// Longest time without the peer reading what waits for it.
-    pub stall_timeout: Duration,
-    /// Longest wait for the peer's end after ours.
-    pub linger_timeout: Duration,
-}
-
-impl Default for Bounds {
-    fn default() -> Self {
-        Self {
-            high_water_bytes: limits::OUTBOX_HIGH_WATER_BYTES as usize,
-            low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES as usize,
-            idle_timeout: limits::IDLE_TIMEOUT,
-            stall_timeout: limits::STALL_TIMEOUT,
-            linger_timeout: limits::LINGER_TIMEOUT,
-        }
-    }
-}
 
 /// Where in its life a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,31 +41,6 @@ pub enum State {
     Lingering,
     /// The descriptor is being closed.
     Closing,
-}
-
-/// Why a connection was ended before its peer or its service ended it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cut {
-    /// It was silent for too long.
-    Idle,
-    /// It did not read what waited for it.
-    Stalled,
-    /// It did not end its side in time after we ended ours.
-    Linger,
-    /// It needed private memory while the shard's bound was reached.
-    OutboxFull,
-    /// It sent an unfinished frame of more than the bound.
-    InboxFull,
-    /// It was reset, or found dead.
-    PeerGone,
-    /// The drain deadline came.
-    Drain,
-    /// The server has all the connections it may have.
-    Refused,
-    /// The service gave it up.
-    Service,
-    /// An error that no rule foresees.
-    Unexpected,
 }
 
 /// What is to be asked of the ring for a connection.

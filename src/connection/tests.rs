@@ -1,5 +1,7 @@
 //! The rules of a socket's life, without a kernel.
 
+use std::time::Duration;
+
 use super::*;
 use crate::ring::buffers::test_buffer;
 
