@@ -133,8 +133,8 @@ impl Stream {
             (Some(_), Found::Nothing) => return None,
             (Some(room), Found::Bytes(there)) => {
                 let count = dice.part(there.min(room), |faults| faults.short_receive);
-                let count = receive.credit.map_or(count, |credit| count.min(credit));
-                receive.credit = receive.credit.map(|credit| credit - count);
+                // The credit does not shorten a receive: the last one may bring more than is left of it.
+                receive.credit = receive.credit.map(|credit| credit.saturating_sub(count));
                 receive.looks = dice.falls(|faults| faults.eager_receive);
                 let buffer = group.fill(&self.inbound.bytes()[..count]);
                 self.inbound.consume(count);

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use socket2::Socket;
@@ -105,19 +105,38 @@ struct Real {
 }
 
 fn setup(tier: RingTier, files: u32) -> Setup {
+    static CREDIT: OnceLock<bool> = OnceLock::new();
+    let mut capabilities = Capabilities::probe(tier).unwrap();
+    if tier == RingTier::V6_17 {
+        capabilities.receive_credit = *CREDIT.get_or_init(credit_works);
+    }
     Setup {
         submissions: 8,
         completions: 64,
         files,
         stream_buffers: (4, BUFFER_BYTES as u32),
         datagram_buffers: Some((2, 2048)),
-        capabilities: Capabilities::probe(tier).unwrap(),
+        capabilities,
     }
+}
+
+/// Whether this kernel ends a receive whose credit is used up.
+fn credit_works() -> bool {
+    let capabilities = Capabilities { receive_credit: true, ..Capabilities::probe(RingTier::V6_12).unwrap() };
+    let setup = Setup { capabilities, ..setup(RingTier::V6_12, 4) };
+    let mut real = Real::with(&setup, Net::Unix);
+    real.write(b"ab");
+    let ops = vec![receive(&real, 1, false)];
+    !real.turns(ops, 1)[0].more
 }
 
 impl Simulated {
     fn new(tier: RingTier, net: Net, files: u32) -> Self {
-        let mut sim = Sim::new(&SimSetup::like(&setup(tier, files), 1, Faults::none()));
+        Self::with(&setup(tier, files), net)
+    }
+
+    fn with(setup: &Setup, net: Net) -> Self {
+        let mut sim = Sim::new(&SimSetup::like(setup, 1, Faults::none()));
         let address = (net == Net::Tcp).then(|| "127.0.0.1:9".parse().unwrap());
         let (peer, stream) = sim.connected(address);
         let (listener, datagrams) = (sim.listen(), sim.datagram_socket());
@@ -182,7 +201,11 @@ impl Stage for Simulated {
 
 impl Real {
     fn new(tier: RingTier, net: Net, files: u32) -> Self {
-        let mut ring = Uring::new(&setup(tier, files)).unwrap();
+        Self::with(&setup(tier, files), net)
+    }
+
+    fn with(setup: &Setup, net: Net) -> Self {
+        let mut ring = Uring::new(setup).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let listens_at = listener.local_addr().unwrap();
         let (near, far): (OwnedFd, OwnedFd) = match net {
@@ -331,13 +354,16 @@ same!(bytes_come_before_the_end, BOTH, 4, bytes_then_the_end);
 
 fn credit(stage: &mut impl Stage) -> Vec<String> {
     let mut log = stage.log(vec![receive(stage, 8, false)], 0);
-    stage.write(&[7; 20]);
-    log.extend(stage.log(vec![], 1));
+    for bytes in [7, 1, 20] {
+        stage.write(&vec![1; bytes]);
+        log.extend(stage.log(vec![], usize::from(bytes < 20)));
+    }
     if stage.kernel().capabilities().receive_credit {
+        // The credit does not shorten a receive.
         log.extend(stage.log(vec![receive(stage, 12, false)], 1));
         log.extend(stage.log(vec![receive(stage, 0, false)], 0));
     }
-    stage.write(&[7; 3]);
+    stage.write(b"abc");
     log.extend(stage.log(vec![], 1));
     log
 }
@@ -349,6 +375,7 @@ fn credit_over_several(stage: &mut impl Stage) -> Vec<String> {
     log.extend(stage.log(vec![], 2));
     stage.write(&[7; 2000]);
     log.extend(stage.log(vec![], 1));
+    log.extend(stage.log(vec![cancel(Kind::Receive)], 1));
     log
 }
 same!(credit_is_counted_over_several_completions, BOTH, 4, credit_over_several);
@@ -556,3 +583,40 @@ fn full_table(stage: &mut impl Stage) -> Vec<String> {
     log
 }
 same!(a_full_table_costs_the_connection_and_a_closed_place_is_used_again, [Net::Tcp], 3, full_table);
+
+/// Takes some turns without waiting; how many completions each had, and whether the last of them said more.
+fn counts(stage: &mut impl Stage) -> Vec<(usize, Option<bool>)> {
+    let turn = |_| {
+        let mut ready = VecDeque::new();
+        stage.kernel().submit_and_wait(Wait::No).unwrap();
+        (stage.kernel().collect(&mut ready, 1000), ready.back().map(|last| last.more))
+    };
+    (0..6).map(turn).collect()
+}
+
+fn burst(stage: &mut impl Stage) -> Vec<(usize, Option<bool>)> {
+    stage.turns(vec![receive(stage, 1 << 20, false)], 0);
+    stage.write(&[7; 100 * 64]);
+    counts(stage)
+}
+
+fn same_counts(setup: Setup, expected: [(usize, Option<bool>); 6]) {
+    for net in BOTH {
+        assert_eq!(burst(&mut Real::with(&setup, net)), expected, "{net:?}: the truth");
+        assert_eq!(burst(&mut Simulated::with(&setup, net)), expected, "{net:?}: the simulation");
+    }
+}
+
+#[test]
+fn a_receive_pauses_after_33_completions() {
+    let more = |count| (count, Some(true));
+    let setup = Setup { stream_buffers: (128, 64), completions: 256, ..setup(RingTier::V6_6, 4) };
+    same_counts(setup, [more(33), more(33), more(33), more(1), (0, None), (0, None)]);
+}
+
+#[test]
+fn a_full_ring_ends_a_receive() {
+    let setup = Setup { stream_buffers: (128, 64), completions: 16, ..setup(RingTier::V6_6, 4) };
+    let nothing = (0, None);
+    same_counts(setup, [(16, Some(true)), (1, Some(false)), nothing, nothing, nothing, nothing]);
+}
