@@ -1,0 +1,622 @@
+//! The same scripts on the simulated kernel and on the real one, over loopback: that is how we know that the
+//! simulation tells the truth. Each script gives a log of what came, and the logs are equal.
+
+use std::collections::VecDeque;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use socket2::Socket;
+
+use super::{Faults, PeerId, Sim, SimSetup};
+use crate::ring::{
+    Capabilities, Completion, Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome, Part, Received,
+    Setup, Token, Uring, Wait,
+};
+use crate::sys::clock;
+use crate::tier::RingTier;
+
+const TIERS: [RingTier; 4] = [RingTier::V6_1, RingTier::V6_6, RingTier::V6_12, RingTier::V6_17];
+const BUFFER_BYTES: usize = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Net {
+    Tcp,
+    Unix,
+}
+
+/// A kernel with one stream, one listener and one datagram socket, and their other ends.
+trait Stage {
+    type Kernel: Kernel;
+    fn kernel(&mut self) -> &mut Self::Kernel;
+    fn stream(&self) -> Descriptor;
+    fn listener(&self) -> Descriptor;
+    fn datagrams(&self) -> Descriptor;
+    /// The peer of the stream writes all of it.
+    fn write(&mut self, bytes: &[u8]);
+    /// The peer reads exactly so many bytes.
+    fn read(&mut self, count: usize);
+    /// What the peer sees after all bytes: `end` or `reset`.
+    fn ending(&mut self) -> &'static str;
+    fn end(&mut self);
+    fn close_peer(&mut self);
+    fn reset(&mut self);
+    /// Connects to the listener, and returns what that peer sees.
+    fn connect(&mut self);
+    fn ending_of_connected(&mut self) -> &'static str;
+    fn send_datagram(&mut self, bytes: &[u8]);
+
+    /// Pushes, and takes turns until so many completions are there; then a few more, to see that no other comes.
+    fn turns(&mut self, ops: Vec<Op>, count: usize) -> Vec<Completion> {
+        let deadline = clock::now().saturating_add(Duration::from_secs(5));
+        let kernel = self.kernel();
+        let mut ready = VecDeque::new();
+        ops.into_iter().for_each(|op| kernel.push(op).unwrap());
+        while ready.len() < count {
+            assert!(clock::now() < deadline, "only {ready:?} came, of {count}");
+            kernel.submit_and_wait(Wait::Until(Some(deadline))).unwrap();
+            kernel.collect(&mut ready, 64);
+        }
+        for _ in 0..3 {
+            kernel.submit_and_wait(Wait::No).unwrap();
+            kernel.collect(&mut ready, 64);
+        }
+        ready.into()
+    }
+
+    fn log(&mut self, ops: Vec<Op>, count: usize) -> Vec<String> {
+        self.turns(ops, count).iter().map(describe).collect()
+    }
+}
+
+fn describe(completion: &Completion) -> String {
+    let more = if completion.more { " and more" } else { "" };
+    match &completion.outcome {
+        Outcome::Received(Ok(Received::Bytes(bytes))) => format!("received {}{more}", bytes.len()),
+        Outcome::Sent { result, .. } => format!("sent {result:?}{more}"),
+        Outcome::ReceivedFrom(Ok(datagram)) => format!("datagram {}{more}", datagram.len()),
+        Outcome::Accepted(Ok(accepted)) => format!("accepted {:?}{more}", accepted.address.is_some()),
+        other => format!("{other:?}{more}"),
+    }
+}
+
+// --- The stages -----------------------------------------------------------------------------------------------------
+
+struct Simulated {
+    sim: Sim,
+    peer: PeerId,
+    connected: Option<PeerId>,
+    stream: Descriptor,
+    listener: Descriptor,
+    datagrams: Descriptor,
+    address: Option<SocketAddr>,
+}
+
+struct Real {
+    ring: Uring,
+    near: Option<Socket>,
+    connected: Option<TcpStream>,
+    listens_at: SocketAddr,
+    datagrams_at: SocketAddr,
+    sender: UdpSocket,
+}
+
+fn setup(tier: RingTier, files: u32) -> Setup {
+    static CREDIT: OnceLock<bool> = OnceLock::new();
+    let mut capabilities = Capabilities::probe(tier).unwrap();
+    if tier == RingTier::V6_17 {
+        capabilities.receive_credit = *CREDIT.get_or_init(credit_works);
+    }
+    Setup {
+        submissions: 8,
+        completions: 64,
+        files,
+        stream_buffers: (4, BUFFER_BYTES as u32),
+        datagram_buffers: Some((2, 2048)),
+        capabilities,
+    }
+}
+
+/// Whether this kernel ends a receive whose credit is used up.
+fn credit_works() -> bool {
+    let capabilities = Capabilities { receive_credit: true, ..Capabilities::probe(RingTier::V6_12).unwrap() };
+    let setup = Setup { capabilities, ..setup(RingTier::V6_12, 4) };
+    let mut real = Real::with(&setup, Net::Unix);
+    real.write(b"ab");
+    let ops = vec![receive(&real, 1, false)];
+    !real.turns(ops, 1)[0].more
+}
+
+impl Simulated {
+    fn new(tier: RingTier, net: Net, files: u32) -> Self {
+        Self::with(&setup(tier, files), net)
+    }
+
+    fn with(setup: &Setup, net: Net) -> Self {
+        let mut sim = Sim::new(&SimSetup::like(setup, 1, Faults::none()));
+        let address = (net == Net::Tcp).then(|| "127.0.0.1:9".parse().unwrap());
+        let (peer, stream) = sim.connected(address);
+        let (listener, datagrams) = (sim.listen(), sim.datagram_socket());
+        Self { sim, peer, connected: None, stream, listener, datagrams, address }
+    }
+
+    fn ending_of(&self, peer: PeerId) -> &'static str {
+        let state = self.sim.peer_state(peer);
+        if state.saw_reset {
+            "reset"
+        } else if state.saw_end {
+            "end"
+        } else {
+            "nothing"
+        }
+    }
+}
+
+impl Stage for Simulated {
+    type Kernel = Sim;
+    fn kernel(&mut self) -> &mut Sim {
+        &mut self.sim
+    }
+    fn stream(&self) -> Descriptor {
+        self.stream
+    }
+    fn listener(&self) -> Descriptor {
+        self.listener
+    }
+    fn datagrams(&self) -> Descriptor {
+        self.datagrams
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        assert_eq!(self.sim.write(self.peer, bytes), bytes.len());
+    }
+    fn read(&mut self, count: usize) {
+        assert_eq!(self.sim.skip(self.peer, count), count);
+    }
+    fn ending(&mut self) -> &'static str {
+        self.sim.skip(self.peer, usize::MAX);
+        self.ending_of(self.peer)
+    }
+    fn end(&mut self) {
+        self.sim.end(self.peer);
+    }
+    fn close_peer(&mut self) {
+        self.sim.close_peer(self.peer);
+    }
+    fn reset(&mut self) {
+        self.sim.reset(self.peer);
+    }
+    fn connect(&mut self) {
+        self.connected = Some(self.sim.connect(self.listener, self.address));
+    }
+    fn ending_of_connected(&mut self) -> &'static str {
+        self.ending_of(self.connected.unwrap())
+    }
+    fn send_datagram(&mut self, bytes: &[u8]) {
+        assert!(self.sim.send_datagram(self.datagrams, "127.0.0.1:9".parse().unwrap(), bytes));
+    }
+}
+
+impl Real {
+    fn new(tier: RingTier, net: Net, files: u32) -> Self {
+        Self::with(&setup(tier, files), net)
+    }
+
+    fn with(setup: &Setup, net: Net) -> Self {
+        let mut ring = Uring::new(setup).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listens_at = listener.local_addr().unwrap();
+        let (near, far): (OwnedFd, OwnedFd) = match net {
+            Net::Tcp => {
+                let near = TcpStream::connect(listens_at).unwrap();
+                (near.into(), listener.accept().unwrap().0.into())
+            }
+            Net::Unix => {
+                let (near, far) = UnixStream::pair().unwrap();
+                (near.into(), far.into())
+            }
+        };
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let datagrams_at = datagrams.local_addr().unwrap();
+        ring.adopt(far, 0).unwrap();
+        ring.adopt(listener.into(), 1).unwrap();
+        ring.adopt(datagrams.into(), 2).unwrap();
+        Self { ring, near: Some(near.into()), connected: None, listens_at, datagrams_at, sender }
+    }
+
+    fn near(&mut self) -> &mut Socket {
+        self.near.as_mut().unwrap()
+    }
+}
+
+fn ending_of(peer: &mut impl Read) -> &'static str {
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        match peer.read(&mut bytes) {
+            Ok(0) => return "end",
+            Ok(_) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return "reset",
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+impl Stage for Real {
+    type Kernel = Uring;
+    fn kernel(&mut self) -> &mut Uring {
+        &mut self.ring
+    }
+    fn stream(&self) -> Descriptor {
+        Descriptor::new(0)
+    }
+    fn listener(&self) -> Descriptor {
+        Descriptor::new(1)
+    }
+    fn datagrams(&self) -> Descriptor {
+        Descriptor::new(2)
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        self.near().write_all(bytes).unwrap();
+    }
+    fn read(&mut self, count: usize) {
+        self.near().read_exact(&mut vec![0; count]).unwrap();
+    }
+    fn ending(&mut self) -> &'static str {
+        ending_of(self.near())
+    }
+    fn end(&mut self) {
+        self.near().shutdown(Shutdown::Write).unwrap();
+    }
+    fn close_peer(&mut self) {
+        self.near = None;
+    }
+    fn reset(&mut self) {
+        self.near().set_linger(Some(Duration::ZERO)).unwrap();
+        self.near = None;
+    }
+    fn connect(&mut self) {
+        self.connected = Some(TcpStream::connect(self.listens_at).unwrap());
+    }
+    fn ending_of_connected(&mut self) -> &'static str {
+        ending_of(self.connected.as_mut().unwrap())
+    }
+    fn send_datagram(&mut self, bytes: &[u8]) {
+        self.sender.send_to(bytes, self.datagrams_at).unwrap();
+    }
+}
+
+/// Runs a script on both kernels, at every tier.
+macro_rules! same {
+    ($name:ident, $nets:expr, $files:expr, $script:expr) => {
+        #[test]
+        fn $name() {
+            for tier in TIERS {
+                for net in $nets {
+                    let real = $script(&mut Real::new(tier, net, $files));
+                    let simulated = $script(&mut Simulated::new(tier, net, $files));
+                    assert_eq!(simulated, real, "{tier:?} {net:?}: the simulation, and the truth");
+                }
+            }
+        }
+    };
+}
+
+const BOTH: [Net; 2] = [Net::Tcp, Net::Unix];
+
+fn token(kind: Kind) -> Token {
+    Token::new(kind, 0, Generation::new(5))
+}
+
+fn receive(stage: &impl Stage, credit: u32, wait_first: bool) -> Op {
+    Op::Receive { token: token(Kind::Receive), file: stage.stream(), credit, wait_first }
+}
+
+fn send(stage: &impl Stage, bytes: usize, wait: bool) -> Op {
+    let gather = Gather::one(Part::Shared(Arc::from(vec![1; bytes]), 0..bytes));
+    Op::Send { token: token(Kind::Send), file: stage.stream(), gather, wait }
+}
+
+fn cancel(target: Kind) -> Op {
+    Op::Cancel { token: token(Kind::Cancel), target: token(target) }
+}
+
+fn close(file: Descriptor) -> Op {
+    Op::Close { token: token(Kind::Close), file }
+}
+
+fn receive_from(stage: &impl Stage) -> Op {
+    Op::ReceiveFrom { token: token(Kind::ReceiveFrom), file: stage.datagrams() }
+}
+
+fn sorted(mut log: Vec<String>) -> Vec<String> {
+    log.sort();
+    log
+}
+
+// --- The scripts ----------------------------------------------------------------------------------------------------
+
+fn bytes_then_the_end(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![receive(stage, 1 << 20, false)], 0);
+    stage.write(b"hello");
+    log.extend(stage.log(vec![], 1));
+    stage.write(b"more");
+    stage.end();
+    log.extend(stage.log(vec![], 2));
+    // The end is told to everyone who asks.
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    log.extend(stage.log(vec![receive(stage, 1 << 20, true)], 1));
+    log
+}
+same!(bytes_come_before_the_end, BOTH, 4, bytes_then_the_end);
+
+fn credit(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![receive(stage, 8, false)], 0);
+    for bytes in [7, 1, 20] {
+        stage.write(&vec![1; bytes]);
+        log.extend(stage.log(vec![], usize::from(bytes < 20)));
+    }
+    if stage.kernel().capabilities().receive_credit {
+        // The credit does not shorten a receive.
+        log.extend(stage.log(vec![receive(stage, 12, false)], 1));
+        log.extend(stage.log(vec![receive(stage, 0, false)], 0));
+    }
+    stage.write(b"abc");
+    log.extend(stage.log(vec![], 1));
+    log
+}
+same!(credit_ends_a_receive, BOTH, 4, credit);
+
+fn credit_over_several(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![receive(stage, 6000, false)], 0);
+    stage.write(&[7; 5000]);
+    log.extend(stage.log(vec![], 2));
+    stage.write(&[7; 2000]);
+    log.extend(stage.log(vec![], 1));
+    log.extend(stage.log(vec![cancel(Kind::Receive)], 1));
+    log
+}
+same!(credit_is_counted_over_several_completions, BOTH, 4, credit_over_several);
+
+fn no_buffers(stage: &mut impl Stage) -> Vec<String> {
+    stage.turns(vec![receive(stage, 1 << 20, false)], 0);
+    stage.write(&[7; 5 * BUFFER_BYTES]);
+    let held = stage.turns(vec![], 5);
+    let mut log: Vec<String> = held.iter().map(describe).collect();
+    // With nothing to fill, too, a receive that does not wait first finds no buffer; nor does it hear of an end.
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    drop(held);
+    log.extend(stage.log(vec![receive(stage, 1 << 20, true)], 1));
+    log
+}
+same!(no_buffer_is_left, BOTH, 4, no_buffers);
+
+fn no_buffers_and_no_data(stage: &mut impl Stage) -> Vec<String> {
+    stage.turns(vec![receive(stage, 1 << 20, false)], 0);
+    stage.write(&[7; 4 * BUFFER_BYTES]);
+    let held = stage.turns(vec![], 4);
+    let mut log: Vec<String> = held.iter().map(describe).collect();
+    if held.last().unwrap().more {
+        stage.write(b"x");
+        log.extend(stage.log(vec![], 1));
+    }
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    stage.end();
+    log.extend(stage.log(vec![receive(stage, 1 << 20, true)], 1));
+    log
+}
+same!(no_buffer_is_left_and_nothing_to_fill, [Net::Tcp], 4, no_buffers_and_no_data);
+same!(no_buffer_is_left_and_nothing_to_fill_unix, [Net::Unix], 4, no_buffers_and_no_data);
+
+fn cancels(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![receive(stage, 1 << 20, false)], 0);
+    log.extend(stage.log(vec![cancel(Kind::Receive)], 2));
+    log.extend(stage.log(vec![cancel(Kind::Receive)], 1));
+    log.extend(stage.log(vec![Op::Accept { token: token(Kind::Accept), listener: stage.listener() }], 0));
+    log.extend(stage.log(vec![cancel(Kind::Accept)], 2));
+    log.extend(stage.log(vec![receive_from(stage)], 0));
+    log.extend(stage.log(vec![cancel(Kind::ReceiveFrom)], 2));
+    log
+}
+same!(cancelled_operations_answer_after_the_cancel, BOTH, 4, cancels);
+
+fn cancel_with_data(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![receive(stage, 1 << 20, false)], 0);
+    stage.write(b"hello");
+    log.extend(stage.log(vec![cancel(Kind::Receive)], 2));
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    log
+}
+same!(a_cancel_overtakes_data_that_nobody_has_received, BOTH, 4, cancel_with_data);
+
+fn close_armed(stage: &mut impl Stage) -> Vec<String> {
+    stage.turns(vec![receive(stage, 1 << 20, false)], 0);
+    let mut log = sorted(stage.log(vec![close(stage.stream())], 3));
+    log.push(stage.ending().to_owned());
+    log
+}
+same!(a_close_ends_an_armed_receive_and_sends_an_end, BOTH, 4, close_armed);
+
+fn close_unread(stage: &mut impl Stage) -> Vec<String> {
+    stage.write(b"hello");
+    let mut log = sorted(stage.log(vec![close(stage.stream())], 2));
+    log.push(stage.ending().to_owned());
+    log
+}
+same!(a_close_with_bytes_unread_sends_a_reset, BOTH, 4, close_unread);
+
+fn close_sockets(stage: &mut impl Stage) -> Vec<String> {
+    stage.turns(vec![receive_from(stage)], 0);
+    let mut log = sorted(stage.log(vec![close(stage.datagrams())], 3));
+    stage.turns(vec![Op::Accept { token: token(Kind::Accept), listener: stage.listener() }], 0);
+    log.extend(sorted(stage.log(vec![close(stage.listener())], 3)));
+    log
+}
+same!(a_close_ends_accepts_and_datagram_receives, [Net::Tcp], 4, close_sockets);
+
+fn would_block(stage: &mut impl Stage) -> Vec<String> {
+    for _ in 0..100 {
+        let log = stage.log(vec![send(stage, 1 << 20, false)], 1);
+        if log == ["sent Err(WouldBlock)"] {
+            return log;
+        }
+    }
+    vec![]
+}
+same!(a_send_that_does_not_wait_would_block, BOTH, 4, would_block);
+
+fn waiting_send(stage: &mut impl Stage) -> Vec<String> {
+    const ALL: usize = 16 << 20;
+    let mut log = stage.log(vec![send(stage, ALL, true)], 0);
+    stage.read(1 << 14);
+    log.extend(stage.log(vec![], 0));
+    let cancelled = stage.turns(vec![cancel(Kind::Send)], 2);
+    for completion in &cancelled {
+        match completion.outcome {
+            Outcome::Sent { result: Ok(count), .. } if 0 < count && count < ALL => {
+                log.push("sent a part".to_owned());
+            }
+            _ => log.push(describe(completion)),
+        }
+    }
+    log
+}
+same!(a_cancelled_send_says_how_much_it_took, BOTH, 4, waiting_send);
+
+fn reset(stage: &mut impl Stage) -> Vec<String> {
+    stage.write(b"hello");
+    stage.reset();
+    let mut log = stage.log(vec![receive(stage, 1 << 20, false)], 2);
+    // The error is told once.
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    log.extend(stage.log(vec![send(stage, 5, true)], 1));
+    log.extend(stage.log(vec![Op::Shutdown { token: token(Kind::Shutdown), file: stage.stream() }], 1));
+    log
+}
+same!(a_reset_comes_after_the_bytes_and_once, [Net::Tcp], 4, reset);
+
+fn reset_told_to_a_send(stage: &mut impl Stage) -> Vec<String> {
+    stage.reset();
+    let mut log = stage.log(vec![send(stage, 5, false)], 1);
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    log
+}
+same!(a_reset_that_a_send_was_told_of_is_an_end_for_a_receive, [Net::Tcp], 4, reset_told_to_a_send);
+
+fn closed_peer(stage: &mut impl Stage) -> Vec<String> {
+    stage.close_peer();
+    let mut log = stage.log(vec![receive(stage, 1 << 20, false)], 1);
+    log.extend(stage.log(vec![send(stage, 5, true)], 1));
+    log.extend(stage.log(vec![send(stage, 5, true)], 1));
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    log
+}
+same!(the_first_send_to_a_closed_peer_may_succeed, BOTH, 4, closed_peer);
+
+fn closed_unread(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![send(stage, 5, false)], 1);
+    stage.write(b"hello");
+    stage.close_peer();
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 2));
+    log
+}
+same!(a_peer_that_closes_without_reading_resets, BOTH, 4, closed_unread);
+
+fn our_end(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![send(stage, 5, false)], 1);
+    log.extend(stage.log(vec![Op::Shutdown { token: token(Kind::Shutdown), file: stage.stream() }], 1));
+    stage.write(b"hello");
+    log.extend(stage.log(vec![receive(stage, 1 << 20, false)], 1));
+    log.extend(stage.log(vec![send(stage, 5, false)], 1));
+    stage.read(5);
+    log.push(stage.ending().to_owned());
+    log
+}
+same!(our_end_comes_after_our_bytes_and_leaves_theirs, BOTH, 4, our_end);
+
+fn empty_datagram(stage: &mut impl Stage) -> Vec<String> {
+    let mut log = stage.log(vec![receive_from(stage)], 0);
+    stage.send_datagram(b"abc");
+    log.extend(stage.log(vec![], 1));
+    stage.send_datagram(b"");
+    log.extend(stage.log(vec![], 1));
+    stage.send_datagram(&[1; 4000]);
+    let held = stage.turns(vec![receive_from(stage)], 1);
+    let truncated = held.iter().any(|c| match &c.outcome {
+        Outcome::ReceivedFrom(Ok(datagram)) => datagram.truncated(),
+        _ => false,
+    });
+    log.extend(held.iter().map(describe));
+    log.push(format!("truncated {truncated}"));
+    log
+}
+same!(an_empty_datagram_ends_a_receive, [Net::Tcp], 4, empty_datagram);
+
+fn datagrams_without_buffers(stage: &mut impl Stage) -> Vec<String> {
+    stage.turns(vec![receive_from(stage)], 0);
+    stage.send_datagram(b"abc");
+    let first = stage.turns(vec![], 1);
+    stage.send_datagram(b"defg");
+    let second = stage.turns(vec![], 1);
+    let mut log: Vec<String> = first.iter().chain(&second).map(describe).collect();
+    drop(first);
+    log.extend(stage.log(vec![receive_from(stage)], 0));
+    log
+}
+same!(a_datagram_receive_asks_for_one_buffer_more, [Net::Tcp], 4, datagrams_without_buffers);
+
+fn full_table(stage: &mut impl Stage) -> Vec<String> {
+    let accept = || Op::Accept { token: token(Kind::Accept), listener: Descriptor::new(1) };
+    let mut log = stage.log(vec![accept()], 0);
+    stage.connect();
+    log.extend(stage.log(vec![], 1));
+    log.push(stage.ending_of_connected().to_owned());
+    log.extend(stage.log(vec![close(stage.stream())], 2));
+    stage.connect();
+    let accepted = stage.turns(vec![accept()], 1);
+    if let Outcome::Accepted(Ok(accepted)) = &accepted[0].outcome {
+        log.push(format!("at place {}", accepted.descriptor.place()));
+    }
+    log.extend(accepted.iter().map(describe));
+    log
+}
+same!(a_full_table_costs_the_connection_and_a_closed_place_is_used_again, [Net::Tcp], 3, full_table);
+
+/// Takes some turns without waiting; how many completions each had, and whether the last of them said more.
+fn counts(stage: &mut impl Stage) -> Vec<(usize, Option<bool>)> {
+    let turn = |_| {
+        let mut ready = VecDeque::new();
+        stage.kernel().submit_and_wait(Wait::No).unwrap();
+        (stage.kernel().collect(&mut ready, 1000), ready.back().map(|last| last.more))
+    };
+    (0..6).map(turn).collect()
+}
+
+fn burst(stage: &mut impl Stage) -> Vec<(usize, Option<bool>)> {
+    stage.turns(vec![receive(stage, 1 << 20, false)], 0);
+    stage.write(&[7; 100 * 64]);
+    counts(stage)
+}
+
+fn same_counts(setup: Setup, expected: [(usize, Option<bool>); 6]) {
+    for net in BOTH {
+        assert_eq!(burst(&mut Real::with(&setup, net)), expected, "{net:?}: the truth");
+        assert_eq!(burst(&mut Simulated::with(&setup, net)), expected, "{net:?}: the simulation");
+    }
+}
+
+#[test]
+fn a_receive_pauses_after_33_completions() {
+    let more = |count| (count, Some(true));
+    let setup = Setup { stream_buffers: (128, 64), completions: 256, ..setup(RingTier::V6_6, 4) };
+    same_counts(setup, [more(33), more(33), more(33), more(1), (0, None), (0, None)]);
+}
+
+#[test]
+fn a_full_ring_ends_a_receive() {
+    let setup = Setup { stream_buffers: (128, 64), completions: 16, ..setup(RingTier::V6_6, 4) };
+    let nothing = (0, None);
+    same_counts(setup, [(16, Some(true)), (1, Some(false)), nothing, nothing, nothing, nothing]);
+}
