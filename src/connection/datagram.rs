@@ -66,8 +66,11 @@ impl DatagramSocket {
         self.starved = self.idle.len() < SENDS_IN_FLIGHT as usize;
     }
 
-    /// A token to answer with, if one is left.
+    /// A token to answer with, if one is left and the socket is open.
     pub fn next_send(&mut self) -> Option<Token> {
+        if self.closing.is_some() {
+            return None;
+        }
         let slot = self.idle.pop()?;
         Some(Token::new(Kind::SendTo, slot, Generation::default()))
     }

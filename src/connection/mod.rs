@@ -442,19 +442,11 @@ impl Connection {
         self.timer = NEVER;
     }
 
-    /// Plants the bug of a slot that is freed while operations are in flight.
-    #[cfg(test)]
-    pub(crate) fn plant_early_free(&mut self) {
-        self.receiving = Receiving::No;
-        self.sending = Sending::No;
-        self.other_in_flight = 0;
-    }
-
-    /// Plants the bug of a receive that is believed to be armed.
+    /// Plants the bug of a receive that is not armed again after buffers ran out.
     #[cfg(test)]
     pub(crate) fn plant_lost_rearm(&mut self) {
-        if self.receiving == Receiving::No {
-            self.receiving = Receiving::Ending;
+        if self.receiving == Receiving::No && self.wait_first {
+            self.receiving = Receiving::Starved;
         }
     }
 }

@@ -137,13 +137,6 @@ impl Pool {
             assert_eq!(buffer.handles.get(), 0, "receive buffer {id} is still read");
         }
     }
-
-    /// Plants the bug that handles make impossible: buffer returned while the kernel still has it.
-    #[cfg(test)]
-    pub(crate) fn plant_double_return(&self, buffer: &RecvBuf) {
-        self.0.returned.borrow_mut().push(buffer.id);
-        self.0.returned.borrow_mut().push(buffer.id);
-    }
 }
 
 impl Shared {
@@ -180,6 +173,12 @@ pub struct RecvBuf {
 }
 
 impl RecvBuf {
+    /// Plants the bug that handles make impossible: the buffer is returned although it is still read.
+    #[cfg(test)]
+    pub(crate) fn plant_double_return(&self) {
+        self.pool.returned.borrow_mut().push(self.id);
+    }
+
     /// Forgets the first `count` bytes, as after they were parsed or sent.
     ///
     /// # Panics
@@ -324,7 +323,7 @@ mod tests {
         let pool = Pool::new(2, 8).unwrap();
         provided(&pool);
         let bytes = pool.receive(0, 3, false);
-        pool.plant_double_return(&bytes);
+        bytes.plant_double_return();
         drop(bytes);
         provided(&pool);
     }

@@ -94,7 +94,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         for index in 0..self.sockets.len() {
             let socket = &mut self.sockets[index];
             let file = socket.descriptor;
+            // What this turn received is answered at its end.
             if 1 < turns
+                && self.replies.queued.is_empty()
                 && let Some(token) = socket.close()
             {
                 self.close(token, file);

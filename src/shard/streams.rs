@@ -26,6 +26,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.receives += 1;
         counters.bytes_received += bytes.len() as u64;
         let connection = owned(&mut self.connections, id);
+        #[cfg(test)]
+        if self.planted == Some(super::tests::Planted::DoubleReturn) {
+            bytes.plant_double_return();
+        }
         let Some(bytes) = connection.handle_bytes(bytes, more, self.now) else { return };
         connection.inbox.receive(bytes);
         self.serve(id, |service, inbox, context| service.receive(inbox, context));
@@ -166,7 +170,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn act(&mut self, id: ConnectionId) {
         let connection = owned(&mut self.connections, id);
         #[cfg(test)]
-        super::tests::plant(self.planted, connection);
+        if self.planted == Some(super::tests::Planted::LostRearm) {
+            connection.plant_lost_rearm();
+        }
         let file = connection.descriptor;
         while let Some(action) = connection.next_action(&self.options.bounds, self.now) {
             let op = match action {
@@ -216,7 +222,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Sets the next deadline, or frees the connection when it is over.
     fn keep_deadline(&mut self, id: ConnectionId) {
         let connection = owned(&mut self.connections, id);
-        if connection.is_over() {
+        let over = connection.is_over();
+        #[cfg(test)]
+        let early = self.planted == Some(super::tests::Planted::EarlyFree);
+        #[cfg(test)]
+        let over = over || early && connection.state() == State::Closing;
+        if over {
             return self.free(id);
         }
         if let Some(deadline) = connection.next_timer(&self.options.bounds) {

@@ -1,18 +1,430 @@
 //! Whole-shard runs on the simulated kernel.
+//!
+//! Each seed makes a world of its own: what the kernel can do, how small its buffers are, what goes wrong and how
+//! often, what the peers send and whether they read. After each turn, and at the end, what must always hold is
+//! asserted. A seed that fails is printed; `TIDEMILL_SEED=n` runs it alone, `TIDEMILL_SEEDS=n` runs so many.
 
-use crate::connection::Connection;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mailbox::{Address, Message, mailbox};
+use super::{Admission, Options, Shard, Sockets};
+use crate::connection::Bounds;
+use crate::metrics::{Snapshot, TABLE};
+use crate::ring::sim::{Faults, PeerId, Random, Sim, SimSetup};
+use crate::ring::{Capabilities, Kernel};
+use crate::service::Echo;
+use crate::tier::RingTier;
 
 /// A bug that a test plants to see that it is caught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Planted {
+    /// A receive buffer is provided to the kernel while it is read.
+    DoubleReturn,
+    /// A slot is free while operations are in flight.
     EarlyFree,
+    /// A receive that ended for want of buffers is not armed again.
     LostRearm,
 }
 
-pub(super) fn plant(planted: Option<Planted>, connection: &mut Connection) {
-    match planted {
-        None => {}
-        Some(Planted::EarlyFree) => connection.plant_early_free(),
-        Some(Planted::LostRearm) => connection.plant_lost_rearm(),
+/// Turns after which a world that is not over stands still.
+const TURNS_MAX: usize = 50_000;
+/// Seeds of an ordinary run.
+const SEEDS: u64 = 10_000;
+
+/// One peer, and what it is up to.
+#[derive(Debug)]
+struct Peer {
+    id: PeerId,
+    seed: u64,
+    /// Bytes it sends in all.
+    length: usize,
+    written: usize,
+    read: usize,
+    temper: Temper,
+    done: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Temper {
+    /// Sends all, ends its side, reads to the end.
+    Orderly,
+    /// Sends all, reads it back, and only then ends its side.
+    Patient,
+    /// Sends and never reads.
+    Deaf,
+    /// Sends nothing and stays.
+    Mute,
+    /// Resets the connection after so many bytes.
+    Resets(usize),
+    /// Closes its socket after so many bytes.
+    Leaves(usize),
+}
+
+struct World {
+    shard: Shard<Sim, Echo>,
+    address: Address,
+    admission: Arc<Admission>,
+    random: Random,
+    peers: Vec<Peer>,
+    to_come: usize,
+    sockets: Sockets,
+    datagrams: Vec<Vec<u8>>,
+    options: Options,
+    buffer_bytes: usize,
+    calm: bool,
+    stop_after: Option<usize>,
+    stopped: bool,
+}
+
+/// The byte that a peer sends at a place.
+fn byte(seed: u64, at: usize) -> u8 {
+    let mixed = (seed ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 56) as u8
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let tier = RingTier::ALL[random.index(4)];
+        let faults = Faults::seeded(&mut random);
+        let buffer_bytes = [32, 64, 256][random.index(3)];
+        let setup = SimSetup {
+            seed: random.number(),
+            files: 128,
+            capabilities: Capabilities::of_tier(tier),
+            stream_buffers: (1 << (1 + random.index(4)), buffer_bytes),
+            datagram_buffers: Some((1 << (1 + random.index(3)), 512)),
+            completions: [8, 64, 1024][random.index(3)],
+            faults,
+        };
+        let mut sim = Sim::new(&setup);
+        sim.set_window([64, 500, 4000][random.index(3)]);
+        let sockets = Sockets { listeners: vec![sim.listen()], datagrams: vec![sim.datagram_socket()] };
+        let bounds = Bounds {
+            high_water_bytes: 400,
+            low_water_bytes: [0, 100, 399][random.index(3)],
+            idle_timeout: Duration::from_secs(5),
+            stall_timeout: Duration::from_secs(2),
+            linger_timeout: Duration::from_millis(500),
+        };
+        let outbox_bytes = [u64::MAX, 600][random.index(2)];
+        let slots = Options::slots_for([2, 40][random.index(2)], 1);
+        let options = Options { number: 0, slots, bounds, outbox_bytes };
+        let admission = Admission::new([3, 100][random.index(2)]);
+        let (mailbox, address) = mailbox();
+        let shard = Shard::new(sim, Echo, options, Arc::clone(&admission), mailbox, &sockets);
+        let to_come = 1 + random.index(6);
+        Self {
+            shard,
+            address,
+            admission,
+            random,
+            peers: Vec::new(),
+            to_come,
+            sockets,
+            datagrams: Vec::new(),
+            options,
+            buffer_bytes: buffer_bytes as usize,
+            calm: faults.late == 0,
+            stop_after: None,
+            stopped: false,
+        }
     }
+
+    fn run(mut self) -> Snapshot {
+        // Half of the worlds are stopped in the midst of it all, half when every peer has done what it came for.
+        self.stop_after = self.random.chance(500).then(|| self.random.index(300));
+        for turn in 0..TURNS_MAX {
+            self.peers_act();
+            if !self.stopped && (self.stop_after == Some(turn) || self.all_done()) {
+                self.stopped = true;
+                let patience = Duration::from_millis([0, 100, 3000][self.random.index(3)]);
+                self.address.post(Message::Stop(patience)).expect("there is room");
+            }
+            self.shard.turn().expect("a simulated ring does not fail");
+            self.check();
+            if self.shard.is_over() {
+                let snapshot = self.shard.snapshot();
+                self.check_end();
+                return snapshot;
+            }
+        }
+        panic!("the world stands still: {:?}", self.peers);
+    }
+
+    fn all_done(&self) -> bool {
+        self.to_come == 0 && self.peers.iter().all(|peer| peer.done)
+    }
+
+    // --- Peers --------------------------------------------------------------------------------------------------
+
+    fn peers_act(&mut self) {
+        if 0 < self.to_come && self.random.chance(300) {
+            self.to_come -= 1;
+            self.connect();
+        }
+        if self.random.chance(100) && !self.stopped {
+            self.send_datagram();
+        }
+        for index in 0..self.peers.len() {
+            if !self.peers[index].done && self.random.chance(700) {
+                self.peer_acts(index);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let address = self.random.chance(800).then(|| ([127, 0, 0, 1], 1000).into());
+        let listener = self.sockets.listeners[0];
+        let id = self.shard.kernel_mut().connect(listener, address);
+        let longest = [2, 100, 3000][self.random.index(3)];
+        let length = self.random.index(longest);
+        let some = self.random.index(length + 1);
+        let temper = match self.random.index(10) {
+            0..=3 => Temper::Orderly,
+            4..=5 => Temper::Patient,
+            6 => Temper::Deaf,
+            7 => Temper::Mute,
+            8 => Temper::Resets(some),
+            _ => Temper::Leaves(some),
+        };
+        let seed = self.random.number();
+        self.peers.push(Peer { id, seed, length, written: 0, read: 0, temper, done: false });
+    }
+
+    fn peer_acts(&mut self, index: usize) {
+        let Self { shard, random, peers, .. } = self;
+        let (sim, peer) = (shard.kernel_mut(), &mut peers[index]);
+        let most = 1 + random.index(200);
+        match peer.temper {
+            Temper::Resets(after) if after <= peer.written => sim.reset(peer.id),
+            Temper::Leaves(after) if after <= peer.written => sim.close_peer(peer.id),
+            Temper::Mute => {}
+            _ => peer.write(sim, most),
+        }
+        if peer.temper != Temper::Deaf {
+            peer.read(sim, most);
+        }
+        peer.end(sim);
+        let state = sim.peer_state(peer.id);
+        let unread = 0 < state.readable && peer.temper != Temper::Deaf;
+        peer.done |= state.refused || state.saw_reset || state.saw_end || state.closed && !unread;
+    }
+
+    fn send_datagram(&mut self) {
+        let length = [0, 1, 100, 468][self.random.index(4)];
+        let number = self.datagrams.len();
+        let bytes: Vec<u8> = (0..length).map(|at| byte(number as u64, at)).collect();
+        let from = ([127, 0, 0, 1], u16::try_from(number).expect("few")).into();
+        if self.shard.kernel_mut().send_datagram(self.sockets.datagrams[0], from, &bytes) {
+            self.datagrams.push(bytes);
+        }
+    }
+
+    // --- What must hold -----------------------------------------------------------------------------------------
+
+    fn check(&mut self) {
+        let shard = &mut self.shard;
+        assert_eq!(
+            shard.metrics.counters.stale_completions, 0,
+            "no slot is freed while something is in flight"
+        );
+        let ids: Vec<_> = shard.connections.ids().collect();
+        let mut charged = 0;
+        for id in ids {
+            let connection = shard.connections.get_mut(id).expect("it is in the table");
+            let pending = connection.outbox.pending_bytes();
+            let overshoot = match shard.kernel.capabilities().receive_credit {
+                true => self.buffer_bytes,
+                // Until the cancel takes effect, the multishot may go on for one more burst in each turn.
+                false => 34 * 3 * self.buffer_bytes,
+            };
+            let most = self.options.bounds.high_water_bytes + overshoot;
+            assert!(pending <= most || !self.calm, "{pending} bytes wait, {most} may");
+            charged += connection.charged_bytes as u64;
+        }
+        assert_eq!(charged, shard.private_bytes, "private memory is counted right");
+    }
+
+    fn check_end(mut self) {
+        for peer in &mut self.peers {
+            let sim = self.shard.kernel_mut();
+            peer.read(sim, usize::MAX);
+            let state = sim.peer_state(peer.id);
+            let counters = &self.shard.metrics.counters;
+            // A peer that reads and ends in order is ended by nobody else, unless others take all the memory or slots.
+            let crowded = counters.cut_outbox + counters.refused_full != 0;
+            let undisturbed = self.stop_after.is_none() && !crowded && state.accepted;
+            if undisturbed && peer.temper == Temper::Orderly {
+                assert!(state.saw_end, "an orderly peer sees the end: {peer:?} {state:?}");
+                assert_eq!(peer.read, peer.length, "and all of its echo before it: {peer:?}");
+            }
+        }
+        self.check_datagrams();
+        let shard = &mut self.shard;
+        assert!(shard.connections.is_empty(), "every slot is free");
+        assert_eq!(shard.timers.len(), 0, "no timer is left");
+        assert_eq!(shard.private_bytes, 0, "no private memory is left");
+        assert_eq!(self.admission.open.load(std::sync::atomic::Ordering::Relaxed), 0, "all have left");
+        let counters = &shard.metrics.counters;
+        assert_eq!(counters.accepted, counters.closed, "who came has gone");
+        assert_eq!(counters.unexpected_errors, 0, "every error is foreseen");
+        assert_eq!(shard.kernel.in_flight(), 0, "nothing is in flight");
+        assert_eq!(shard.kernel.open_files(), 0, "every descriptor is closed");
+        shard.kernel.stream_pool().assert_all_home();
+        shard.kernel.datagram_pool().expect("there are some").assert_all_home();
+    }
+
+    fn check_datagrams(&mut self) {
+        let answers = self.shard.kernel.take_datagrams(self.sockets.datagrams[0]);
+        let counters = &self.shard.metrics.counters;
+        for (to, bytes) in &answers {
+            assert_eq!(
+                bytes,
+                &self.datagrams[usize::from(to.port())],
+                "a datagram comes back as it was sent"
+            );
+        }
+        assert_eq!(counters.datagrams_sent, answers.len() as u64);
+        assert_eq!(counters.datagrams_received, counters.datagrams_sent + counters.datagrams_dropped);
+    }
+}
+
+impl Peer {
+    fn write(&mut self, sim: &mut Sim, most: usize) {
+        let count = most.min(self.length - self.written);
+        let bytes: Vec<u8> = (self.written..self.written + count).map(|at| byte(self.seed, at)).collect();
+        self.written += sim.write(self.id, &bytes);
+    }
+
+    fn read(&mut self, sim: &mut Sim, most: usize) {
+        for echo in sim.read(self.id, most) {
+            assert_eq!(echo, byte(self.seed, self.read), "each byte comes back once and in order: {self:?}");
+            self.read += 1;
+        }
+        assert!(self.read <= self.written, "nothing comes back that was not sent");
+    }
+
+    fn end(&mut self, sim: &mut Sim) {
+        let ends = match self.temper {
+            Temper::Orderly => self.written == self.length,
+            Temper::Patient => self.read == self.length,
+            Temper::Deaf | Temper::Mute | Temper::Resets(_) | Temper::Leaves(_) => false,
+        };
+        if ends {
+            sim.end(self.id);
+        }
+    }
+}
+
+/// Says which seed it was when a world fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            use std::io::Write;
+            let _ = writeln!(std::io::stderr(), "seed {0}: run it alone with TIDEMILL_SEED={0}", self.0);
+        }
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().and_then(|value| value.parse().ok())
+}
+
+#[test]
+fn seeds_end_with_everything_at_home() {
+    let alone = number("TIDEMILL_SEED");
+    let seeds = match alone {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("TIDEMILL_SEEDS").unwrap_or(SEEDS),
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let seeds = &seeds;
+    let run = move |first: u64| {
+        let mut total = Snapshot::default();
+        for seed in seeds.clone().filter(|seed| seed % threads == first) {
+            let _says_which = Seed(seed);
+            total.add(&World::new(seed).run());
+        }
+        total
+    };
+    let total = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
+        let mut total = Snapshot::default();
+        for worker in workers {
+            total.add(&worker.join().expect("a seed failed, as said above"));
+        }
+        total
+    });
+    if alone.is_none() {
+        check_reach(&total);
+    }
+}
+
+/// The worlds are wild enough: each of these has happened in some of them.
+fn check_reach(total: &Snapshot) {
+    let reached = [
+        "accepted",
+        "refused_full",
+        "accept_pauses",
+        "cut_idle",
+        "cut_stalled",
+        "cut_linger",
+        "cut_outbox",
+        "cut_drain",
+        "reset_by_peer",
+        "send_short",
+        "send_blocked",
+        "copied_bytes",
+        "datagrams_sent",
+        "datagrams_dropped",
+        "cq_overflows",
+        "submission_queue_full",
+        "no_buffers",
+        "receive_paused",
+        "receive_resumed",
+    ];
+    for row in TABLE.iter().filter(|row| reached.contains(&row.field)) {
+        assert_ne!((row.read)(&total.counters), 0, "no seed reached {}", row.field);
+    }
+}
+
+/// Runs seeds with a planted bug until one fails, and returns what it said.
+fn caught(planted: Planted) -> String {
+    for seed in 0..500 {
+        let failed = catch_unwind(AssertUnwindSafe(|| {
+            let mut world = World::new(seed);
+            world.shard.planted = Some(planted);
+            world.run();
+        }));
+        if let Err(panic) = failed {
+            let text = panic.downcast_ref::<String>().cloned();
+            return text
+                .or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string))
+                .unwrap_or_default();
+        }
+    }
+    panic!("{planted:?} was not caught by any of 500 seeds");
+}
+
+#[test]
+fn a_planted_double_return_is_caught() {
+    let said = caught(Planted::DoubleReturn);
+    assert!(said.contains("provided"), "{said}");
+}
+
+#[test]
+fn a_planted_early_free_is_caught() {
+    let said = caught(Planted::EarlyFree);
+    assert!(said.contains("in flight"), "{said}");
+}
+
+#[test]
+fn a_planted_lost_rearm_is_caught() {
+    let said = caught(Planted::LostRearm);
+    assert!(said.contains("orderly peer") || said.contains("stands still"), "{said}");
 }

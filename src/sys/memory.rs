@@ -61,7 +61,7 @@ impl Drop for Region {
 /// Asks the processor to load a value into its cache: a hint, which changes nothing else.
 #[inline]
 pub fn prefetch<T>(value: &T) {
-    let first = std::ptr::from_ref(value).cast::<u8>();
+    let first = ptr::from_ref(value).cast::<u8>();
     for line in (0..size_of::<T>()).step_by(CACHE_LINE_BYTES) {
         prefetch_line(first.wrapping_add(line));
     }
