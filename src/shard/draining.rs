@@ -104,9 +104,14 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Ends a connection in order, if a stop is in progress and all it asked for is answered.
+    /// Ends a connection in order, if a stop is in progress and all it asked for is answered; or at once, if it came
+    /// after the deadline.
     pub(super) fn drain_connection(&mut self, id: ConnectionId) {
-        let ripe = self.drain.as_ref().is_some_and(|drain| 1 < drain.turns);
+        let Some(drain) = &self.drain else { return };
+        if drain.late {
+            return self.cut(id, Cut::Drain);
+        }
+        let ripe = 1 < drain.turns;
         let connection = owned(&mut self.connections, id);
         if ripe && connection.state() == State::Open && connection.is_caught_up() {
             self.serve(id, |service, _, context| service.drain(context));

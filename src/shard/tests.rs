@@ -264,7 +264,12 @@ impl World {
         }
         self.check_datagrams();
         let shard = &mut self.shard;
-        assert!(shard.connections.is_empty(), "every slot is free");
+        let left: Vec<_> = shard.connections.ids().collect();
+        let left: Vec<_> = left
+            .into_iter()
+            .map(|id| shard.connections.get_mut(id).map(|there| format!("{there:?}")))
+            .collect();
+        assert!(left.is_empty(), "every slot is free, but {left:?} {:?}", shard.drain);
         assert_eq!(shard.timers.len(), 0, "no timer is left");
         assert_eq!(shard.private_bytes, 0, "no private memory is left");
         assert_eq!(self.admission.open.load(std::sync::atomic::Ordering::Relaxed), 0, "all have left");
