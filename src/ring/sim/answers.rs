@@ -78,7 +78,10 @@ impl Answers {
         let flight = Flight { token, file, due: Time::ZERO };
         if let Some(other) = self.flights.insert(flight_key(token), flight) {
             let (kind, slot) = (token.kind(), token.slot());
-            panic!("two operations of kind {kind:?} in flight for slot {slot}: {token:?} and {:?}", other.token);
+            panic!(
+                "two operations of kind {kind:?} in flight for slot {slot}: {token:?} and {:?}",
+                other.token
+            );
         }
     }
 

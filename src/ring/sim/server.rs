@@ -8,9 +8,7 @@ use super::places::File;
 use super::stream::{Receive, Sending, Side};
 use super::{News, Sim};
 use crate::limits;
-use crate::ring::completion::{
-    AcceptError, Accepted, ConnectError, Errno, Outcome, ReceiveError, SendError,
-};
+use crate::ring::completion::{AcceptError, Accepted, ConnectError, Errno, Outcome, ReceiveError, SendError};
 use crate::ring::datagram::{Datagram, HEADER_BYTES, encode_header};
 use crate::ring::files::Descriptor;
 use crate::ring::leases::{Gather, Part};
@@ -248,7 +246,8 @@ impl Sim {
     fn send_to(&mut self, token: Token, file: Descriptor, to: Option<SocketAddr>, payload: &Part) {
         let index = self.socket_at(file);
         let bytes = payload.bytes();
-        let most = if to.is_some_and(|to| to.is_ipv4()) { IPV4_BYTES_MAX } else { limits::DATAGRAM_BYTES_MAX };
+        let most =
+            if to.is_some_and(|to| to.is_ipv4()) { IPV4_BYTES_MAX } else { limits::DATAGRAM_BYTES_MAX };
         let result = match to {
             None => Err(SendError::Unexpected(Errno(libc::EDESTADDRREQ))),
             Some(_) if most < bytes.len() => Err(SendError::TooLarge),
