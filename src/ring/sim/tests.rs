@@ -78,7 +78,7 @@ fn outcomes(sim: &mut Sim, ops: impl IntoIterator<Item = Op>) -> Vec<String> {
 }
 
 fn accepted(completions: &[Completion]) -> &Result<Accepted, AcceptError> {
-    match &completions[..] {
+    match completions {
         [Completion { outcome: Outcome::Accepted(result), .. }] => result,
         other => panic!("{other:?}"),
     }
@@ -578,7 +578,7 @@ impl Echo {
             self.receiving = self.sim.push(op).is_ok();
         }
         if !self.sending && !self.parts.is_empty() {
-            let wait = self.parts.len() % 2 == 0;
+            let wait = self.parts.len().is_multiple_of(2);
             let gather = Gather::new(self.parts.drain(..).take(64).collect());
             let op = Op::Send { token: token(Kind::Send), file: self.file, gather, wait };
             match self.sim.push(op) {
@@ -626,7 +626,8 @@ fn echo(seed: u64) -> Vec<String> {
     sim.set_read_window(peer, 1 + random.index(2000));
     let parts = VecDeque::new();
     let mut echo = Echo { sim, file, parts, receiving: false, sending: false, ended: false, log: Vec::new() };
-    let sent: Vec<u8> = (0..5000).map(|_| random.number() as u8).collect();
+    let sent: Vec<u8> =
+        std::iter::repeat_with(|| random.number().to_le_bytes()).take(625).flatten().collect();
     let (mut written, mut read) = (0, Vec::new());
     for turn in 0.. {
         assert!(turn < 100_000, "seed {seed}: {} of 5000 came back", read.len());
