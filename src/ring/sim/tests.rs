@@ -96,10 +96,13 @@ fn an_accept_waits_and_brings_the_address() {
         let peer = sim.connect(listener, address);
         assert!(!sim.peer_state(peer).accepted);
         let completions = turn(&mut sim, []);
-        assert_eq!(accepted(&completions).as_ref().unwrap().address, address);
+        let Accepted { descriptor, address: arrived } = *accepted(&completions).as_ref().unwrap();
+        assert_eq!(arrived, address);
         assert!(sim.peer_state(peer).accepted);
         assert_eq!((sim.open_files(), sim.in_flight()), (2, 0));
         assert!(sim.is_idle());
+        sim.write(peer, b"hello");
+        assert_eq!(turn(&mut sim, [receive(descriptor)]).len(), 1);
     }
 }
 
