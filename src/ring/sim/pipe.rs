@@ -72,21 +72,17 @@ mod tests {
     #[test]
     fn bytes_come_out_as_they_went_in_and_the_window_bounds_them() {
         let mut pipe = Pipe::new(10);
-        let (mut written, mut read) = (0u8, 0u8);
+        let mut to_write = (0..=250u8).cycle();
+        let mut to_read = to_write.clone();
         for count in (1..=7).cycle().take(500) {
-            let bytes: Vec<u8> = (0..count.min(pipe.room())).map(|at| written + at as u8).collect();
+            let bytes: Vec<u8> = to_write.by_ref().take(count.min(pipe.room())).collect();
             pipe.write(&bytes);
-            written = (written + bytes.len() as u8) % 128;
-            let count = pipe.len().min(count + 1);
-            for byte in pipe.bytes()[..count].to_vec() {
-                assert_eq!(byte % 128, read);
-                read = (read + 1) % 128;
-            }
+            let count = pipe.len().min(7 - count);
+            assert!(pipe.bytes()[..count].iter().copied().eq(to_read.by_ref().take(count)));
             pipe.consume(count);
             assert!(pipe.len() <= 10);
             assert!(pipe.bytes.len() <= 30, "memory does not grow");
         }
-        assert!(100 < usize::from(written) + 500);
     }
 
     #[test]

@@ -27,7 +27,6 @@ impl Random {
     ///
     /// # Panics
     /// When nothing is below the bound.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of a product is below its factor")]
     pub fn below(&mut self, bound: u64) -> u64 {
         assert!(0 < bound, "there is a number below the bound");
         ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64

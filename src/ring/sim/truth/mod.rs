@@ -1,292 +1,17 @@
 //! The same scripts on the simulated kernel and on the real one, over loopback: that is how we know that the
 //! simulation tells the truth. Each script gives a log of what came, and the logs are equal.
 
+mod stages;
+
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use socket2::Socket;
-
-use super::{Faults, PeerId, Sim, SimSetup};
-use crate::ring::{
-    Capabilities, Completion, Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome, Part, Received,
-    Setup, Token, Uring, Wait,
-};
-use crate::sys::clock;
+use self::stages::{Net, Real, Simulated, Stage, describe, setup};
+use crate::ring::{Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome, Part, Setup, Token, Wait};
 use crate::tier::RingTier;
 
 const TIERS: [RingTier; 4] = [RingTier::V6_1, RingTier::V6_6, RingTier::V6_12, RingTier::V6_17];
-const BUFFER_BYTES: usize = 4096;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Net {
-    Tcp,
-    Unix,
-}
-
-/// A kernel with one stream, one listener and one datagram socket, and their other ends.
-trait Stage {
-    type Kernel: Kernel;
-    fn kernel(&mut self) -> &mut Self::Kernel;
-    fn stream(&self) -> Descriptor;
-    fn listener(&self) -> Descriptor;
-    fn datagrams(&self) -> Descriptor;
-    /// The peer of the stream writes all of it.
-    fn write(&mut self, bytes: &[u8]);
-    /// The peer reads exactly so many bytes.
-    fn read(&mut self, count: usize);
-    /// What the peer sees after all bytes: `end` or `reset`.
-    fn ending(&mut self) -> &'static str;
-    fn end(&mut self);
-    fn close_peer(&mut self);
-    fn reset(&mut self);
-    /// Connects to the listener, and returns what that peer sees.
-    fn connect(&mut self);
-    fn ending_of_connected(&mut self) -> &'static str;
-    fn send_datagram(&mut self, bytes: &[u8]);
-
-    /// Pushes, and takes turns until so many completions are there; then a few more, to see that no other comes.
-    fn turns(&mut self, ops: Vec<Op>, count: usize) -> Vec<Completion> {
-        let deadline = clock::now().saturating_add(Duration::from_secs(5));
-        let kernel = self.kernel();
-        let mut ready = VecDeque::new();
-        ops.into_iter().for_each(|op| kernel.push(op).unwrap());
-        while ready.len() < count {
-            assert!(clock::now() < deadline, "only {ready:?} came, of {count}");
-            kernel.submit_and_wait(Wait::Until(Some(deadline))).unwrap();
-            kernel.collect(&mut ready, 64);
-        }
-        for _ in 0..3 {
-            kernel.submit_and_wait(Wait::No).unwrap();
-            kernel.collect(&mut ready, 64);
-        }
-        ready.into()
-    }
-
-    fn log(&mut self, ops: Vec<Op>, count: usize) -> Vec<String> {
-        self.turns(ops, count).iter().map(describe).collect()
-    }
-}
-
-fn describe(completion: &Completion) -> String {
-    let more = if completion.more { " and more" } else { "" };
-    match &completion.outcome {
-        Outcome::Received(Ok(Received::Bytes(bytes))) => format!("received {}{more}", bytes.len()),
-        Outcome::Sent { result, .. } => format!("sent {result:?}{more}"),
-        Outcome::ReceivedFrom(Ok(datagram)) => format!("datagram {}{more}", datagram.len()),
-        Outcome::Accepted(Ok(accepted)) => format!("accepted {:?}{more}", accepted.address.is_some()),
-        other => format!("{other:?}{more}"),
-    }
-}
-
-// --- The stages -----------------------------------------------------------------------------------------------------
-
-struct Simulated {
-    sim: Sim,
-    peer: PeerId,
-    connected: Option<PeerId>,
-    stream: Descriptor,
-    listener: Descriptor,
-    datagrams: Descriptor,
-    address: Option<SocketAddr>,
-}
-
-struct Real {
-    ring: Uring,
-    near: Option<Socket>,
-    connected: Option<TcpStream>,
-    listens_at: SocketAddr,
-    datagrams_at: SocketAddr,
-    sender: UdpSocket,
-}
-
-fn setup(tier: RingTier, files: u32) -> Setup {
-    static CREDIT: OnceLock<bool> = OnceLock::new();
-    let mut capabilities = Capabilities::probe(tier).unwrap();
-    if tier == RingTier::V6_17 {
-        capabilities.receive_credit = *CREDIT.get_or_init(credit_works);
-    }
-    Setup {
-        submissions: 8,
-        completions: 64,
-        files,
-        stream_buffers: (4, BUFFER_BYTES as u32),
-        datagram_buffers: Some((2, 2048)),
-        capabilities,
-    }
-}
-
-/// Whether this kernel ends a receive whose credit is used up.
-fn credit_works() -> bool {
-    let capabilities = Capabilities { receive_credit: true, ..Capabilities::probe(RingTier::V6_12).unwrap() };
-    let setup = Setup { capabilities, ..setup(RingTier::V6_12, 4) };
-    let mut real = Real::with(&setup, Net::Unix);
-    real.write(b"ab");
-    let ops = vec![receive(&real, 1, false)];
-    !real.turns(ops, 1)[0].more
-}
-
-impl Simulated {
-    fn new(tier: RingTier, net: Net, files: u32) -> Self {
-        Self::with(&setup(tier, files), net)
-    }
-
-    fn with(setup: &Setup, net: Net) -> Self {
-        let mut sim = Sim::new(&SimSetup::like(setup, 1, Faults::none()));
-        let address = (net == Net::Tcp).then(|| "127.0.0.1:9".parse().unwrap());
-        let (peer, stream) = sim.connected(address);
-        let (listener, datagrams) = (sim.listen(), sim.datagram_socket());
-        Self { sim, peer, connected: None, stream, listener, datagrams, address }
-    }
-
-    fn ending_of(&self, peer: PeerId) -> &'static str {
-        let state = self.sim.peer_state(peer);
-        if state.saw_reset {
-            "reset"
-        } else if state.saw_end {
-            "end"
-        } else {
-            "nothing"
-        }
-    }
-}
-
-impl Stage for Simulated {
-    type Kernel = Sim;
-    fn kernel(&mut self) -> &mut Sim {
-        &mut self.sim
-    }
-    fn stream(&self) -> Descriptor {
-        self.stream
-    }
-    fn listener(&self) -> Descriptor {
-        self.listener
-    }
-    fn datagrams(&self) -> Descriptor {
-        self.datagrams
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        assert_eq!(self.sim.write(self.peer, bytes), bytes.len());
-    }
-    fn read(&mut self, count: usize) {
-        assert_eq!(self.sim.skip(self.peer, count), count);
-    }
-    fn ending(&mut self) -> &'static str {
-        self.sim.skip(self.peer, usize::MAX);
-        self.ending_of(self.peer)
-    }
-    fn end(&mut self) {
-        self.sim.end(self.peer);
-    }
-    fn close_peer(&mut self) {
-        self.sim.close_peer(self.peer);
-    }
-    fn reset(&mut self) {
-        self.sim.reset(self.peer);
-    }
-    fn connect(&mut self) {
-        self.connected = Some(self.sim.connect(self.listener, self.address));
-    }
-    fn ending_of_connected(&mut self) -> &'static str {
-        self.ending_of(self.connected.unwrap())
-    }
-    fn send_datagram(&mut self, bytes: &[u8]) {
-        assert!(self.sim.send_datagram(self.datagrams, "127.0.0.1:9".parse().unwrap(), bytes));
-    }
-}
-
-impl Real {
-    fn new(tier: RingTier, net: Net, files: u32) -> Self {
-        Self::with(&setup(tier, files), net)
-    }
-
-    fn with(setup: &Setup, net: Net) -> Self {
-        let mut ring = Uring::new(setup).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let listens_at = listener.local_addr().unwrap();
-        let (near, far): (OwnedFd, OwnedFd) = match net {
-            Net::Tcp => {
-                let near = TcpStream::connect(listens_at).unwrap();
-                (near.into(), listener.accept().unwrap().0.into())
-            }
-            Net::Unix => {
-                let (near, far) = UnixStream::pair().unwrap();
-                (near.into(), far.into())
-            }
-        };
-        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let datagrams_at = datagrams.local_addr().unwrap();
-        ring.adopt(far, 0).unwrap();
-        ring.adopt(listener.into(), 1).unwrap();
-        ring.adopt(datagrams.into(), 2).unwrap();
-        Self { ring, near: Some(near.into()), connected: None, listens_at, datagrams_at, sender }
-    }
-
-    fn near(&mut self) -> &mut Socket {
-        self.near.as_mut().unwrap()
-    }
-}
-
-fn ending_of(peer: &mut impl Read) -> &'static str {
-    let mut bytes = vec![0; 1 << 16];
-    loop {
-        match peer.read(&mut bytes) {
-            Ok(0) => return "end",
-            Ok(_) => {}
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return "reset",
-            Err(error) => panic!("{error}"),
-        }
-    }
-}
-
-impl Stage for Real {
-    type Kernel = Uring;
-    fn kernel(&mut self) -> &mut Uring {
-        &mut self.ring
-    }
-    fn stream(&self) -> Descriptor {
-        Descriptor::new(0)
-    }
-    fn listener(&self) -> Descriptor {
-        Descriptor::new(1)
-    }
-    fn datagrams(&self) -> Descriptor {
-        Descriptor::new(2)
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        self.near().write_all(bytes).unwrap();
-    }
-    fn read(&mut self, count: usize) {
-        self.near().read_exact(&mut vec![0; count]).unwrap();
-    }
-    fn ending(&mut self) -> &'static str {
-        ending_of(self.near())
-    }
-    fn end(&mut self) {
-        self.near().shutdown(Shutdown::Write).unwrap();
-    }
-    fn close_peer(&mut self) {
-        self.near = None;
-    }
-    fn reset(&mut self) {
-        self.near().set_linger(Some(Duration::ZERO)).unwrap();
-        self.near = None;
-    }
-    fn connect(&mut self) {
-        self.connected = Some(TcpStream::connect(self.listens_at).unwrap());
-    }
-    fn ending_of_connected(&mut self) -> &'static str {
-        ending_of(self.connected.as_mut().unwrap())
-    }
-    fn send_datagram(&mut self, bytes: &[u8]) {
-        self.sender.send_to(bytes, self.datagrams_at).unwrap();
-    }
-}
+const BUFFER_BYTES: u16 = 4096;
 
 /// Runs a script on both kernels, at every tier.
 macro_rules! same {
@@ -382,7 +107,7 @@ same!(credit_is_counted_over_several_completions, BOTH, 4, credit_over_several);
 
 fn no_buffers(stage: &mut impl Stage) -> Vec<String> {
     stage.turns(vec![receive(stage, 1 << 20, false)], 0);
-    stage.write(&[7; 5 * BUFFER_BYTES]);
+    stage.write(&[7; 5 * BUFFER_BYTES as usize]);
     let held = stage.turns(vec![], 5);
     let mut log: Vec<String> = held.iter().map(describe).collect();
     // With nothing to fill, too, a receive that does not wait first finds no buffer; nor does it hear of an end.
@@ -395,7 +120,7 @@ same!(no_buffer_is_left, BOTH, 4, no_buffers);
 
 fn no_buffers_and_no_data(stage: &mut impl Stage) -> Vec<String> {
     stage.turns(vec![receive(stage, 1 << 20, false)], 0);
-    stage.write(&[7; 4 * BUFFER_BYTES]);
+    stage.write(&[7; 4 * BUFFER_BYTES as usize]);
     let held = stage.turns(vec![], 4);
     let mut log: Vec<String> = held.iter().map(describe).collect();
     if held.last().unwrap().more {
@@ -407,8 +132,7 @@ fn no_buffers_and_no_data(stage: &mut impl Stage) -> Vec<String> {
     log.extend(stage.log(vec![receive(stage, 1 << 20, true)], 1));
     log
 }
-same!(no_buffer_is_left_and_nothing_to_fill, [Net::Tcp], 4, no_buffers_and_no_data);
-same!(no_buffer_is_left_and_nothing_to_fill_unix, [Net::Unix], 4, no_buffers_and_no_data);
+same!(no_buffer_is_left_and_nothing_to_fill, BOTH, 4, no_buffers_and_no_data);
 
 fn cancels(stage: &mut impl Stage) -> Vec<String> {
     let mut log = stage.log(vec![receive(stage, 1 << 20, false)], 0);
