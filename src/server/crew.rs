@@ -1,6 +1,7 @@
 //! The shards' threads, seen from outside.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
@@ -33,7 +34,16 @@ pub(super) struct Crew {
 struct Running {
     core: usize,
     contact: Contact,
+    ended: Arc<AtomicBool>,
     thread: JoinHandle<Result<Snapshot, RingError>>,
+}
+
+impl Running {
+    /// Whether the shard has ended, or is about to without another step.
+    fn has_ended(&self) -> bool {
+        // Acquire: pairs with the release in `WakeAtEnd`.
+        self.ended.load(Ordering::Acquire)
+    }
 }
 
 /// What a thread takes with it.
@@ -66,14 +76,17 @@ impl Crew {
             let options = Options { number, ..plan.options };
             let admission = Arc::clone(&admission);
             let kit = Kit { plan: shard, setup: plan.setup, options, admission, mailbox };
-            let thread = spawn(kit, make.clone(), started.clone(), waker.clone())?;
-            threads.push((core, address, thread));
+            let ended = Arc::new(AtomicBool::new(false));
+            let end = WakeAtEnd { waker: waker.clone(), ended: Arc::clone(&ended) };
+            let thread = spawn(kit, make.clone(), started.clone(), end)?;
+            threads.push((core, address, ended, thread));
         }
         drop(started);
         let bells = await_starts(&starts, count)?;
-        let running = |((core, address, thread), bell): ((usize, Address, _), _)| Running {
+        let running = |((core, address, ended, thread), bell): ((usize, Address, _, _), _)| Running {
             core,
             contact: Contact { address, bell },
+            ended,
             thread,
         };
         let shards = threads.into_iter().zip(bells).map(running).collect();
@@ -86,12 +99,12 @@ impl Crew {
 
     /// Whether a shard has ended.
     pub(super) fn has_lost_one(&self) -> bool {
-        self.shards.iter().any(|shard| shard.thread.is_finished())
+        self.shards.iter().any(Running::has_ended)
     }
 
     /// Whether all shards have ended.
     pub(super) fn is_over(&self) -> bool {
-        self.shards.iter().all(|shard| shard.thread.is_finished())
+        self.shards.iter().all(Running::has_ended)
     }
 
     pub(super) fn stop(&mut self, timeout: Duration) {
@@ -168,13 +181,13 @@ fn spawn<S: Service>(
     kit: Kit,
     make: impl Fn(usize) -> S + Send + 'static,
     started: SyncSender<Started>,
-    waker: Waker,
+    end: WakeAtEnd,
 ) -> Result<JoinHandle<Result<Snapshot, RingError>>, StartError> {
     let number = kit.options.number;
     let failed = |error: std::io::Error| StartError::ShardFailed { shard: number, cause: error.to_string() };
     let name = format!("shard {number}");
     let body = move || {
-        let _wake_at_the_end = WakeAtEnd(waker);
+        let _said_at_the_end = end;
         let mut shard = match begin(kit, make) {
             Ok(shard) => shard,
             Err(error) => {
@@ -228,10 +241,18 @@ fn await_starts(starts: &Receiver<Started>, count: usize) -> Result<Vec<crate::r
 }
 
 /// Tells the waiting thread that this one has ended, however it ended.
-struct WakeAtEnd(Waker);
+///
+/// It says so by a flag of its own: `JoinHandle::is_finished` becomes true only after the thread's last words, so a
+/// waiting thread that was woken by those, and asked it, could find the shard running and sleep for ever.
+struct WakeAtEnd {
+    waker: Waker,
+    ended: Arc<AtomicBool>,
+}
 
 impl Drop for WakeAtEnd {
     fn drop(&mut self) {
-        self.0.wake();
+        // Release: pairs with the acquire in `Running::has_ended`; what is woken finds the flag set.
+        self.ended.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }

@@ -1,3 +1,5 @@
 //! Every integration test, linked once.
 
+mod support;
 mod tidy;
+mod tiers;
