@@ -5,7 +5,22 @@ use crate::support::{Folder, Random, has_ipv6, say, streams};
 
 /// Around the sizes at which something changes: buffers of 2 and 16 KiB, copies of 4 KiB, marks of 64 and 256 KiB.
 const SIZES: &[usize] = &[
-    1, 2, 3, 100, 2_047, 2_048, 2_049, 4_096, 16_383, 16_384, 16_385, 65_536, 262_143, 262_145, 1_000_003, 16 << 20,
+    1,
+    2,
+    3,
+    100,
+    2_047,
+    2_048,
+    2_049,
+    4_096,
+    16_383,
+    16_384,
+    16_385,
+    65_536,
+    262_143,
+    262_145,
+    1_000_003,
+    16 << 20,
 ];
 
 /// Sizes from 1 byte to 16 MiB, cut anywhere, over TCP of both families and Unix sockets, on one tier.

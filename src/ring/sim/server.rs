@@ -140,7 +140,8 @@ impl Sim {
         let index = self.stream_at(file);
         let credited = self.capabilities.receive_credit && 0 < credit;
         let credit = credited.then_some(credit as usize);
-        self.streams[index].receive = Some(Receive { token, credit, looks: !wait_first });
+        let most = credit.unwrap_or(usize::MAX);
+        self.streams[index].receive = Some(Receive { token, credit, most, looks: !wait_first });
         self.go_on_receiving(index);
     }
 
@@ -162,7 +163,7 @@ impl Sim {
 
     fn send(&mut self, token: Token, file: Descriptor, gather: Gather, wait: bool) {
         let index = self.stream_at(file);
-        self.streams[index].send = Some(Sending { token, gather, wait, taken: 0 });
+        self.streams[index].send = Some(Sending { token, gather, wait });
         self.go_on_sending(index);
     }
 
@@ -317,9 +318,8 @@ impl Sim {
         if let Some(receive) = receive {
             self.answer(receive.token, Outcome::Received(Err(ReceiveError::Cancelled)));
         }
-        if let Some(Sending { token, gather, taken, .. }) = send {
-            let result = if 0 < taken { Ok(taken) } else { Err(SendError::Cancelled) };
-            self.answer(token, Outcome::Sent { gather, result });
+        if let Some(Sending { token, gather, .. }) = send {
+            self.answer(token, Outcome::Sent { gather, result: Err(SendError::Cancelled) });
         }
         if let Some(token) = shutdown {
             self.answer(token, Outcome::ShutDown(Err(Errno(libc::ECANCELED))));

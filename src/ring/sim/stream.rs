@@ -32,6 +32,8 @@ pub(super) struct Receive {
     pub(super) token: Token,
     /// Bytes after which it ends, where that is known.
     pub(super) credit: Option<usize>,
+    /// Bytes that one completion brings at most.
+    pub(super) most: usize,
     /// Whether it asks for a buffer next, though nothing may be there.
     pub(super) looks: bool,
 }
@@ -42,8 +44,6 @@ pub(super) struct Sending {
     pub(super) token: Token,
     pub(super) gather: Gather,
     pub(super) wait: bool,
-    /// Bytes taken until now.
-    pub(super) taken: usize,
 }
 
 /// What a receive would find.
@@ -132,8 +132,8 @@ impl Stream {
             (None, _) => (Err(ReceiveError::NoBuffers), false),
             (Some(_), Found::Nothing) => return None,
             (Some(room), Found::Bytes(there)) => {
-                let count = dice.part(there.min(room), |faults| faults.short_receive);
-                // The credit does not shorten a receive: the last one may bring more than is left of it.
+                let count = dice.part(there.min(room).min(receive.most), |faults| faults.short_receive);
+                // What is left of the credit does not shorten a receive: the last one may bring more.
                 receive.credit = receive.credit.map(|credit| credit.saturating_sub(count));
                 receive.looks = dice.falls(|faults| faults.eager_receive);
                 let buffer = group.fill(&self.inbound.bytes()[..count]);
@@ -175,24 +175,21 @@ impl Stream {
 
     /// A step of the send; `None` when it waits.
     pub(super) fn send_once(&mut self, dice: &mut Dice) -> Option<(Sending, Result<usize, SendError>)> {
-        let mut sending = self.send.take()?;
+        let sending = self.send.take()?;
         if self.is_broken() {
             self.error = false;
-            let result = if 0 < sending.taken { Ok(sending.taken) } else { Err(SendError::PeerGone) };
-            return Some((sending, result));
+            return Some((sending, Err(SendError::PeerGone)));
         }
-        let left = sending.gather.len() - sending.taken;
+        let left = sending.gather.len();
         let fits = if self.peer_closed { left } else { left.min(self.outbound.room()) };
-        let count = dice.part(fits, |faults| faults.short_send);
-        self.deliver(&sending, count, dice);
-        sending.taken += count;
-        let waits = sending.wait && count == fits && count < left;
-        if waits {
+        let blocked = fits == 0 && 0 < left;
+        if blocked && sending.wait {
             self.send = Some(sending);
             return None;
         }
-        let nothing = sending.taken == 0 && 0 < left;
-        let result = if nothing { Err(SendError::WouldBlock) } else { Ok(sending.taken) };
+        let count = dice.part(fits, |faults| faults.short_send);
+        self.deliver(&sending, count, dice);
+        let result = if blocked { Err(SendError::WouldBlock) } else { Ok(count) };
         Some((sending, result))
     }
 
@@ -209,14 +206,12 @@ impl Stream {
             self.error |= arrived;
             return;
         }
-        let (mut skip, mut left) = (sending.taken, count);
+        let mut left = count;
         for part in sending.gather.parts() {
             let bytes = part.bytes();
-            let start = skip.min(bytes.len());
-            let end = bytes.len().min(start + left);
-            self.outbound.write(&bytes[start..end]);
-            skip -= start;
-            left -= end - start;
+            let end = bytes.len().min(left);
+            self.outbound.write(&bytes[..end]);
+            left -= end;
         }
     }
 

@@ -66,7 +66,9 @@ impl Server {
         let pid = Pid::from_child(&child);
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         let (sender, lines) = channel();
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         let (sender, exit) = sync_channel(1);
         std::thread::spawn(move || sender.send(child.wait().expect("a child can be waited for")));
         let output = Mutex::new(Output { lines, said: Vec::new() });
@@ -117,7 +119,8 @@ impl Server {
         let mut lines = Vec::new();
         loop {
             let line = output.next();
-            let line = line.unwrap_or_else(|| panic!("it ended without saying {words:?}: {:#?}", output.said));
+            let line =
+                line.unwrap_or_else(|| panic!("it ended without saying {words:?}: {:#?}", output.said));
             let found = line.contains(words);
             lines.push(line);
             if found {
@@ -212,7 +215,8 @@ impl Farewell {
     /// The counters it printed at its end.
     #[track_caller]
     pub(crate) fn counters(&self) -> Counters {
-        let start = self.stderr.iter().rposition(|line| counters::is_heading(line)).expect("a table at its end");
+        let start =
+            self.stderr.iter().rposition(|line| counters::is_heading(line)).expect("a table at its end");
         Counters::parse(&self.stderr[start..])
     }
 }
