@@ -44,10 +44,6 @@ pub trait Kernel {
     ///
     /// # Errors
     /// Gives it back when the queue is full and cannot be emptied now. Try again in the next turn.
-    #[expect(
-        clippy::result_large_err,
-        reason = "the refused operation comes back whole, and refusals are rare"
-    )]
     fn push(&mut self, op: Op) -> Result<(), Refused>;
 
     /// Submits all that was pushed and waits as told: one system call.

@@ -136,21 +136,25 @@ fn last_errno() -> Errno {
 
 /// Sets the bytes after which a multishot receive ends by itself (`sqe->optlen`, Linux 6.17).
 pub(super) fn set_receive_credit(entry: &mut squeue::Entry, credit: u32) {
-    let at = 44;
-    // SAFETY: `Entry` is a transparent `struct io_uring_sqe` of 64 bytes (asserted below), borrowed mutably here; the
-    // 32 bits at byte 44 are `optlen` (include/uapi/linux/io_uring.h), plain data.
-    unsafe { ptr::from_mut(entry).byte_add(at).cast::<u32>().write_unaligned(credit) };
+    let field = ptr::from_mut(entry).cast::<u8>().wrapping_add(OPTLEN_AT).cast::<u32>();
+    // SAFETY: `Entry` is a `struct io_uring_sqe` of 64 bytes (asserted below), borrowed mutably here; the 32 bits at
+    // byte 44 are `optlen` (include/uapi/linux/io_uring.h), plain data.
+    unsafe { field.write_unaligned(credit) };
 }
 
 /// Makes a receive wait for data before it takes a buffer (`IORING_RECVSEND_POLL_FIRST`, Linux 5.19).
 pub(super) fn set_poll_first(entry: &mut squeue::Entry) {
-    let at = 2;
-    let ioprio = ptr::from_mut(entry).cast::<u8>().wrapping_add(at).cast::<u16>();
-    // SAFETY: as above; the 16 bits at byte 2 are `ioprio`.
+    let ioprio = ptr::from_mut(entry).cast::<u8>().wrapping_add(IOPRIO_AT).cast::<u16>();
+    // SAFETY: the 16 bits at byte 2 of an entry are `ioprio` (include/uapi/linux/io_uring.h), plain data, and the entry
+    // is borrowed mutably here.
     let flags = unsafe { ioprio.read_unaligned() };
-    // SAFETY: as above.
+    // SAFETY: as for the read: these 16 bits belong to the entry, which is borrowed mutably.
     unsafe { ioprio.write_unaligned(flags | POLL_FIRST) };
 }
+
+/// Where `optlen` and `ioprio` stand in an entry.
+const OPTLEN_AT: usize = 44;
+const IOPRIO_AT: usize = 2;
 
 const _: () = assert!(size_of::<squeue::Entry>() == 64);
 const _: () = assert!(size_of::<GeteventsArg>() == 24);

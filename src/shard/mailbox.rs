@@ -68,8 +68,8 @@ pub fn mailbox() -> (Mailbox, Address) {
 }
 
 impl Mailbox {
-    /// The next message.
-    pub fn next(&mut self) -> Option<Message> {
+    /// Takes the next message out.
+    pub fn take(&mut self) -> Option<Message> {
         let message = self.receiver.try_recv().ok()?;
         self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(message)
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(address.post(stop()).unwrap(), Delivered::Awake);
         assert!(!mailbox.fall_asleep(), "a message waits");
         mailbox.wake_up();
-        assert!(mailbox.next().is_some());
+        assert!(mailbox.take().is_some());
         assert!(mailbox.fall_asleep());
         assert_eq!(address.post(stop()).unwrap(), Delivered::Asleep);
         assert_eq!(address.post(stop()).unwrap(), Delivered::Awake, "it was rung already");
@@ -146,9 +146,9 @@ mod tests {
             address.post(stop()).unwrap();
         }
         assert!(matches!(address.post(stop()), Err(Undelivered::Full(_))));
-        assert!(mailbox.next().is_some());
+        assert!(mailbox.take().is_some());
         address.post(stop()).unwrap();
-        assert_eq!(std::iter::from_fn(|| mailbox.next()).count(), limits::MAILBOX_MESSAGES);
+        assert_eq!(std::iter::from_fn(|| mailbox.take()).count(), limits::MAILBOX_MESSAGES);
         assert!(mailbox.fall_asleep(), "nothing is left uncounted");
         drop(mailbox);
         assert!(matches!(address.post(stop()), Err(Undelivered::Gone(_))));
@@ -183,7 +183,7 @@ mod tests {
                 rung.recv_timeout(Duration::from_secs(10)).expect("a message is never slept on");
             }
             mailbox.wake_up();
-            received += std::iter::from_fn(|| mailbox.next()).count();
+            received += std::iter::from_fn(|| mailbox.take()).count();
         }
         sender.join().unwrap();
     }

@@ -261,7 +261,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn read_mailbox(&mut self) {
         // At most as many as fit: what is posted meanwhile waits for the next turn.
         for _ in 0..limits::MAILBOX_MESSAGES {
-            let Some(message) = self.mailbox.next() else { break };
+            let Some(message) = self.mailbox.take() else { break };
             self.metrics.counters.messages_received += 1;
             match message {
                 Message::Stop(timeout) => self.start_drain(timeout),

@@ -71,7 +71,7 @@ impl Uring {
         // SAFETY: the slot has no accept in flight (its owner pushes the next one after the last one's completion), so
         // the kernel does not use `target`, which is valid and aligned as long as `lent` lives.
         unsafe { target.write(PeerName::empty()) };
-        // SAFETY: as above; only the address is taken.
+        // SAFETY: `target` points to a live `PeerName`, see above; only the address of its field is taken.
         let length = unsafe { &raw mut (*target).bytes };
         let entry = opcode::Accept::new(listener.fixed(), target.cast(), length)
             .file_index(Some(types::DestinationSlot::auto_target()))

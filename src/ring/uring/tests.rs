@@ -152,7 +152,7 @@ fn datagrams_of_every_size_come_and_go() {
     let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
     peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     for bytes in [0, 1, 1500, 65_507] {
-        let sent: Vec<u8> = (0..bytes).map(|at: usize| (at % 251) as u8).collect();
+        let sent: Vec<u8> = (0..=250).cycle().take(bytes).collect();
         peer.send_to(&sent, address).unwrap();
         // Armed anew each time: an empty datagram ends a multishot receive.
         ring.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom), file }).unwrap();

@@ -7,8 +7,9 @@ use super::source::{self, Token};
 /// The house from the roof down. A layer may name itself, `limits`, and what stands beside it: a whole layer, or only
 /// one path in it.
 const HOUSE: &[(&str, &[&str])] = &[
-    ("main", &["cli", "config", "error", "server", "tier"]),
-    ("cli", &["config", "tier"]),
+    ("main", &["cli", "config", "error", "log", "server", "tier"]),
+    ("cli", &["config", "sys::address", "tier"]),
+    ("log", &["config"]),
     (
         "server",
         &["error", "config", "shard", "service", "protocol", "connection", "ring", "sys", "tier", "metrics"],
@@ -22,13 +23,13 @@ const HOUSE: &[(&str, &[&str])] = &[
             "connection",
             "protocol",
             "ring::RecvBuf",
-            "ring::buffers::RecvBuf",
+            "ring::Datagram",
             "sys::clock::Time",
             "sys::address",
             "metrics",
         ],
     ),
-    ("connection", &["protocol", "ring", "sys::clock", "sys::address", "metrics"]),
+    ("connection", &["protocol", "ring", "sys::clock", "sys::address", "sys::memory", "metrics"]),
     ("protocol", &[]),
     ("ring", &["sys", "tier"]),
     ("sys", &[]),
