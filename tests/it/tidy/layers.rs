@@ -168,7 +168,7 @@ fn a_downward_import_passes() {
         ("src/ring/op.rs", "// use crate::shard;\nlet s = \"crate::shard\";"),
         ("src/ring/op.rs", "fn f() {}\n#[cfg(test)]\nmod tests { use crate::shard; }"),
         ("src/ring/op.rs", "pub(crate) fn f() {}\npub(in crate::ring) fn g() {}"),
-        ("src/service/hub/mod.rs", "use crate::{ring::{RecvBuf as B, buffers::RecvBuf}, sys::clock::Time};"),
+        ("src/service/hub/mod.rs", "use crate::{ring::{RecvBuf as B, Datagram}, sys::clock::Time};"),
         ("src/shard/mod.rs", "let x = crate::service::make::<u8>(crate::limits::BACKLOG);"),
     ];
     for (path, text) in cases {
