@@ -1,4 +1,53 @@
-//! Tidemill: a socket server for Linux, directly on io_uring.
+//! Tidemill: a socket server for Linux, directly on io_uring. One pinned thread per core, each with its own ring and
+//! its own listeners; nothing is shared on the path of a message.
+//!
+//! Most will run the binary. This library is for those who write a protocol of their own: implement
+//! [`Service`](service::Service), and start it.
+//!
+//! ```
+//! use std::io::{BufRead, BufReader, Write};
+//! use std::time::Duration;
+//!
+//! use tidemill::config::{Config, Listener};
+//! use tidemill::connection::Inbox;
+//! use tidemill::server::Server;
+//! use tidemill::service::{Context, Service};
+//! use tidemill::sys::address::Listen;
+//!
+//! /// Answers each line with its length.
+//! struct Lengths;
+//!
+//! impl Service for Lengths {
+//!     fn receive(&mut self, inbox: &mut Inbox, context: &mut Context<'_>) {
+//!         // What is left of an unfinished line comes again, joined with what follows.
+//!         while let Some(end) = inbox.bytes().iter().position(|byte| *byte == b'\n') {
+//!             context.outbox.write(format!("{end}\n").as_bytes());
+//!             inbox.consume(end + 1);
+//!         }
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let listeners = vec![Listener::echo("tcp://127.0.0.1:0".parse()?)];
+//! let config = Config { listeners, shards: Some(1), ..Config::default() };
+//! let mut server = Server::start(&config, |_shard| Lengths)?;
+//!
+//! let Listen::Tcp(address) = server.addresses()[0] else { unreachable!() };
+//! let mut peer = std::net::TcpStream::connect(address)?;
+//! peer.write_all(b"hello\nworld!\n")?;
+//! let answers: Result<Vec<_>, _> = BufReader::new(&peer).lines().take(2).collect();
+//! assert_eq!(answers?, ["5", "6"]);
+//!
+//! drop(peer);
+//! server.stop(Duration::from_secs(1));
+//! server.join()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Read the modules in this order to know how it works: [`server`] starts the threads, [`shard`] is the turn that each
+//! of them makes, [`ring`] speaks with the kernel, [`connection`] is one socket's life, [`service`] is what the server
+//! is for. Below them stands [`sys`], the edge of the process; beside them [`limits`], every bound with its reason.
 
 #[forbid(unsafe_code)]
 pub mod cli;
