@@ -6,5 +6,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
+pub mod client;
+pub mod datagram;
+pub mod link;
+pub mod live;
+pub mod open;
+pub mod outgoing;
 pub mod pattern;
+pub mod plan;
+pub mod processor;
+pub mod record;
+pub mod report;
+pub mod run;
+pub mod slots;
+pub mod stream;
 pub mod verify;
+pub mod worker;

@@ -214,8 +214,9 @@ mod tests {
     fn small_messages_continue_one_stream() {
         for size in 1..HEADER_BYTES {
             let pattern = Pattern::new(9, size);
-            let stream: Vec<u8> =
-                (0..2 * PERIOD as u64).flat_map(|sequence| bytes(&pattern, message(5, 0, sequence))).collect();
+            let stream: Vec<u8> = (0..2 * PERIOD as u64)
+                .flat_map(|sequence| bytes(&pattern, message(5, 0, sequence)))
+                .collect();
             assert!(stream.iter().zip(&stream[PERIOD..]).all(|(one, two)| one == two), "size {size}");
             assert_ne!(stream[..PERIOD / 2], stream[PERIOD / 2..PERIOD - 1], "size {size}");
         }

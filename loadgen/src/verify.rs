@@ -129,12 +129,8 @@ mod tests {
         for at in 0..good.len() {
             let mut bytes = good.clone();
             bytes[at] = !bytes[at];
-            let mismatch = Mismatch {
-                connection: 6,
-                position: at as u64,
-                expected: good[at],
-                found: bytes[at],
-            };
+            let mismatch =
+                Mismatch { connection: 6, position: at as u64, expected: good[at], found: bytes[at] };
             let expected = Checked { messages: 4, wrong_messages: 1, mismatch: Some(mismatch) };
             assert_eq!(feed(&pattern, [&bytes[..]], true), expected, "byte {at}");
             assert_eq!(feed(&pattern, bytes.chunks(1), true), expected, "byte {at}, byte by byte");
