@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use socket2::{SockAddr, SockRef};
 use tidemill::ring::{
     Completion, ConnectError, Descriptor, Kernel, Kind, Op, Outcome, RingError, Uring, Wait,
 };
 use tidemill::sys::address::Listen;
-use tidemill::sys::clock::Time;
 use tidemill::sys::socket::{datagram_client, stream_client};
 
 use crate::client::{Opened, slot, token};
@@ -21,6 +22,8 @@ use crate::plan::{CONNECT_TIMEOUT, Plan};
 
 /// Connects in flight per worker: less than any listener's backlog, so that none is dropped and tried again later.
 const CONNECTS_IN_FLIGHT: usize = 64;
+/// How often it is looked whether to give up.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
 /// What the kernel counts for a small datagram beside its payload, about.
 const DATAGRAM_OVERHEAD_BYTES: usize = 1024;
 /// Least bytes that a UDP socket asks for: what Linux gives without asking.
@@ -67,6 +70,9 @@ pub enum OpenError {
         /// Why.
         cause: io::Error,
     },
+    /// A signal came first.
+    #[error("interrupted before the connections were open")]
+    Interrupted,
     /// The ring itself.
     #[error(transparent)]
     Ring(#[from] RingError),
@@ -75,16 +81,21 @@ pub enum OpenError {
 /// Opens the connections of these numbers.
 ///
 /// # Errors
-/// When one of them cannot be opened.
-pub fn open(ring: &mut Uring, plan: &Plan, numbers: Range<u32>) -> Result<Vec<Opened>, OpenError> {
+/// When one of them cannot be opened, or `stop` is set.
+pub fn open(
+    ring: &mut Uring,
+    plan: &Plan,
+    numbers: Range<u32>,
+    stop: &AtomicBool,
+) -> Result<Vec<Opened>, OpenError> {
     match &plan.target {
         Listen::Udp(address) => open_datagrams(ring, plan, *address, numbers),
-        Listen::Tcp(address) => open_streams(ring, plan, &SockAddr::from(*address), numbers),
+        Listen::Tcp(address) => open_streams(ring, plan, &SockAddr::from(*address), numbers, stop),
         Listen::Unix(path) => {
             let cause =
                 |cause| OpenError::Socket { target: plan.target.clone(), number: numbers.start, cause };
             let address = SockAddr::unix(path).map_err(cause)?;
-            open_streams(ring, plan, &address, numbers)
+            open_streams(ring, plan, &address, numbers, stop)
         }
     }
 }
@@ -97,14 +108,13 @@ fn open_datagrams(
 ) -> Result<Vec<Opened>, OpenError> {
     let wanted = (plan.size + DATAGRAM_OVERHEAD_BYTES).saturating_mul(2 * plan.depth as usize);
     let bytes = wanted.clamp(SOCKET_BUFFER_BYTES, SOCKET_BUFFER_BYTES_MAX);
-    let open = |(place, number)| {
+    let mut open = |(place, number)| {
         let socket = datagram_client(address, None)?;
         // Else answers that arrive together are dropped on our side, and would count as lost by the server.
         SockRef::from(&socket).set_recv_buffer_size(bytes)?;
         SockRef::from(&socket).set_send_buffer_size(bytes)?;
         Ok(Opened { number, file: ring.adopt(socket, place)? })
     };
-    let mut open = open;
     let failed = |number, cause| OpenError::Socket { target: plan.target.clone(), number, cause };
     (0..)
         .zip(numbers)
@@ -117,6 +127,7 @@ fn open_streams(
     plan: &Plan,
     address: &SockAddr,
     numbers: Range<u32>,
+    stop: &AtomicBool,
 ) -> Result<Vec<Opened>, OpenError> {
     let deadline = ring.now().saturating_add(CONNECT_TIMEOUT);
     let wanted = numbers.len();
@@ -129,12 +140,17 @@ fn open_streams(
             let file = begin(ring, plan, address, place, numbers.start + place)?;
             opened.push(Opened { number: numbers.start + place, file });
         }
-        ring.submit_and_wait(Wait::Until(Some(deadline)))?;
+        let next_look = ring.now().saturating_add(STOP_INTERVAL);
+        ring.submit_and_wait(Wait::Until(Some(next_look)))?;
         ring.collect(&mut ready, CONNECTS_IN_FLIGHT);
         while let Some(completion) = ready.pop_front() {
             made += take(&completion, plan, &opened)?;
         }
-        if made < wanted && is_over(ring.now(), deadline) {
+        // Relaxed: the flag carries nothing else.
+        if stop.load(Ordering::Relaxed) {
+            return Err(OpenError::Interrupted);
+        }
+        if made < wanted && deadline <= ring.now() {
             return Err(OpenError::TimedOut { target: plan.target.clone(), made, wanted });
         }
     }
@@ -170,8 +186,4 @@ fn take(completion: &Completion, plan: &Plan, opened: &[Opened]) -> Result<usize
         }
         outcome => unreachable!("only connects are in flight, and not {outcome:?}"),
     }
-}
-
-fn is_over(now: Time, deadline: Time) -> bool {
-    deadline <= now
 }

@@ -4,7 +4,7 @@
 //! The main thread watches meanwhile, for signals and for the terminal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 use std::{io, panic};
@@ -29,6 +29,8 @@ use crate::worker::{Ended, Schedule, Worker};
 
 /// How often the line on the terminal is written.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
+/// How often signals are looked for while connections are opened.
+const OPEN_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Why a run did not take place, or could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -117,7 +119,7 @@ pub fn run(plan: &Plan, watched: bool) -> Result<Outcome, RunError> {
             begins.push(begin);
         }
         drop(opened);
-        let is_ready = all_opened.iter().count() == plan.cores.len();
+        let is_ready = await_open(&all_opened, plan.cores.len(), (&signals, &waker), &stop)?;
         if is_ready {
             let window = window(plan);
             // A thread that does not hear it has ended, and says so below.
@@ -135,6 +137,29 @@ pub fn run(plan: &Plan, watched: bool) -> Result<Outcome, RunError> {
         });
         collect(plan, capabilities, interrupted, ended.collect())
     })
+}
+
+/// Waits until all threads have opened their connections. Returns whether they have: else, one failed or a signal came.
+fn await_open(
+    opened: &Receiver<()>,
+    threads: usize,
+    (signals, waker): (&Signals, &Waker),
+    stop: &AtomicBool,
+) -> Result<bool, RunError> {
+    let mut ready = 0;
+    while ready < threads {
+        match opened.recv_timeout(OPEN_INTERVAL) {
+            Ok(()) => ready += 1,
+            Err(RecvTimeoutError::Disconnected) => return Ok(false),
+            Err(RecvTimeoutError::Timeout) => {
+                let woken = signals.wait(waker, Some(Duration::ZERO)).map_err(RunError::Signals)?;
+                if matches!(woken, Woken::Stop(_)) {
+                    stop.store(true, Ordering::Relaxed); // Pairs with nothing: it is only a wish.
+                }
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Sleeps until all threads have ended, and writes the line meanwhile. Returns whether a signal asked to stop.
@@ -199,7 +224,7 @@ fn work(post: Post<'_>) -> Result<Option<Ended>, RunError> {
     let plan = post.plan;
     cpu::pin(plan.cores[post.thread])?;
     let mut ring = Uring::new(&plan.ring(post.thread, post.capabilities)).map_err(RunError::NoRing)?;
-    let connections = open(&mut ring, plan, plan.connections_of(post.thread))?;
+    let connections = open(&mut ring, plan, plan.connections_of(post.thread), post.stop)?;
     // Nobody hears it when another thread has failed; then nothing begins.
     let _ = post.opened.send(());
     drop(post.opened);
