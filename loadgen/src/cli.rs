@@ -122,13 +122,15 @@ Examples:
   loadgen --duration 30s --json result.json
 
 What is measured:
-  A message's latency counts from the moment it is put into a send to the arrival of its last byte. The clock is read
-  once per turn of a thread's loop, when the wait for completions ends: what was sent or had arrived in one turn has
-  one time. Warm-up is cut away: a latency counts if its message was sent after the warm-up, and a message counts
-  for throughput if it came back between the warm-up and the end. Whoever waits for an answer sends nothing meanwhile
-  (closed loop), so a stalled server is asked less often: do not read these percentiles as those of an open loop.
-  After the end, answers have 1 s of grace. With --count, a run without any answer for 5 s is over.
-  A datagram that has not come back after 1 s is lost, and a new message takes its place.
+  A message's latency counts from the moment it is put into a send to the arrival of its last
+  byte. The clock is read once per turn of a thread's loop, when the wait for completions ends:
+  what was sent or had arrived in one turn has one time. Warm-up is cut away: a latency counts
+  if its message was sent after the warm-up, and a message counts for throughput if it came back
+  between the warm-up and the end. Whoever waits for an answer sends nothing meanwhile (closed
+  loop), so a stalled server is asked less often: do not read these percentiles as those of an
+  open loop. After the end, answers have 1 s of grace. With --count, a run without any answer
+  for 5 s is over. A datagram that has not come back after 1 s is lost, and a new message takes
+  its place.
 
 Signals:
   SIGINT, SIGTERM   end the run now, and report what there is

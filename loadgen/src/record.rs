@@ -238,12 +238,12 @@ impl Recorder {
         self.counts.received += 1;
         self.counts.measured += u64::from(self.window.contains(now));
         self.last_answer = Some(now);
+        let nanos = now.as_nanos().saturating_sub(started.as_nanos());
         if self.window.from <= started {
-            let nanos = now.as_nanos().saturating_sub(started.as_nanos());
             self.latency.saturating_record(nanos);
-            if let Some(feed) = &mut self.feed {
-                feed.record(nanos);
-            }
+        }
+        if let Some(feed) = &mut self.feed {
+            feed.record(nanos);
         }
     }
 

@@ -67,7 +67,8 @@ struct Post<'a> {
     plan: &'a Plan,
     capabilities: Capabilities,
     pattern: Pattern,
-    feed: Option<Feed>,
+    /// Where to leave what the terminal shows.
+    exchange: Option<Exchange>,
     stop: &'a AtomicBool,
     /// Says that the connections are open.
     opened: Sender<()>,
@@ -108,7 +109,7 @@ pub fn run(plan: &Plan, watched: bool) -> Result<Outcome, RunError> {
                 plan,
                 capabilities,
                 pattern: pattern.duplicate(),
-                feed: exchanges.get(thread).cloned().map(Feed::new),
+                exchange: exchanges.get(thread).cloned(),
                 stop: &stop,
                 opened: opened.clone(),
                 begin: begun,
@@ -128,7 +129,7 @@ pub fn run(plan: &Plan, watched: bool) -> Result<Outcome, RunError> {
             }
         }
         drop(begins);
-        let line = (watched && is_ready).then(|| Line::new(exchanges, clock::now()));
+        let line = (watched && is_ready).then(|| Line::new(exchanges));
         let is_over = || threads.iter().all(thread::ScopedJoinHandle::is_finished);
         let interrupted = watch(&signals, &waker, &stop, line, is_over).map_err(RunError::Signals)?;
         let ended = threads.into_iter().map(|thread| match thread.join() {
@@ -176,7 +177,7 @@ fn watch(
         if next_line <= now {
             next_line = next_line.saturating_add(LINE_INTERVAL);
             if let Some(line) = &mut line {
-                line.write(now);
+                line.write();
             }
         }
         match signals.wait(waker, Some(next_line.saturating_since(now)))? {
@@ -229,7 +230,8 @@ fn work(post: Post<'_>) -> Result<Option<Ended>, RunError> {
     let _ = post.opened.send(());
     drop(post.opened);
     let Ok(window) = post.begin.recv() else { return Ok(None) };
-    let recorder = Recorder::new(window, post.feed);
+    let feed = post.exchange.map(|exchange| Feed::new(exchange, clock::now()));
+    let recorder = Recorder::new(window, feed);
     let schedule = Schedule { window, count: plan.count_of(post.thread) };
     let ended = if plan.target.is_stream() {
         let client = Streams::new(&connections, post.pattern, plan.depth, plan.verify);
