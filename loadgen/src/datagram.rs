@@ -152,7 +152,7 @@ impl Datagrams {
                 socket.lanes[index(message.lane)].waiting = None;
                 socket.idle.push(message.lane);
                 self.in_flight -= 1;
-                turn.recorder.answered(started, turn.now);
+                turn.recorder.answered(started, turn.now, 1);
                 self.change(slot);
             }
             Arrival::Late => {

@@ -233,17 +233,17 @@ impl Recorder {
         Self { counts, window, latency, last_answer: None, feed, processor: [None, None] }
     }
 
-    /// A message that was put into a send at `started` has come back.
-    pub fn answered(&mut self, started: Time, now: Time) {
-        self.counts.received += 1;
-        self.counts.measured += u64::from(self.window.contains(now));
+    /// So many messages that were put into a send at `started` have come back.
+    pub fn answered(&mut self, started: Time, now: Time, messages: u64) {
+        self.counts.received += messages;
+        self.counts.measured += if self.window.contains(now) { messages } else { 0 };
         self.last_answer = Some(now);
         let nanos = now.as_nanos().saturating_sub(started.as_nanos());
         if self.window.from <= started {
-            self.latency.saturating_record(nanos);
+            self.latency.saturating_record_n(nanos, messages);
         }
         if let Some(feed) = &mut self.feed {
-            feed.record(nanos);
+            feed.record(nanos, messages);
         }
     }
 
@@ -332,7 +332,7 @@ mod tests {
     fn percentiles_are_those_of_the_values() {
         let mut recorder = recorder(0, None);
         for microseconds in 1..=100_000 {
-            recorder.answered(at(0), at(microseconds * 1000));
+            recorder.answered(at(0), at(microseconds * 1000), 1);
         }
         let record = recorder.finish(at(SECOND));
         let check = |quantile: f64, microseconds: f64| {
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn a_latency_beyond_a_minute_counts_as_a_minute() {
         let mut recorder = recorder(0, None);
-        recorder.answered(at(0), at(300 * SECOND));
+        recorder.answered(at(0), at(300 * SECOND), 1);
         let record = recorder.finish(at(300 * SECOND));
         assert_eq!(record.latency.len(), 1);
         assert!((60.0..60.1).contains(&(record.latency.max() as f64 / SECOND as f64)));
@@ -362,10 +362,10 @@ mod tests {
     #[test]
     fn warm_up_and_what_comes_after_the_end_are_cut_away() {
         let mut recorder = recorder(10 * SECOND, Some(20 * SECOND));
-        recorder.answered(at(8 * SECOND), at(9 * SECOND)); // Warm-up.
-        recorder.answered(at(9 * SECOND), at(11 * SECOND)); // Throughput only.
-        recorder.answered(at(10 * SECOND), at(12 * SECOND)); // Both.
-        recorder.answered(at(19 * SECOND), at(20 * SECOND)); // Latency only.
+        recorder.answered(at(8 * SECOND), at(9 * SECOND), 1); // Warm-up.
+        recorder.answered(at(9 * SECOND), at(11 * SECOND), 1); // Throughput only.
+        recorder.answered(at(10 * SECOND), at(12 * SECOND), 1); // Both.
+        recorder.answered(at(19 * SECOND), at(20 * SECOND), 1); // Latency only.
         let record = recorder.finish(at(21 * SECOND));
         assert_eq!((record.counts.received, record.counts.measured, record.latency.len()), (4, 2, 2));
         assert_eq!(record.measured_time, Duration::from_secs(10));
@@ -376,7 +376,7 @@ mod tests {
         let ended = |recorder: Recorder| recorder.finish(at(13 * SECOND)).measured_time;
         assert_eq!(ended(recorder(10 * SECOND, Some(20 * SECOND))), Duration::from_secs(3));
         let mut counting = recorder(10 * SECOND, None);
-        counting.answered(at(10 * SECOND), at(12 * SECOND));
+        counting.answered(at(10 * SECOND), at(12 * SECOND), 1);
         assert_eq!(ended(counting), Duration::from_secs(2));
     }
 
@@ -387,7 +387,7 @@ mod tests {
             let mut recorder = recorder(0, Some(10 * SECOND));
             for message in 0..100 {
                 recorder.counts.sent += 1;
-                recorder.answered(at(0), at((1 + worker) * 1000 * message));
+                recorder.answered(at(0), at((1 + worker) * 1000 * message), 1);
             }
             recorder.counts.lost = worker;
             recorder.counts.errors.count(ErrorClass::Reset, || format!("worker {worker}"));

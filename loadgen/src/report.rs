@@ -285,8 +285,8 @@ impl Outcome {
         let mut problems = Vec::new();
         if let Some(mismatch) = counts.mismatch {
             problems.push(format!(
-                "{} messages came back wrong; the first on connection {} at position {}: {:#04x} instead of {:#04x}",
-                show_count(counts.verification_errors as f64),
+                "{} came back wrong; the first on connection {} at position {}: {:#04x} instead of {:#04x}",
+                counted(counts.verification_errors, "message"),
                 mismatch.connection,
                 mismatch.position,
                 mismatch.found,
@@ -294,11 +294,10 @@ impl Outcome {
             ));
         }
         if let Some(first) = &counts.errors.first {
-            problems.push(format!("{} errors; the first: {first}", show_count(counts.errors.total() as f64)));
+            problems.push(format!("{}; the first: {first}", counted(counts.errors.total(), "error")));
         }
         if 0 < counts.outstanding() {
-            problems
-                .push(format!("{} messages were never answered", show_count(counts.outstanding() as f64)));
+            problems.push(format!("{} got no answer", counted(counts.outstanding(), "message")));
         }
         if self.fell_silent {
             problems.push("the server stopped answering before the end".to_owned());
@@ -329,6 +328,12 @@ pub fn show_count(count: f64) -> String {
         shown.push(digit);
     }
     shown
+}
+
+/// So many of something, in words.
+fn counted(count: u64, what: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", show_count(count as f64))
 }
 
 /// Nanoseconds, in the unit that leaves few digits before the point.
@@ -436,12 +441,12 @@ mod tests {
             assert!(outcome.problems().join("\n").contains(words), "{:?}", outcome.problems());
         };
         check(|outcome| outcome.fell_silent = true, "stopped answering");
-        check(|outcome| outcome.record.counts.sent += 7, "7 messages were never answered");
+        check(|outcome| outcome.record.counts.sent += 7, "7 messages got no answer");
         check(|outcome| outcome.record.counts = Default::default(), "nothing came back");
         let spoil = |outcome: &mut Outcome| {
             outcome.record.counts.errors.count(ErrorClass::Reset, || "connection 3 was reset".to_owned());
         };
-        check(spoil, "1 errors; the first: connection 3 was reset");
+        check(spoil, "1 error; the first: connection 3 was reset");
         let spoil = |outcome: &mut Outcome| {
             let mismatch = Mismatch { connection: 3, position: 1000, expected: 0x0a, found: 0xff };
             outcome.record.counts.verified(1, 1, Some(mismatch), 64);

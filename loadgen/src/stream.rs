@@ -25,7 +25,7 @@ const CREDIT_BYTES: u32 = 1 << 30;
 pub struct Streams {
     streams: Vec<Stream>,
     pattern: Pattern,
-    depth: usize,
+    depth: u64,
     verify: bool,
     /// Connections that may be able to send, each once.
     changed: Vec<u32>,
@@ -38,8 +38,10 @@ pub struct Streams {
 struct Stream {
     number: u32,
     file: Descriptor,
-    /// When the messages in flight were sent, the oldest first.
-    started: VecDeque<Time>,
+    /// Messages in flight by the send that they left in, the oldest first. No send is without one.
+    sends: VecDeque<Send>,
+    /// All of them.
+    in_flight: u64,
     /// The next message to send.
     next: u64,
     verifier: StreamVerifier,
@@ -49,14 +51,21 @@ struct Stream {
     is_changed: bool,
 }
 
+/// The messages of one send that are not answered yet.
+#[derive(Clone, Copy, Debug)]
+struct Send {
+    started: Time,
+    messages: u64,
+}
+
 impl Streams {
     /// Clients on these connections, which keep `depth` messages of this pattern in flight each.
     pub fn new(opened: &[Opened], pattern: Pattern, depth: u32, verify: bool) -> Self {
-        let depth = index(depth);
         let stream = |opened: &Opened| Stream {
             number: opened.number,
             file: opened.file,
-            started: VecDeque::with_capacity(depth),
+            sends: VecDeque::new(), // It grows to the number of sends that are in flight together, and stays.
+            in_flight: 0,
             next: 0,
             verifier: StreamVerifier::new(opened.number),
             outgoing: Outgoing::default(),
@@ -67,7 +76,7 @@ impl Streams {
         Self {
             streams: opened.iter().map(stream).collect(),
             pattern,
-            depth,
+            depth: u64::from(depth),
             verify,
             changed: (0..slot(opened.len())).collect(),
             in_flight: 0,
@@ -110,15 +119,23 @@ impl Streams {
             let (messages, wrong) = (checked.messages, checked.wrong_messages);
             recorder.counts.verified(messages, wrong, checked.mismatch, self.pattern.size());
         }
-        for _ in 0..checked.messages {
-            // More than was sent has no start; what is wrong with it is found by the comparison, or by the next one.
-            let Some(started) = stream.started.pop_front() else {
+        let mut left = checked.messages;
+        while left != 0 {
+            // It got an answer that it had not asked for.
+            let Some(send) = stream.sends.front_mut() else {
                 let sentence = || format!("connection {} got more than it had sent", stream.number);
                 recorder.counts.errors.count(ErrorClass::Other, sentence);
                 break;
             };
-            recorder.answered(started, now);
-            self.in_flight -= 1;
+            let messages = left.min(send.messages);
+            recorder.answered(send.started, now, messages);
+            send.messages -= messages;
+            if send.messages == 0 {
+                stream.sends.pop_front();
+            }
+            stream.in_flight -= messages;
+            self.in_flight -= messages;
+            left -= messages;
         }
         if 0 < checked.messages {
             self.change(slot);
@@ -156,7 +173,7 @@ impl Streams {
     fn fill_one<K: Kernel>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
         let stream = &mut self.streams[index(slot)];
         stream.is_changed = false;
-        let room = (self.depth - stream.started.len()) as u64;
+        let room = self.depth - stream.in_flight;
         if !stream.is_open || stream.is_sending || room == 0 {
             return;
         }
@@ -167,7 +184,8 @@ impl Streams {
         let first = Message { connection: stream.number, lane: 0, sequence: stream.next };
         let gather = stream.outgoing.send(&self.pattern, first, count);
         stream.next += count;
-        stream.started.extend((0..count).map(|_| turn.now));
+        stream.sends.push_back(Send { started: turn.now, messages: count });
+        stream.in_flight += count;
         stream.is_sending = true;
         self.in_flight += count;
         turn.recorder.counts.sent += count;
@@ -189,7 +207,7 @@ impl Streams {
         stream.is_open = false;
         self.open -= 1;
         self.closing += 1;
-        self.in_flight -= stream.started.len() as u64; // What is not answered now stays outstanding.
+        self.in_flight -= stream.in_flight; // What is not answered now stays outstanding.
         link.push(Op::Close { token: token(Kind::Close, slot), file: stream.file });
     }
 

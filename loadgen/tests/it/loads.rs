@@ -84,11 +84,25 @@ fn one_wrong_byte_in_a_stream_is_found() {
     assert_eq!(number(first, "expected") ^ number(first, "found"), 0xff);
     assert_eq!(number(&json, "received"), 1000);
 
-    let run = run(&url, "-c 3 --count 100 --size 100");
+    let run = run(&url, "-c 1 --count 100 --size 100");
     assert_eq!(run.code, 1);
-    assert!(run.stderr.contains("3 messages came back wrong; the first on connection"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("1 message came back wrong; the first on connection 0 at position 1234"),
+        "{}",
+        run.stderr
+    );
     let (code, json) = result(&url, "-c 1 --count 100 --size 100 --no-verify");
     assert_eq!((code, number(&json, "verified_bytes")), (0, 0), "{json}");
+}
+
+#[test]
+fn more_than_was_sent_is_an_error() {
+    let url = tcp(Habit::Twice);
+    for line in ["", "--no-verify"] {
+        let (code, json) = result(&url, &format!("-c 1 --count 100 --size 10 {line}"));
+        assert_eq!(code, 1, "{json}");
+        assert!(0 < number(&json["errors"], "other") + number(&json, "verification_errors"), "{json}");
+    }
 }
 
 #[test]

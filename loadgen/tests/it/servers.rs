@@ -14,6 +14,8 @@ pub(crate) enum Habit {
     Echo,
     /// The same, but for the byte at this position.
     Corrupt(u64),
+    /// Sends back everything twice.
+    Twice,
     /// Stops sending after so many bytes, and goes on reading.
     Mute(u64),
     /// Never reads.
@@ -103,7 +105,7 @@ fn serve(mut stream: impl Read + Write, habit: Habit) {
         let bytes = &mut buffer[..count];
         let end = position + count as u64;
         let is_mute = match habit {
-            Habit::Echo | Habit::Deaf => false,
+            Habit::Echo | Habit::Twice | Habit::Deaf => false,
             Habit::Corrupt(at) => {
                 if (position..end).contains(&at) {
                     bytes[usize::try_from(at - position).unwrap()] ^= 0xff;
@@ -115,6 +117,9 @@ fn serve(mut stream: impl Read + Write, habit: Habit) {
             Habit::Close(_) => false,
         };
         position = end;
+        if matches!(habit, Habit::Twice) && stream.write_all(bytes).is_err() {
+            return;
+        }
         if !is_mute && stream.write_all(bytes).is_err() {
             return;
         }
