@@ -1,0 +1,437 @@
+//! Datagram clients: connected UDP sockets, each with as many lanes as messages may be in flight.
+//!
+//! Every datagram says which connection, lane and message it is, so that what comes back is found again whatever
+//! happened on the way. A lane whose message has not come back in time counts it as lost and sends a new one.
+
+use std::ops::Range;
+
+use tidemill::ring::{Completion, Datagram, Descriptor, Kernel, Kind, Op, Outcome, ReceiveError, SendError};
+use tidemill::sys::clock::Time;
+
+use crate::client::{Client, Opened, Turn, index, slot, token};
+use crate::link::Link;
+use crate::pattern::{self, Message, Pattern};
+use crate::plan::GRACE;
+use crate::record::ErrorClass;
+use crate::slots::{SendSlots, Sent};
+use crate::verify::Mismatch;
+
+/// Ticks in which every socket has been looked at once for lost datagrams.
+const SWEEP_TICKS: usize = 10;
+
+/// The UDP sockets of a worker.
+#[derive(Debug)]
+pub struct Datagrams {
+    sockets: Vec<Socket>,
+    pattern: Pattern,
+    verify: bool,
+    slots: SendSlots,
+    /// Sockets that may be able to send, each once.
+    changed: Vec<u32>,
+    /// Sockets that took no more, for the next tick.
+    blocked: Vec<u32>,
+    /// Where the search for lost datagrams goes on.
+    sweep_from: usize,
+    in_flight: u64,
+    open: usize,
+    closing: usize,
+    found_nobody: bool,
+}
+
+#[derive(Debug)]
+struct Socket {
+    number: u32,
+    file: Descriptor,
+    lanes: Box<[Lane]>,
+    /// Lanes without a message in flight.
+    idle: Vec<u32>,
+    /// The next message to send.
+    next: u64,
+    /// One more than the latest message that came back.
+    returned: u64,
+    is_open: bool,
+    is_changed: bool,
+}
+
+/// One of the messages that may be in flight.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane {
+    /// Its number, and when it was sent.
+    waiting: Option<(u64, Time)>,
+    /// The last one that was given up.
+    lost: Option<u64>,
+}
+
+/// What a datagram that came back is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Arrival {
+    /// The one that its lane waits for, and when that was sent.
+    Awaited(Time),
+    /// The one that its lane gave up last.
+    Late,
+    /// One that had come back before.
+    Again,
+    /// One that was never sent like this.
+    Unknown,
+}
+
+impl Datagrams {
+    /// Clients on these sockets, which keep `depth` messages of this pattern in flight each.
+    pub fn new(opened: &[Opened], pattern: Pattern, depth: u32, verify: bool) -> Self {
+        let socket = |opened: &Opened| Socket {
+            number: opened.number,
+            file: opened.file,
+            lanes: vec![Lane::default(); index(depth)].into(),
+            idle: (0..depth).rev().collect(),
+            next: 0,
+            returned: 0,
+            is_open: true,
+            is_changed: true,
+        };
+        Self {
+            sockets: opened.iter().map(socket).collect(),
+            slots: SendSlots::new(pattern.size()),
+            pattern,
+            verify,
+            changed: (0..slot(opened.len())).collect(),
+            blocked: Vec::new(),
+            sweep_from: 0,
+            in_flight: 0,
+            open: opened.len(),
+            closing: 0,
+            found_nobody: false,
+        }
+    }
+
+    fn received<K: Kernel>(
+        &mut self,
+        slot: u32,
+        (result, more): (Result<Datagram, ReceiveError>, bool),
+        turn: &mut Turn<'_, K>,
+    ) {
+        let socket = &self.sockets[index(slot)];
+        if !socket.is_open {
+            return;
+        }
+        let (number, file) = (socket.number, socket.file);
+        match result {
+            Ok(datagram) => self.take(slot, &datagram, turn),
+            Err(ReceiveError::NoBuffers) => {} // Those of this turn are free again.
+            Err(error) => {
+                let sentence = || format!("socket {number}: {error}");
+                turn.recorder.counts.errors.count(ErrorClass::from(&error), sentence);
+                if error != ReceiveError::NobodyThere {
+                    return self.close_one(slot, turn.link);
+                }
+                self.found_nobody |= turn.recorder.counts.received == 0;
+            }
+        }
+        if !more {
+            turn.link.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom, slot), file });
+        }
+    }
+
+    /// Finds out which message came back, compares it, and records it.
+    fn take<K: Kernel>(&mut self, slot: u32, bytes: &[u8], turn: &mut Turn<'_, K>) {
+        let socket = &mut self.sockets[index(slot)];
+        let counts = &mut turn.recorder.counts;
+        let named = pattern::parse(bytes);
+        let arrival = named.map_or(Arrival::Unknown, |message| socket.arrival(message));
+        let message = match (arrival, named) {
+            (Arrival::Unknown, _) | (_, None) => socket.likeliest(),
+            (Arrival::Awaited(_) | Arrival::Late | Arrival::Again, Some(message)) => message,
+        };
+        if self.verify || arrival == Arrival::Unknown {
+            let mismatch = compare(&self.pattern, message, bytes);
+            counts.verified(1, u64::from(mismatch.is_some()), mismatch, self.pattern.size());
+        }
+        match arrival {
+            Arrival::Awaited(started) => {
+                counts.reordered += u64::from(message.sequence < socket.returned);
+                socket.returned = socket.returned.max(message.sequence + 1);
+                socket.lanes[index(message.lane)].waiting = None;
+                socket.idle.push(message.lane);
+                self.in_flight -= 1;
+                turn.recorder.answered(started, turn.now, 1);
+                self.change(slot);
+            }
+            Arrival::Late => {
+                socket.lanes[index(message.lane)].lost = None;
+                counts.late += 1;
+            }
+            Arrival::Again => counts.duplicated += 1,
+            Arrival::Unknown => {} // It was counted as wrong.
+        }
+    }
+
+    /// A datagram was taken by the kernel, or was not; then it is as if it had never been sent.
+    fn sent<K: Kernel>(&mut self, result: Result<usize, SendError>, sent: Sent, turn: &mut Turn<'_, K>) {
+        let Err(error) = result else { return };
+        let socket = &mut self.sockets[index(sent.slot)];
+        let waiting = &mut socket.lanes[index(sent.lane)].waiting;
+        let Some((_, started)) = waiting.take_if(|(sequence, _)| *sequence == sent.sequence) else { return };
+        socket.idle.push(sent.lane);
+        self.in_flight -= u64::from(socket.is_open);
+        turn.recorder.counts.sent -= 1;
+        turn.budget.give_back(started);
+        if matches!(error, SendError::WouldBlock | SendError::NoMemory) {
+            turn.recorder.counts.delayed += 1;
+            self.blocked.push(sent.slot);
+            return;
+        }
+        let sentence = || format!("socket {}: {error}", socket.number);
+        turn.recorder.counts.errors.count(ErrorClass::from(&error), sentence);
+        if error == SendError::NobodyThere {
+            self.found_nobody |= turn.recorder.counts.received == 0;
+            self.blocked.push(sent.slot); // A tick's rest, or nobody there would mean sending without end.
+        } else {
+            self.close_one(sent.slot, turn.link);
+        }
+    }
+
+    /// Sends one socket's next messages. Returns whether it could not send all, for want of memory.
+    fn fill_one<K: Kernel>(&mut self, slot: u32, turn: &mut Turn<'_, K>) -> bool {
+        let socket = &mut self.sockets[index(slot)];
+        socket.is_changed = false;
+        while socket.is_open
+            && let Some(lane) = socket.idle.last().copied()
+        {
+            if !self.slots.has_room() {
+                return true;
+            }
+            if turn.budget.take(1, turn.now) == 0 {
+                return false;
+            }
+            socket.idle.pop();
+            let message = Message { connection: socket.number, lane, sequence: socket.next };
+            socket.lanes[index(lane)].waiting = Some((socket.next, turn.now));
+            socket.next += 1;
+            let (send_slot, payload) =
+                self.slots.lend(&self.pattern, message, Sent { slot, lane, sequence: message.sequence });
+            self.in_flight += 1;
+            turn.recorder.counts.sent += 1;
+            let token = token(Kind::SendTo, send_slot);
+            turn.link.push(Op::SendTo { token, file: socket.file, to: None, payload });
+        }
+        false
+    }
+
+    /// Gives up the messages of some sockets that were sent too long ago.
+    fn sweep<K: Kernel>(&mut self, sockets: Range<usize>, turn: &mut Turn<'_, K>) {
+        for at in sockets {
+            let socket = &mut self.sockets[at];
+            if !socket.is_open {
+                continue;
+            }
+            let lost = socket.give_up(turn.now);
+            if lost != 0 {
+                turn.recorder.counts.lost += lost;
+                self.in_flight -= lost;
+                self.change(slot(at));
+            }
+        }
+    }
+
+    fn close_one<K: Kernel>(&mut self, slot: u32, link: &mut Link<K>) {
+        let socket = &mut self.sockets[index(slot)];
+        if !socket.is_open {
+            return;
+        }
+        socket.is_open = false;
+        self.open -= 1;
+        self.closing += 1;
+        // What is not answered now stays outstanding.
+        self.in_flight -= socket.lanes.iter().filter(|lane| lane.waiting.is_some()).count() as u64;
+        link.push(Op::Close { token: token(Kind::Close, slot), file: socket.file });
+    }
+
+    fn change(&mut self, slot: u32) {
+        let socket = &mut self.sockets[index(slot)];
+        if !socket.is_changed {
+            socket.is_changed = true;
+            self.changed.push(slot);
+        }
+    }
+}
+
+impl Socket {
+    /// What this message is here.
+    fn arrival(&self, message: Message) -> Arrival {
+        let lane = self.lanes.get(index(message.lane));
+        let Some(lane) = lane.filter(|_| message.connection == self.number && message.sequence < self.next)
+        else {
+            return Arrival::Unknown;
+        };
+        match lane.waiting {
+            Some((sequence, started)) if sequence == message.sequence => Arrival::Awaited(started),
+            _ if lane.lost == Some(message.sequence) => Arrival::Late,
+            _ => Arrival::Again,
+        }
+    }
+
+    /// A message that one without a readable name may be compared with.
+    fn likeliest(&self) -> Message {
+        let waiting = (0..).zip(&self.lanes).find_map(|(lane, state)| Some((lane, state.waiting?.0)));
+        let (lane, sequence) = waiting.unwrap_or((0, self.next));
+        Message { connection: self.number, lane, sequence }
+    }
+
+    /// Gives up what was sent too long ago, and returns how many it were.
+    fn give_up(&mut self, now: Time) -> u64 {
+        let mut lost = 0;
+        for (number, lane) in (0..).zip(&mut self.lanes) {
+            let is_late = |(_, started): &mut (u64, Time)| GRACE <= now.saturating_since(*started);
+            if let Some((sequence, _)) = lane.waiting.take_if(is_late) {
+                lane.lost = Some(sequence);
+                self.idle.push(number);
+                lost += 1;
+            }
+        }
+        lost
+    }
+}
+
+impl Client for Datagrams {
+    fn start<K: Kernel>(&mut self, link: &mut Link<K>) {
+        for (slot, socket) in (0..).zip(&self.sockets) {
+            link.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom, slot), file: socket.file });
+        }
+    }
+
+    fn handle<K: Kernel>(&mut self, completion: Completion, turn: &mut Turn<'_, K>) {
+        let slot = completion.token.slot();
+        match completion.outcome {
+            Outcome::ReceivedFrom(result) => self.received(slot, (result, completion.more), turn),
+            Outcome::SentTo(result) => {
+                let sent = self.slots.take_back(slot);
+                self.sent(result, sent, turn);
+            }
+            Outcome::Closed(_) => self.closing -= 1,
+            Outcome::CloseCancelled | Outcome::Cancelled => {}
+            Outcome::Accepted(_)
+            | Outcome::Connected(_)
+            | Outcome::Received(_)
+            | Outcome::Sent { .. }
+            | Outcome::ShutDown(_)
+            | Outcome::Doorbell
+            | Outcome::DoorbellSent(_) => unreachable!("a datagram client asks for none of these"),
+        }
+    }
+
+    fn fill<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.retain(|&slot| self.fill_one(slot, turn));
+        for &slot in &changed {
+            self.sockets[index(slot)].is_changed = true;
+        }
+        self.changed = changed;
+    }
+
+    fn tick<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+        while let Some(slot) = self.blocked.pop() {
+            self.change(slot);
+        }
+        let end = (self.sweep_from + self.sockets.len().div_ceil(SWEEP_TICKS)).min(self.sockets.len());
+        self.sweep(self.sweep_from..end, turn);
+        self.sweep_from = if end == self.sockets.len() { 0 } else { end };
+    }
+
+    fn give_up<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+        self.sweep(0..self.sockets.len(), turn);
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    fn open(&self) -> usize {
+        self.open
+    }
+
+    fn found_nobody(&self) -> bool {
+        self.found_nobody
+    }
+
+    fn close<K: Kernel>(&mut self, link: &mut Link<K>) {
+        for slot in 0..slot(self.sockets.len()) {
+            self.close_one(slot, link);
+        }
+    }
+
+    fn closing(&self) -> usize {
+        self.closing
+    }
+}
+
+/// The first byte that is not as it was sent. One of a wrong length is wrong at its end, with 0 for what is missing.
+fn compare(pattern: &Pattern, message: Message, bytes: &[u8]) -> Option<Mismatch> {
+    let size = pattern.size();
+    let common = &bytes[..bytes.len().min(size)];
+    let wrong = pattern.compare(message, 0, common);
+    let (at, expected, found) = match wrong {
+        Some(wrong) => (wrong.at, wrong.expected, wrong.found),
+        None if bytes.len() == size => return None,
+        None => (common.len(), 0, bytes.get(size).copied().unwrap_or(0)),
+    };
+    let position = message.sequence * size as u64 + at as u64;
+    Some(Mismatch { connection: message.connection, position, expected, found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn socket() -> Socket {
+        let opened = Opened { number: 4, file: Descriptor::new(0) };
+        let mut all = Datagrams::new(&[opened], Pattern::new(1, 64), 2, true);
+        let mut socket = all.sockets.pop().unwrap();
+        socket.next = 10;
+        socket.lanes[0] = Lane { waiting: Some((8, Time::from_nanos(5))), lost: Some(3) };
+        socket
+    }
+
+    #[test]
+    fn a_datagram_that_comes_back_is_told_from_the_others() {
+        let check = |connection, lane, sequence, arrival| {
+            let message = Message { connection, lane, sequence };
+            assert_eq!(socket().arrival(message), arrival, "{message:?}");
+        };
+        check(4, 0, 8, Arrival::Awaited(Time::from_nanos(5)));
+        check(4, 0, 3, Arrival::Late);
+        check(4, 0, 7, Arrival::Again);
+        check(4, 1, 8, Arrival::Again);
+        check(4, 0, 10, Arrival::Unknown);
+        check(4, 2, 8, Arrival::Unknown);
+        check(5, 0, 8, Arrival::Unknown);
+    }
+
+    #[test]
+    fn what_has_no_name_is_compared_with_what_is_awaited() {
+        assert_eq!(socket().likeliest(), Message { connection: 4, lane: 0, sequence: 8 });
+    }
+
+    #[test]
+    fn a_message_is_given_up_after_its_time() {
+        let mut socket = socket();
+        let late = Time::from_nanos(5).saturating_add(GRACE);
+        assert_eq!(socket.give_up(Time::from_nanos(late.as_nanos() - 1)), 0);
+        assert_eq!(socket.give_up(late), 1);
+        assert_eq!((socket.lanes[0].lost, socket.lanes[0].waiting), (Some(8), None));
+        assert_eq!(socket.idle, [1, 0, 0], "lane 0 was idle in this test already");
+    }
+
+    #[test]
+    fn a_wrong_length_is_wrong_at_its_end() {
+        let pattern = Pattern::new(1, 20);
+        let message = Message { connection: 1, lane: 0, sequence: 2 };
+        let mut bytes = Vec::new();
+        pattern.append(message, &mut bytes);
+        assert_eq!(compare(&pattern, message, &bytes), None);
+        assert_eq!(compare(&pattern, message, &bytes[..19]).unwrap().position, 59);
+        bytes.push(7);
+        let mismatch = compare(&pattern, message, &bytes).unwrap();
+        assert_eq!((mismatch.position, mismatch.found), (60, 7));
+        bytes[16] ^= 1;
+        assert_eq!(compare(&pattern, message, &bytes).unwrap().position, 56);
+    }
+}

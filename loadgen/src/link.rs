@@ -1,0 +1,60 @@
+//! The ring as a client uses it: operations that the queue does not take now are kept, in order, for the next turn.
+//!
+//! It knows no client; a client sees nothing else of the kernel.
+
+use std::collections::VecDeque;
+
+use tidemill::limits::COMPLETIONS_PER_TURN;
+use tidemill::ring::{Completion, Kernel, Op, Refused, RingError, Wait};
+use tidemill::sys::clock::Time;
+
+/// A kernel, and what it has not yet taken.
+#[derive(Debug)]
+pub struct Link<K> {
+    kernel: K,
+    held: VecDeque<Op>,
+}
+
+impl<K: Kernel> Link<K> {
+    /// A link to this kernel.
+    pub fn new(kernel: K) -> Self {
+        Self { kernel, held: VecDeque::new() }
+    }
+
+    /// Queues an operation, behind all that were queued before.
+    pub fn push(&mut self, op: Op) {
+        if !self.held.is_empty() {
+            self.held.push_back(op);
+        } else if let Err(Refused(op)) = self.kernel.push(op) {
+            self.held.push_back(op);
+        }
+    }
+
+    /// One turn, one system call: submits what was queued, waits until this moment for the first completion, and moves
+    /// what there is to `ready`. Returns the time after the wait, which is the time of the whole turn.
+    ///
+    /// # Errors
+    /// When the ring itself fails.
+    pub fn turn(&mut self, until: Time, ready: &mut VecDeque<Completion>) -> Result<Time, RingError> {
+        self.push_held();
+        let wait = if self.held.is_empty() { Wait::Until(Some(until)) } else { Wait::No };
+        self.kernel.submit_and_wait(wait)?;
+        let now = self.kernel.now();
+        self.kernel.collect(ready, COMPLETIONS_PER_TURN);
+        Ok(now)
+    }
+
+    /// The time, outside of turns.
+    pub fn now(&self) -> Time {
+        self.kernel.now()
+    }
+
+    fn push_held(&mut self) {
+        while let Some(op) = self.held.pop_front() {
+            if let Err(Refused(op)) = self.kernel.push(op) {
+                self.held.push_front(op);
+                return;
+            }
+        }
+    }
+}

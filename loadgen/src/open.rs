@@ -1,0 +1,189 @@
+//! Opening a worker's connections, before anything is measured.
+//!
+//! This is the one place that needs the real ring and not just any kernel: sockets come from the operating system and
+//! are given to the ring's table.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use socket2::{SockAddr, SockRef};
+use tidemill::ring::{
+    Completion, ConnectError, Descriptor, Kernel, Kind, Op, Outcome, RingError, Uring, Wait,
+};
+use tidemill::sys::address::Listen;
+use tidemill::sys::socket::{datagram_client, stream_client};
+
+use crate::client::{Opened, slot, token};
+use crate::plan::{CONNECT_TIMEOUT, Plan};
+
+/// Connects in flight per worker: less than any listener's backlog, so that none is dropped and tried again later.
+const CONNECTS_IN_FLIGHT: usize = 64;
+/// How often it is looked whether to give up.
+const STOP_INTERVAL: Duration = Duration::from_millis(100);
+/// What the kernel counts for a small datagram beside its payload, about.
+const DATAGRAM_OVERHEAD_BYTES: usize = 1024;
+/// Least bytes that a UDP socket asks for: what Linux gives without asking.
+const SOCKET_BUFFER_BYTES: usize = 212_992;
+/// Most bytes that it asks for. The kernel gives at most net.core.rmem_max and wmem_max.
+const SOCKET_BUFFER_BYTES_MAX: usize = 64 << 20;
+
+/// Why connections could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The server is not there.
+    #[error(
+        "nobody listens at {0}. Start the server first, with `cargo run --release` in its directory, or name another URL"
+    )]
+    Refused(Listen),
+    /// The server, or the network, does not answer.
+    #[error("{target}: {made} of {wanted} connections could be made, then there was no answer in time")]
+    TimedOut {
+        /// The server.
+        target: Listen,
+        /// Connections made.
+        made: usize,
+        /// Connections wanted, by the thread that gave up.
+        wanted: usize,
+    },
+    /// The kernel refuses to connect.
+    #[error("{target}: connection {number} could not be made: {cause}")]
+    Connect {
+        /// The server.
+        target: Listen,
+        /// The connection.
+        number: u32,
+        /// Why.
+        cause: ConnectError,
+    },
+    /// The kernel refuses a socket, or an option of it.
+    #[error("{target}: no socket for connection {number}: {cause}")]
+    Socket {
+        /// The server.
+        target: Listen,
+        /// The connection.
+        number: u32,
+        /// Why.
+        cause: io::Error,
+    },
+    /// A signal came first.
+    #[error("interrupted before the connections were open")]
+    Interrupted,
+    /// The ring itself.
+    #[error(transparent)]
+    Ring(#[from] RingError),
+}
+
+/// Opens the connections of these numbers.
+///
+/// # Errors
+/// When one of them cannot be opened, or `stop` is set.
+pub fn open(
+    ring: &mut Uring,
+    plan: &Plan,
+    numbers: Range<u32>,
+    stop: &AtomicBool,
+) -> Result<Vec<Opened>, OpenError> {
+    match &plan.target {
+        Listen::Udp(address) => open_datagrams(ring, plan, *address, numbers),
+        Listen::Tcp(address) => open_streams(ring, plan, &SockAddr::from(*address), numbers, stop),
+        Listen::Unix(path) => {
+            let cause =
+                |cause| OpenError::Socket { target: plan.target.clone(), number: numbers.start, cause };
+            let address = SockAddr::unix(path).map_err(cause)?;
+            open_streams(ring, plan, &address, numbers, stop)
+        }
+    }
+}
+
+fn open_datagrams(
+    ring: &mut Uring,
+    plan: &Plan,
+    address: SocketAddr,
+    numbers: Range<u32>,
+) -> Result<Vec<Opened>, OpenError> {
+    let wanted = (plan.size + DATAGRAM_OVERHEAD_BYTES).saturating_mul(2 * plan.depth as usize);
+    let bytes = wanted.clamp(SOCKET_BUFFER_BYTES, SOCKET_BUFFER_BYTES_MAX);
+    let mut open = |(place, number)| {
+        let socket = datagram_client(address, None)?;
+        // Else answers that arrive together are dropped on our side, and would count as lost by the server.
+        SockRef::from(&socket).set_recv_buffer_size(bytes)?;
+        SockRef::from(&socket).set_send_buffer_size(bytes)?;
+        Ok(Opened { number, file: ring.adopt(socket, place)? })
+    };
+    let failed = |number, cause| OpenError::Socket { target: plan.target.clone(), number, cause };
+    (0..)
+        .zip(numbers)
+        .map(|(place, number)| open((place, number)).map_err(|cause| failed(number, cause)))
+        .collect()
+}
+
+fn open_streams(
+    ring: &mut Uring,
+    plan: &Plan,
+    address: &SockAddr,
+    numbers: Range<u32>,
+    stop: &AtomicBool,
+) -> Result<Vec<Opened>, OpenError> {
+    let deadline = ring.now().saturating_add(CONNECT_TIMEOUT);
+    let wanted = numbers.len();
+    let mut opened = Vec::with_capacity(wanted);
+    let mut ready = VecDeque::new();
+    let mut made = 0;
+    while made < wanted {
+        while opened.len() < wanted && opened.len() - made < CONNECTS_IN_FLIGHT {
+            let place = slot(opened.len());
+            let file = begin(ring, plan, address, place, numbers.start + place)?;
+            opened.push(Opened { number: numbers.start + place, file });
+        }
+        let next_look = ring.now().saturating_add(STOP_INTERVAL);
+        ring.submit_and_wait(Wait::Until(Some(next_look)))?;
+        ring.collect(&mut ready, CONNECTS_IN_FLIGHT);
+        while let Some(completion) = ready.pop_front() {
+            made += take(&completion, plan, &opened)?;
+        }
+        // Relaxed: the flag carries nothing else.
+        if stop.load(Ordering::Relaxed) {
+            return Err(OpenError::Interrupted);
+        }
+        if made < wanted && deadline <= ring.now() {
+            return Err(OpenError::TimedOut { target: plan.target.clone(), made, wanted });
+        }
+    }
+    Ok(opened)
+}
+
+/// Makes a socket and begins to connect it.
+fn begin(
+    ring: &mut Uring,
+    plan: &Plan,
+    address: &SockAddr,
+    place: u32,
+    number: u32,
+) -> Result<Descriptor, OpenError> {
+    let failed = |cause| OpenError::Socket { target: plan.target.clone(), number, cause };
+    let socket = stream_client(&plan.target, None, plan.congestion.as_deref()).map_err(failed)?;
+    let file = ring.adopt(socket, place).map_err(failed)?;
+    let connect =
+        Op::Connect { token: token(Kind::Connect, place), file, address: Box::new(address.clone()) };
+    ring.push(connect).map_err(|_| failed(io::ErrorKind::WouldBlock.into()))?;
+    Ok(file)
+}
+
+/// Returns how many connections this completion made: one.
+fn take(completion: &Completion, plan: &Plan, opened: &[Opened]) -> Result<usize, OpenError> {
+    let target = plan.target.clone();
+    match &completion.outcome {
+        Outcome::Connected(Ok(())) => Ok(1),
+        Outcome::Connected(Err(ConnectError::Refused)) => Err(OpenError::Refused(target)),
+        Outcome::Connected(Err(cause)) => {
+            let number = opened[completion.token.slot() as usize].number;
+            Err(OpenError::Connect { target, number, cause: *cause })
+        }
+        outcome => unreachable!("only connects are in flight, and not {outcome:?}"),
+    }
+}

@@ -1,0 +1,321 @@
+//! What will be done: the flags, completed and checked against each other.
+//!
+//! Everything that is decided before the first socket opens is decided here: shares of the threads, sizes of the rings.
+//! It opens nothing.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use tidemill::ring::{Capabilities, Setup};
+use tidemill::sys::address::Listen;
+
+use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Flags};
+use crate::pattern::HEADER_BYTES;
+
+/// Most connections: what one table of direct descriptors is asked to hold.
+pub const CONNECTIONS_MAX: u32 = 1 << 19;
+/// Most messages in flight over all connections: each is remembered until it is answered.
+pub const IN_FLIGHT_MAX: u64 = 1 << 22;
+/// Largest message on a stream, in bytes.
+pub const STREAM_BYTES_MAX: u64 = 16 << 20;
+/// Largest datagram, in bytes (IPv4, udp(7)).
+pub const DATAGRAM_BYTES_MAX: u64 = 65_507;
+/// Time that answers have after the end, and after which a datagram is lost.
+pub const GRACE: Duration = Duration::from_secs(1);
+/// Silence after which a run that counts messages is over.
+pub const SILENCE: Duration = Duration::from_secs(5);
+/// Time in which all connections must have been made.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Most memory for the receive buffers of one ring, in bytes.
+const RECEIVE_BYTES_MAX: u64 = 64 << 20;
+/// Room for one datagram beyond its payload, for the kernel's header, and to see that more came than was sent.
+const DATAGRAM_EXTRA_BYTES: u64 = 256;
+
+/// A run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Where the server listens.
+    pub target: Listen,
+    /// Connections over all threads.
+    pub connections: u32,
+    /// Bytes of a message.
+    pub size: usize,
+    /// Messages in flight per connection.
+    pub depth: u32,
+    /// How long the load runs before it is measured.
+    pub warmup: Duration,
+    /// When it is over.
+    pub end: End,
+    /// One thread for each, pinned to it.
+    pub cores: Vec<usize>,
+    /// The congestion control, if not the host's.
+    pub congestion: Option<String>,
+    /// Whether every byte is compared.
+    pub verify: bool,
+    /// What the bytes follow from.
+    pub seed: u64,
+}
+
+/// When a run is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// So long after the warm-up.
+    After(Duration),
+    /// When so many messages were sent after the warm-up.
+    Count(u64),
+}
+
+/// Flags that cannot be done together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// Something is zero that must not be.
+    #[error("{0} must be at least 1")]
+    Zero(&'static str),
+    /// Something is more than there can be.
+    #[error("{what} is at most {max}")]
+    TooMany {
+        /// The flag.
+        what: &'static str,
+        /// Its limit.
+        max: u64,
+    },
+    /// Connections times depth.
+    #[error(
+        "--connections times --depth is at most {IN_FLIGHT_MAX}, since every message in flight is remembered"
+    )]
+    TooManyInFlight,
+    /// A datagram that could not say which one it is.
+    #[error(
+        "a datagram has at least {HEADER_BYTES} bytes here, which say which one it is. Try: --size {HEADER_BYTES}"
+    )]
+    DatagramTooSmall,
+    /// UDP and a congestion control.
+    #[error("--congestion is for tcp:// only")]
+    NoCongestion,
+    /// Both were given, and they disagree.
+    #[error(
+        "--threads {threads} and --cores disagree: {cores} cores are listed, and each thread has its own"
+    )]
+    ThreadsAndCores {
+        /// Threads asked for.
+        threads: usize,
+        /// Cores listed.
+        cores: usize,
+    },
+    /// More threads than cores.
+    #[error("--threads {threads} are more than the {cores} cores that this process may use")]
+    TooFewCores {
+        /// Threads asked for.
+        threads: usize,
+        /// Cores allowed.
+        cores: usize,
+    },
+    /// A thread would have nothing to do.
+    #[error("--threads {0} need at least as many --connections")]
+    TooFewConnections(usize),
+}
+
+impl Plan {
+    /// Completes and checks the flags, on a host where this process may use these cores.
+    ///
+    /// # Errors
+    /// Says what cannot be.
+    pub fn new(flags: &Flags, allowed_cores: &[usize]) -> Result<Self, PlanError> {
+        let is_stream = flags.target.is_stream();
+        let size = flags.size.unwrap_or(DEFAULT_SIZE);
+        let size_max = if is_stream { STREAM_BYTES_MAX } else { DATAGRAM_BYTES_MAX };
+        at_least_one("--connections", u64::from(flags.connections))?;
+        at_least_one("--depth", u64::from(flags.depth))?;
+        at_least_one("--size", size)?;
+        at_least_one("--count", flags.count.unwrap_or(1))?;
+        at_most("--connections", u64::from(flags.connections), u64::from(CONNECTIONS_MAX))?;
+        at_most("--size", size, size_max)?;
+        if IN_FLIGHT_MAX < u64::from(flags.connections) * u64::from(flags.depth) {
+            return Err(PlanError::TooManyInFlight);
+        }
+        if !is_stream && size < HEADER_BYTES as u64 {
+            return Err(PlanError::DatagramTooSmall);
+        }
+        if flags.congestion.is_some() && !matches!(flags.target, Listen::Tcp(_)) {
+            return Err(PlanError::NoCongestion);
+        }
+        let cores = choose_cores(flags, allowed_cores)?;
+        let (end, warmup) = match flags.count {
+            Some(count) => (End::Count(count), Duration::ZERO),
+            None => (End::After(flags.duration.unwrap_or(DEFAULT_DURATION)), DEFAULT_WARMUP),
+        };
+        Ok(Self {
+            target: flags.target.clone(),
+            connections: flags.connections,
+            size: usize::try_from(size).expect("a size was checked to be small"),
+            depth: flags.depth,
+            warmup: flags.warmup.unwrap_or(warmup),
+            end,
+            cores,
+            congestion: flags.congestion.clone(),
+            verify: !flags.no_verify,
+            seed: flags.seed,
+        })
+    }
+
+    /// The numbers of the connections that a thread has.
+    pub fn connections_of(&self, thread: usize) -> Range<u32> {
+        let of = |thread| share(u64::from(self.connections), self.cores.len(), thread);
+        let start: u64 = (0..thread).map(of).sum();
+        let end = start + of(thread);
+        let narrow = |number| u32::try_from(number).expect("connections are counted in 32 bits");
+        narrow(start)..narrow(end)
+    }
+
+    /// The messages that a thread may send after the warm-up; `None` when only time ends the run.
+    pub fn count_of(&self, thread: usize) -> Option<u64> {
+        match self.end {
+            End::Count(count) => Some(share(count, self.cores.len(), thread)),
+            End::After(_) => None,
+        }
+    }
+
+    /// The ring of a thread, with room for all that may come back at once.
+    pub fn ring(&self, thread: usize, capabilities: Capabilities) -> Setup {
+        let connections = self.connections_of(thread).len() as u64;
+        let files = u32::try_from(connections).expect("connections are counted in 32 bits");
+        let mut setup = Setup::shard(capabilities, files, !self.target.is_stream());
+        let in_flight = connections * u64::from(self.depth);
+        if self.target.is_stream() {
+            let (count, bytes) = setup.stream_buffers;
+            let filled = (in_flight * self.size as u64).div_ceil(u64::from(bytes));
+            let taken = if capabilities.incremental_buffers { filled } else { filled.max(connections) };
+            setup.stream_buffers = (buffers(taken, count, u64::from(bytes)), bytes);
+        } else if let Some((count, _)) = setup.datagram_buffers {
+            let bytes = (self.size as u64 + DATAGRAM_EXTRA_BYTES).next_multiple_of(64);
+            let narrow = u32::try_from(bytes).expect("a datagram is small");
+            setup.datagram_buffers = Some((buffers(in_flight, count, bytes), narrow));
+        }
+        setup
+    }
+}
+
+/// Buffers of so many bytes for what is wanted: a power of two, at least `least` unless that is too much memory.
+fn buffers(wanted: u64, least: u16, bytes: u64) -> u16 {
+    let most = (RECEIVE_BYTES_MAX / bytes).clamp(1, 1 << 15);
+    let most = if most.is_power_of_two() { most } else { most.next_power_of_two() / 2 };
+    let count = wanted.max(u64::from(least)).next_power_of_two().min(most);
+    u16::try_from(count).expect("at most 2^15")
+}
+
+/// The share of part `index` when `total` is divided into `parts` as evenly as it goes.
+fn share(total: u64, parts: usize, index: usize) -> u64 {
+    let (parts, index) = (parts as u64, index as u64);
+    total / parts + u64::from(index < total % parts)
+}
+
+fn choose_cores(flags: &Flags, allowed: &[usize]) -> Result<Vec<usize>, PlanError> {
+    let listed = flags.cores.as_ref().map(|cores| cores.0.clone());
+    let threads = flags.threads.unwrap_or(listed.as_ref().map_or(1, Vec::len));
+    at_least_one("--threads", threads as u64)?;
+    let cores = match listed {
+        Some(cores) if cores.len() != threads => {
+            return Err(PlanError::ThreadsAndCores { threads, cores: cores.len() });
+        }
+        Some(cores) => cores,
+        None if allowed.len() < threads => {
+            return Err(PlanError::TooFewCores { threads, cores: allowed.len() });
+        }
+        None => allowed[allowed.len() - threads..].to_vec(),
+    };
+    if (flags.connections as usize) < threads {
+        return Err(PlanError::TooFewConnections(threads));
+    }
+    Ok(cores)
+}
+
+fn at_least_one(what: &'static str, value: u64) -> Result<(), PlanError> {
+    if value == 0 { Err(PlanError::Zero(what)) } else { Ok(()) }
+}
+
+fn at_most(what: &'static str, value: u64, max: u64) -> Result<(), PlanError> {
+    if max < value { Err(PlanError::TooMany { what, max }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tidemill::tier::RingTier;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn plan_on(cores: &[usize], line: &str) -> Result<Plan, PlanError> {
+        let words = std::iter::once("loadgen").chain(line.split_whitespace());
+        Plan::new(&Cli::try_parse_from(words).unwrap().into_flags(), cores)
+    }
+
+    fn plan(line: &str) -> Result<Plan, PlanError> {
+        plan_on(&[0, 1, 2, 5], line)
+    }
+
+    #[test]
+    fn without_flags_it_is_what_the_help_says() {
+        let plan = plan("").unwrap();
+        assert_eq!(plan.target.to_string(), "tcp://127.0.0.1:7000");
+        assert_eq!((plan.connections, plan.size, plan.depth), (64, 64, 1));
+        assert_eq!((plan.warmup, plan.end), (Duration::from_secs(1), End::After(Duration::from_secs(5))));
+        assert_eq!(plan.cores, [5]);
+        assert!(plan.verify);
+    }
+
+    #[test]
+    fn counting_has_no_warm_up_unless_it_is_told() {
+        assert_eq!(plan("--count 9").unwrap().warmup, Duration::ZERO);
+        let plan = plan("--count 9 --warmup 1s").unwrap();
+        assert_eq!((plan.warmup, plan.end), (Duration::from_secs(1), End::Count(9)));
+    }
+
+    #[test]
+    fn threads_get_the_last_cores_or_those_that_were_listed() {
+        assert_eq!(plan("--threads 2").unwrap().cores, [2, 5]);
+        assert_eq!(plan("--cores 0,1").unwrap().cores, [0, 1]);
+        assert_eq!(plan("--cores 3 --threads 1").unwrap().cores, [3]);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let check = |line, error| assert_eq!(plan(line).unwrap_err(), error, "{line}");
+        check("-c 0", PlanError::Zero("--connections"));
+        check("-d 0", PlanError::Zero("--depth"));
+        check("-s 0", PlanError::Zero("--size"));
+        check("--count 0", PlanError::Zero("--count"));
+        check("--threads 0", PlanError::Zero("--threads"));
+        check("-s 17MiB", PlanError::TooMany { what: "--size", max: 16_777_216 });
+        check("udp://127.0.0.1:1 -s 65508", PlanError::TooMany { what: "--size", max: 65_507 });
+        check("udp://127.0.0.1:1 -s 15", PlanError::DatagramTooSmall);
+        check("udp://127.0.0.1:1 --congestion reno", PlanError::NoCongestion);
+        check("-c 5000 -d 5000", PlanError::TooManyInFlight);
+        check("--threads 2 --cores 1", PlanError::ThreadsAndCores { threads: 2, cores: 1 });
+        check("--threads 5", PlanError::TooFewCores { threads: 5, cores: 4 });
+        check("--threads 3 -c 2", PlanError::TooFewConnections(3));
+    }
+
+    #[test]
+    fn shares_are_even_and_complete() {
+        let plan = plan("--threads 3 -c 8 --count 10").unwrap();
+        let connections: Vec<Range<u32>> = (0..3).map(|thread| plan.connections_of(thread)).collect();
+        assert_eq!(connections, [0..3, 3..6, 6..8]);
+        let counts: Vec<Option<u64>> = (0..3).map(|thread| plan.count_of(thread)).collect();
+        assert_eq!(counts, [Some(4), Some(3), Some(3)]);
+    }
+
+    #[test]
+    fn receive_buffers_grow_with_the_load_up_to_a_bound() {
+        let capabilities = Capabilities::of_tier(RingTier::V6_17);
+        let ring = |line| plan(line).unwrap().ring(0, capabilities);
+        assert_eq!(ring("").stream_buffers, (128, 16_384));
+        assert_eq!(ring("-c 512 -s 16KiB").stream_buffers, (512, 16_384));
+        assert_eq!(ring("-c 5000 -s 1MiB").stream_buffers, (4096, 16_384));
+        assert_eq!(ring("udp://[::1]:1 -s 100").datagram_buffers, Some((256, 384)));
+        assert_eq!(ring("udp://[::1]:1 -c 1000 -s 100").datagram_buffers, Some((1024, 384)));
+        assert_eq!(ring("udp://[::1]:1 -c 5000 -s 65507").datagram_buffers, Some((512, 65_792)));
+    }
+}

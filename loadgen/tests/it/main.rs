@@ -1,0 +1,52 @@
+//! The real binary against small servers of the standard library, which share no code with it.
+
+#![forbid(unsafe_code)]
+
+mod exits;
+mod loads;
+mod servers;
+
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use tidemill::sys::clock;
+
+/// Longest time that any run here may take, with much room for a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a run came to.
+struct Run {
+    code: i32,
+    stdout: String,
+    stderr: String,
+    took: Duration,
+}
+
+/// Runs the binary with these words.
+fn run(url: &str, line: &str) -> Run {
+    let started = clock::now();
+    let words = std::iter::once(url).chain(line.split_whitespace());
+    let output: Output = Command::new(env!("CARGO_BIN_EXE_loadgen")).args(words).output().unwrap();
+    let took = clock::now().saturating_since(started);
+    assert!(took < DEADLINE, "{url} {line} took {took:?}");
+    Run {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+        took,
+    }
+}
+
+/// Runs the binary, and reads its result from standard output.
+fn result(url: &str, line: &str) -> (i32, Value) {
+    let run = run(url, &format!("{line} --json -"));
+    let json = serde_json::from_str(&run.stdout);
+    let json =
+        json.unwrap_or_else(|error| panic!("{url} {line}: {error} in {:?}; {}", run.stdout, run.stderr));
+    (run.code, json)
+}
+
+fn number(json: &Value, key: &str) -> u64 {
+    json[key].as_u64().unwrap_or_else(|| panic!("{key} in {json}"))
+}
