@@ -1,5 +1,7 @@
 //! Every integration test, linked once.
 
+mod drain;
+mod hostile;
 mod support;
 mod tcp;
 mod tidy;
