@@ -1,9 +1,11 @@
 //! What a started server says of itself.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use super::Server;
 use crate::config::Config;
+use crate::limits;
 use crate::sys::address::Listen;
 
 /// Its listeners, shards and ring, and how to try it.
@@ -42,7 +44,25 @@ fn hint(address: &Listen) -> Option<String> {
         ip => ip.to_string(),
     };
     let port = address.port();
+    let load = match (ip.as_str(), port) {
+        ("127.0.0.1", limits::DEFAULT_PORT) => String::new(),
+        _ => format!(" -- run tcp://{}", SocketAddr::new(ip.parse().ok()?, port)),
+    };
     Some(format!(
-        "bash -c 'exec 3<>/dev/tcp/{ip}/{port}; echo hello >&3; head -1 <&3', or: cargo run --release -p loadgen"
+        "bash -c 'exec 3<>/dev/tcp/{ip}/{port}; echo hello >&3; head -1 <&3', or: cargo run --release -p loadgen{load}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_names_an_address_that_can_be_connected_to() {
+        let hint = |address: &str| hint(&address.parse().unwrap()).unwrap_or_default();
+        assert!(hint("tcp://127.0.0.1:7000").ends_with("head -1 <&3', or: cargo run --release -p loadgen"));
+        assert!(hint("tcp://0.0.0.0:80").contains("/dev/tcp/127.0.0.1/80;"));
+        assert!(hint("tcp://[::1]:80").ends_with("loadgen -- run tcp://[::1]:80"));
+        assert_eq!(hint("udp://127.0.0.1:7000"), "");
+    }
 }
