@@ -75,6 +75,9 @@ impl Inbox {
         if let Some(bytes) = self.fresh.take() {
             self.carried.extend_from_slice(&bytes);
         }
+        if self.carried.is_empty() {
+            return Ok(());
+        }
         self.carried.drain(..self.consumed);
         self.consumed = 0;
         if self.carried.is_empty() {

@@ -43,8 +43,9 @@ pub enum State {
     Closing,
 }
 
-/// What is to be asked of the ring for a connection.
+/// What is to be asked of the ring for a connection. The tag is a whole word, as that of [`Outcome`](crate::ring::Outcome).
 #[derive(Debug)]
+#[repr(u64)]
 pub enum Action {
     /// Receive, with credit for so many bytes.
     Receive {
@@ -331,6 +332,7 @@ impl Connection {
     // --- What follows -------------------------------------------------------------------------------------------
 
     /// The next thing to ask of the ring; call until there is none. What is returned counts as in flight.
+    #[inline]
     pub fn next_action(&mut self, bounds: &Bounds, now: Time) -> Option<Action> {
         self.advance_state(now);
         if self.state == State::Closing {

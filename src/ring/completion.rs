@@ -24,7 +24,11 @@ pub struct Completion {
 }
 
 /// What an operation came to. One variant per operation, so that a reader sees all that can happen.
+///
+/// The tag is a whole word: with a byte the compiler moves the other seven in pieces, and reading such a value back
+/// stalls the processor.
 #[derive(Debug)]
+#[repr(u64)]
 pub enum Outcome {
     /// A connection came in.
     Accepted(Result<Accepted, AcceptError>),

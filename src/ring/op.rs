@@ -9,7 +9,10 @@ use super::leases::{Gather, Part};
 use super::token::Token;
 
 /// One thing to ask of the kernel. What it needs is given away with it, and comes home with its completion.
+///
+/// The tag is a whole word, as that of [`Outcome`](super::Outcome).
 #[derive(Debug)]
+#[repr(u64)]
 pub enum Op {
     /// Takes one connection from a listener's backlog, with its peer's address, into a direct descriptor.
     Accept {
