@@ -43,9 +43,8 @@ pub enum State {
     Closing,
 }
 
-/// What is to be asked of the ring for a connection. The tag is a whole word, as that of [`Outcome`](crate::ring::Outcome).
-#[derive(Debug)]
-#[repr(u64)]
+/// What is to be asked of the ring for a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Receive, with credit for so many bytes.
     Receive {
@@ -56,11 +55,9 @@ pub enum Action {
     },
     /// Stop receiving.
     Pause,
-    /// Send.
+    /// Send [what is queued](Outbox::take_send).
     Send {
-        /// The bytes.
-        gather: Gather,
-        /// Whether the kernel may wait with them.
+        /// Whether the kernel may wait with it.
         wait: bool,
     },
     /// End our side.
@@ -374,7 +371,7 @@ impl Connection {
         if !wait {
             self.deadline_since = now;
         }
-        Some(Action::Send { gather: self.outbox.take_send(), wait })
+        Some(Action::Send { wait })
     }
 
     fn next_end(&mut self) -> Option<Action> {

@@ -102,8 +102,8 @@ impl Outbox {
         !self.rest.is_empty() || !self.queued.is_empty()
     }
 
-    /// The parts of the next send.
-    pub(crate) fn take_send(&mut self) -> Gather {
+    /// The parts of the next send. They come home by `sent`.
+    pub fn take_send(&mut self) -> Gather {
         if !self.rest.is_empty() {
             return std::mem::take(&mut self.rest);
         }

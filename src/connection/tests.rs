@@ -30,15 +30,20 @@ fn armed() -> Connection {
 
 /// What it asks for, as words.
 fn actions(connection: &mut Connection, seconds: u64) -> Vec<String> {
-    std::iter::from_fn(|| connection.next_action(&bounds(), at(seconds))).map(word).collect()
+    let mut words = Vec::new();
+    while let Some(action) = connection.next_action(&bounds(), at(seconds)) {
+        words.push(word(action, &mut connection.outbox));
+    }
+    words
 }
 
-fn word(action: Action) -> String {
+fn word(action: Action, outbox: &mut Outbox) -> String {
     match action {
         Action::Receive { credit, wait_first: false } => format!("receive {credit}"),
         Action::Receive { credit, wait_first: true } => format!("receive {credit} later"),
         Action::Pause => "pause".to_owned(),
-        Action::Send { gather, wait } => {
+        Action::Send { wait } => {
+            let gather = outbox.take_send();
             let word = format!("send {}{}", gather.len(), if wait { " waiting" } else { "" });
             SENT.with_borrow_mut(|sent| sent.push(gather));
             word

@@ -179,7 +179,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 Action::Receive { credit, wait_first } => {
                     Op::Receive { token: id.token(Kind::Receive), file, credit, wait_first }
                 }
-                Action::Send { gather, wait } => Op::Send { token: id.token(Kind::Send), file, gather, wait },
+                Action::Send { wait } => {
+                    let gather = connection.outbox.take_send();
+                    Op::Send { token: id.token(Kind::Send), file, gather, wait }
+                }
                 Action::Pause => {
                     Op::Cancel { token: id.token(Kind::Cancel), target: id.token(Kind::Receive) }
                 }

@@ -227,6 +227,7 @@ impl Uring {
 }
 
 impl Kernel for Uring {
+    #[inline]
     fn push(&mut self, op: Op) -> Result<(), Refused> {
         if !self.make_room(op.entries()) {
             return Err(Refused(op));

@@ -41,6 +41,7 @@ impl Loans {
 }
 
 impl Uring {
+    #[inline]
     pub(super) fn push_op(&mut self, op: Op) {
         match op {
             Op::Accept { token, listener } => self.push_accept(token, listener),
