@@ -2,6 +2,7 @@
 
 mod drain;
 mod hostile;
+mod operators;
 mod support;
 mod tcp;
 mod tidy;
