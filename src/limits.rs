@@ -97,6 +97,9 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LINGER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Default for the time that answers have to finish after a stop was asked for.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// After a stop was asked for, how long a connection that is silent is still served: what its peer has sent may be on
+/// its way through the kernel. Half of the drain time-out when that is shorter.
+pub const DRAIN_GRACE: Duration = Duration::from_millis(50);
 /// Shortest time-out that a configuration may ask for; shorter ones are mistakes.
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 /// Longest time-out that a configuration may ask for: a week.

@@ -18,6 +18,8 @@ pub struct Listener {
     /// Pauses while descriptors are short.
     pub backoff: Backoff,
     state: State,
+    /// Turns since all accepts are in flight and none was answered.
+    quiet_turns: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ impl Listener {
     pub fn new(descriptor: Descriptor, index: u16) -> Self {
         let first = u32::from(index) * limits::ACCEPTS_IN_FLIGHT;
         let idle = (first..first + limits::ACCEPTS_IN_FLIGHT).collect();
-        Self { descriptor, index, idle, backoff: Backoff::default(), state: State::Open }
+        Self { descriptor, index, idle, backoff: Backoff::default(), state: State::Open, quiet_turns: 0 }
     }
 
     /// Whose accept this slot is.
@@ -52,12 +54,19 @@ impl Listener {
     /// An accept answered.
     pub fn handle_accept(&mut self, slot: u32) {
         debug_assert!(!self.idle.contains(&slot), "an accept answers once");
+        self.quiet_turns = 0;
         self.idle.push(slot);
     }
 
-    /// Whether its accepts are all in flight, so that an empty backlog is known to be empty.
-    pub fn is_waiting(&self) -> bool {
-        self.idle.is_empty()
+    /// Counts a turn. Returns for how many turns in a row all accepts have been in flight and none was answered.
+    pub fn count_quiet_turn(&mut self) -> u32 {
+        self.quiet_turns = if self.idle.is_empty() { self.quiet_turns + 1 } else { 0 };
+        self.quiet_turns
+    }
+
+    /// Whether it is neither closed nor closing.
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
     }
 
     /// The token to close it with, once.
@@ -151,8 +160,9 @@ mod tests {
         slots.sort_unstable();
         assert_eq!(slots, (96..128).collect::<Vec<_>>());
         assert!(slots.iter().all(|slot| Listener::index_of(*slot) == 3));
-        assert!(listener.is_waiting());
+        assert_eq!((listener.count_quiet_turn(), listener.count_quiet_turn()), (1, 2));
         listener.handle_accept(100);
+        assert_eq!(listener.count_quiet_turn(), 0);
         assert_eq!(listener.next_accept(Time::ZERO).map(Token::slot), Some(100));
     }
 

@@ -135,6 +135,8 @@ pub struct Connection {
     timer: Time,
     /// Why it was ended early, if it was.
     cut: Option<Cut>,
+    /// Whether it is on the list of connections that a stop looks at again.
+    pub(crate) drains: bool,
     /// Whether the shard has it on its list of connections to settle.
     pub(crate) dirty: bool,
     /// Private bytes that the shard has counted for it.
@@ -165,6 +167,7 @@ impl Connection {
             deadline_since: now,
             timer: NEVER,
             cut: None,
+            drains: false,
             dirty: false,
             charged_bytes: 0,
         }

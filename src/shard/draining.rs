@@ -1,11 +1,13 @@
 //! Stopping in order: let in whom the kernel has already greeted, answer what was received, end every connection with
 //! FIN, and cut what is left at the deadline.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Shard;
 use super::streams::owned;
-use crate::connection::{ConnectionId, Cut, State};
+use crate::connection::{ConnectionId, Cut, Listener, State};
+use crate::limits;
 use crate::ring::Kernel;
 use crate::service::Service;
 use crate::sys::clock::Time;
@@ -16,24 +18,43 @@ const LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// A stop in progress.
 #[derive(Debug)]
 pub(super) struct Drain {
+    /// Until then everything is served as before: what peers have sent may be on its way through the kernel.
+    grace: Time,
+    /// How long a connection that comes now is served though it is silent.
+    silence: Duration,
     deadline: Time,
-    /// Turns since it began.
-    turns: u32,
+    /// Whether all connections have been looked at once.
+    begun: bool,
     /// Whether the deadline has come.
     late: bool,
-    /// Connections to look at in the next turn: caught up, unless bytes arrive until then.
-    again: Vec<ConnectionId>,
+    /// When to look at connections again that want nothing; no other event may come. About in order.
+    again: VecDeque<(Time, ConnectionId)>,
 }
 
 impl Drain {
-    /// Whether a turn must follow at once: what the kernel has already received is still to come.
-    pub(super) fn is_busy(&self) -> bool {
-        self.turns < 2 || !self.again.is_empty()
+    fn new(timeout: Duration, now: Time) -> Self {
+        let silence = limits::DRAIN_GRACE.min(timeout / 2);
+        let deadline = now.saturating_add(timeout);
+        Self {
+            silence,
+            grace: now.saturating_add(silence),
+            deadline,
+            begun: false,
+            late: false,
+            again: VecDeque::new(),
+        }
     }
 
     pub(super) fn next_deadline(&self, now: Time) -> Time {
+        let again = self.again.front().map(|(due, _)| *due);
         let last = self.deadline.saturating_add(LAST_PATIENCE);
-        if now < self.deadline { self.deadline } else { last }
+        let next = [self.grace, self.deadline].into_iter().filter(|due| now < *due);
+        next.chain(again).min().unwrap_or(last)
+    }
+
+    /// When a connection that came at `since` and is caught up may be ended.
+    fn ripe(&self, since: Time) -> Time {
+        self.grace.max(since.saturating_add(self.silence))
     }
 
     /// Whether even the cut connections are not over.
@@ -45,44 +66,55 @@ impl Drain {
 impl<K: Kernel, S: Service> Shard<K, S> {
     /// Begins to stop. A second stop changes only the deadline.
     pub(super) fn start_drain(&mut self, timeout: Duration) {
-        let deadline = self.now.saturating_add(timeout);
+        let new = Drain::new(timeout, self.now);
         match &mut self.drain {
-            Some(drain) => drain.deadline = drain.deadline.min(deadline),
-            None => self.drain = Some(Drain { deadline, turns: 0, late: false, again: Vec::new() }),
+            Some(drain) => drain.deadline = drain.deadline.min(new.deadline),
+            None => self.drain = Some(new),
         }
     }
 
     /// One step of stopping in each turn, before everything is settled.
     pub(super) fn advance_drain(&mut self) {
         let Some(drain) = &mut self.drain else { return };
-        drain.turns = drain.turns.saturating_add(1);
-        let turns = drain.turns;
         let overdue = drain.deadline <= self.now && !drain.late;
+        let all = overdue || !std::mem::replace(&mut drain.begun, true);
         drain.late |= overdue;
-        let late = drain.late;
-        for id in std::mem::take(&mut drain.again) {
-            self.touch(id);
-        }
-        self.close_listeners(late);
-        self.close_sockets(turns);
-        if turns == 1 || overdue {
+        let (graceful, late) = (self.now < drain.grace, drain.late);
+        if all {
             let ids: Vec<_> = self.connections.ids().collect();
-            for id in ids {
-                if overdue {
-                    self.cut(id, Cut::Drain);
-                }
-                self.touch(id);
-            }
+            ids.into_iter().for_each(|id| self.touch(id));
+        }
+        self.touch_again();
+        if !graceful || late {
+            self.close_listeners(late);
+            self.close_sockets();
         }
     }
 
-    /// Closes a listener whose backlog is empty: all its accepts have been submitted and none has been answered.
+    /// Has connections settled whose time to be looked at again has come.
+    fn touch_again(&mut self) {
+        while let Some(drain) = &mut self.drain
+            && let Some((due, id)) = drain.again.front().copied()
+            && due <= self.now
+        {
+            drain.again.pop_front();
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.drains = false;
+            }
+            self.touch(id);
+        }
+    }
+
+    /// Closes listeners whose backlog is empty, or of whom nobody more can be let in.
     fn close_listeners(&mut self, late: bool) {
+        let enough = self.turns_to_be_sure();
+        let full = self.connections.room() <= self.accepting;
         for index in 0..self.listeners.len() {
             let listener = &mut self.listeners[index];
             let file = listener.descriptor;
-            let empty = listener.is_waiting() || listener.backoff.is_paused(self.now);
-            if (empty || late)
+            let empty = enough < listener.count_quiet_turn();
+            let stuck = full || listener.backoff.is_paused(self.now);
+            if (empty || stuck || late)
                 && let Some(token) = listener.close()
             {
                 self.close(token, file);
@@ -90,13 +122,24 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    fn close_sockets(&mut self, turns: u32) {
+    /// Turns without an answer that prove a backlog empty. One is not enough: a call to the kernel handles at most some
+    /// twenty events of those that wait in order (`IO_LOCAL_TW_DEFAULT_MAX`), of which each connection has one or two.
+    fn turns_to_be_sure(&self) -> u32 {
+        2 + u32::try_from(self.connections.len() / 10).unwrap_or(u32::MAX)
+    }
+
+    /// Whether turns must follow one another, until the backlogs are known to be empty.
+    pub(super) fn drains_busily(&self) -> bool {
+        let past_grace = |drain: &Drain| drain.grace <= self.now;
+        self.drain.as_ref().is_some_and(past_grace) && self.listeners.iter().any(Listener::is_open)
+    }
+
+    fn close_sockets(&mut self) {
         for index in 0..self.sockets.len() {
             let socket = &mut self.sockets[index];
             let file = socket.descriptor;
             // What this turn received is answered at its end.
-            if 1 < turns
-                && self.replies.queued.is_empty()
+            if self.replies.queued.is_empty()
                 && let Some(token) = socket.close()
             {
                 self.close(token, file);
@@ -104,28 +147,30 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Ends a connection in order, if a stop is in progress and all it asked for is answered; or at once, if it came
-    /// after the deadline.
+    /// Ends a connection in order, if a stop is in progress and all it asked for is answered; or at once, if the
+    /// deadline has come.
     pub(super) fn drain_connection(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
         if drain.late {
             return self.cut(id, Cut::Drain);
         }
-        let ripe = 1 < drain.turns;
         let connection = owned(&mut self.connections, id);
+        let ripe = drain.ripe(connection.since) <= self.now;
         if ripe && connection.state() == State::Open && connection.is_caught_up() {
             self.serve(id, |service, _, context| service.drain(context));
         }
     }
 
-    /// Has a connection that wants nothing more looked at again, if a stop is in progress: no other event may come.
+    /// Has a connection that wants nothing more looked at again.
     pub(super) fn drain_again(&mut self, id: ConnectionId) {
         if let Some(drain) = &mut self.drain
             && let Some(connection) = self.connections.get_mut(id)
             && connection.state() == State::Open
             && connection.is_caught_up()
+            && !connection.drains
         {
-            drain.again.push(id);
+            connection.drains = true;
+            drain.again.push_back((drain.ripe(connection.since), id));
         }
     }
 }

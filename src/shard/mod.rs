@@ -244,8 +244,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Whether there is something to do that no completion announces.
     fn is_busy(&self) -> bool {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
-        let drains = self.drain.as_ref().is_some_and(Drain::is_busy);
-        can_feed || drains || !self.deferred.is_empty()
+        can_feed || self.drains_busily() || !self.deferred.is_empty()
     }
 
     fn collect(&mut self) {
