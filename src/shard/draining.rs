@@ -63,7 +63,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         for id in std::mem::take(&mut drain.again) {
             self.touch(id);
         }
-        self.close_listeners(late);
+        self.close_listeners(turns, late);
         self.close_sockets(turns);
         if turns == 1 || overdue {
             let ids: Vec<_> = self.connections.ids().collect();
@@ -76,12 +76,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Closes a listener whose backlog is empty: all its accepts have been submitted and none has been answered.
-    fn close_listeners(&mut self, late: bool) {
+    /// Closes a listener whose backlog is empty: all its accepts have been submitted and none has been answered. The
+    /// first turn cannot tell: it may have woken for the stop alone, before the kernel answered the accepts.
+    fn close_listeners(&mut self, turns: u32, late: bool) {
         for index in 0..self.listeners.len() {
             let listener = &mut self.listeners[index];
             let file = listener.descriptor;
-            let empty = listener.is_waiting() || listener.backoff.is_paused(self.now);
+            let empty = 1 < turns && (listener.is_waiting() || listener.backoff.is_paused(self.now));
             if (empty || late)
                 && let Some(token) = listener.close()
             {
