@@ -35,7 +35,8 @@ const STREAM_GROUP: u16 = 0;
 /// The group of datagram buffers.
 const DATAGRAM_GROUP: u16 = 1;
 /// The most completions that an enter which does not sleep brings: as many as a turn handles.
-const READY_MAX: u32 = limits::COMPLETIONS_PER_TURN as u32;
+const READY_MAX: u32 = 1024;
+const _: () = assert!(READY_MAX as usize == limits::COMPLETIONS_PER_TURN);
 /// How long a closing ring waits for the kernel to let go of its memory before that memory is given up.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(1);
 
