@@ -63,8 +63,6 @@ pub(super) enum Waiting {
     /// Not at all. Of the work that waits to be run for this ring, Linux then runs no more than 20 items
     /// (`IO_LOCAL_TW_DEFAULT_MAX`); the completions of the rest come with later enters.
     No,
-    /// Not at all, but with all that is ready: until there are so many completions, for no time.
-    Ready(u32),
     /// Until there is a completion.
     Forever,
     /// Until there is a completion, or this time has passed.
@@ -79,7 +77,6 @@ pub(super) fn enter(entrance: Entrance, to_submit: u32, waiting: Waiting) -> Res
             seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             nanos: i64::from(timeout.subsec_nanos()),
         }),
-        Waiting::Ready(_) => Some(Timespec { seconds: 0, nanos: 0 }),
         Waiting::No | Waiting::Forever => None,
     };
     let argument = GeteventsArg {
@@ -92,9 +89,8 @@ pub(super) fn enter(entrance: Entrance, to_submit: u32, waiting: Waiting) -> Res
         Entrance::Descriptor(descriptor) => (descriptor, 0),
         Entrance::Registered(index) => (i32::try_from(index).unwrap_or(-1), REGISTERED_RING),
     };
-    let wanted = match waiting {
+    let wanted: u32 = match waiting {
         Waiting::No => 0,
-        Waiting::Ready(completions) => completions,
         Waiting::Forever | Waiting::AtMost(_) => 1,
     };
     // SAFETY: the argument and the time it points to live on this stack frame until the call returns, and have the

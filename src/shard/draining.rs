@@ -15,10 +15,6 @@ use crate::sys::clock::Time;
 /// After the deadline, how long cut connections may take to be over before the shard leaves them to the kernel.
 const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Turns without an answer to an accept that prove a backlog empty: the first may have woken for something else, the
-/// second did not sleep, and so saw all that was ready.
-const QUIET_TURNS: u32 = 2;
-
 /// A stop in progress.
 #[derive(Debug)]
 pub(super) struct Drain {
@@ -111,11 +107,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     /// Closes listeners whose backlog is empty, or of whom nobody more can be let in.
     fn close_listeners(&mut self, late: bool) {
+        let enough = self.turns_to_be_sure();
         let full = self.connections.room() <= self.accepting;
         for index in 0..self.listeners.len() {
             let listener = &mut self.listeners[index];
             let file = listener.descriptor;
-            let empty = QUIET_TURNS <= listener.count_quiet_turn();
+            let empty = enough <= listener.count_quiet_turn();
             let stuck = full || listener.backoff.is_paused(self.now);
             if (empty || stuck || late)
                 && let Some(token) = listener.close()
@@ -123,6 +120,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 self.close(token, file);
             }
         }
+    }
+
+    /// Turns without an answer to an accept that prove a backlog empty. The first may have woken for something else; and
+    /// an enter handles no more than twenty of the events that wait in order (`IO_LOCAL_TW_DEFAULT_MAX`), of which each
+    /// connection may have two.
+    fn turns_to_be_sure(&self) -> u32 {
+        2 + u32::try_from(self.connections.len() / 10).unwrap_or(u32::MAX)
     }
 
     /// Whether turns must follow one another, until the backlogs are known to be empty.
