@@ -66,7 +66,11 @@ fn a_wrong_file_is_told_by_its_place() {
         check_refused(tidemill(&["check", "--config", text(&file)]), 2, &words);
     };
     check("[server]\nbogus = 1\n", "2:1", "server.bogus is not known");
-    check("[server]\n\n  conections = 1\n", "3:3", "server.conections is not known (did you mean connections?)");
+    check(
+        "[server]\n\n  conections = 1\n",
+        "3:3",
+        "server.conections is not known (did you mean connections?)",
+    );
     check("[bogus]\n", "1:2", "bogus is not known");
     check("[server\n", "1:8", "this is not TOML");
     check("[server]\nshards = \"two\"\n", "2:10", "server.shards");
@@ -175,7 +179,8 @@ fn too_little_lockable_memory_is_said_or_borne() {
     if !can_run("prlimit", &["--version"]) {
         return skip("prlimit is missing");
     }
-    let limited = |memlock| as_nobody(&["prlimit", memlock], &["--listen", "tcp://127.0.0.1:0", "--shards", "2"]);
+    let limited =
+        |memlock| as_nobody(&["prlimit", memlock], &["--listen", "tcp://127.0.0.1:0", "--shards", "2"]);
     let Some(command) = limited("--memlock=65536:65536") else { return };
     check_refused(command, 3, "io_uring got no memory for its rings (it may lock 64KiB)");
     let Some(command) = limited("--memlock=1048576:1048576") else { return };
@@ -218,7 +223,8 @@ fn without_ipv6_the_defaults_start_and_a_wish_is_refused() {
     assert_eq!((server.addresses("tcp://").len(), server.addresses("udp://").len()), (1, 1));
     let farewell = server.stop();
     assert_eq!(farewell.code, Some(0));
-    let warnings = farewell.stderr.iter().filter(|line| line.contains("WARN") && line.contains("is left out"));
+    let warnings =
+        farewell.stderr.iter().filter(|line| line.contains("WARN") && line.contains("is left out"));
     assert_eq!(warnings.count(), 2, "{farewell:#?}");
     let wish = alone(&format!("{BINARY} --listen 'tcp://[::1]:0'"));
     check_refused(wish, 3, "tcp://[::1]:0 needs IPv6, which this host does not have");
