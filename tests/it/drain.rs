@@ -3,7 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::Barrier;
 
 use rustix::process::Signal;
 
@@ -13,13 +13,15 @@ use crate::support::{Folder, Random, eventually, quiet_port, streams};
 /// So long that no slow machine reaches it.
 const LONG: &[&str] = &["--drain-timeout", "5m", "--linger-timeout", "5m", "--stall-timeout", "5m"];
 
-/// Writes a message and reads its echo, again and again, until the server ends; says once when it has begun. What
-/// came is a prefix of what was sent, and then an end, not a reset. Whole messages are answered whole.
+/// Writes a message and reads its echo, again and again, until the server ends; waits for the others after
+/// the first. What came is a prefix of what was sent, and then an end, not a reset. Whole messages are answered whole.
 #[track_caller]
-fn ask_until_the_end(address: SocketAddr, begun: &Sender<()>) {
+fn ask_until_the_end(address: SocketAddr, begun: &Barrier) {
     let mut client = streams::tcp(address);
     let message = Random::new().bytes(5_000);
     let mut received = vec![0; message.len()];
+    streams::ping(&mut client, &message);
+    begun.wait();
     loop {
         if client.write_all(&message).is_err() {
             // The end was crossed by this message; it is still there to be read.
@@ -29,7 +31,6 @@ fn ask_until_the_end(address: SocketAddr, begun: &Sender<()>) {
             0 => break,
             count => assert!(received[..count] == message[..count], "another message came back"),
         }
-        let _ = begun.send(());
     }
     assert_eq!(client.read(&mut received).expect("an end, and no reset"), 0);
 }
@@ -52,15 +53,12 @@ fn read_some(client: &mut TcpStream, buffer: &mut [u8]) -> usize {
 fn a_stop_under_load_ends_every_connection_in_order() {
     let server = Server::tcp(LONG);
     let address = server.tcp_address();
-    let (begun, begins) = channel();
+    let begun = Barrier::new(21);
     std::thread::scope(|scope| {
         for _ in 0..20 {
-            let begun = begun.clone();
-            scope.spawn(move || ask_until_the_end(address, &begun));
+            scope.spawn(|| ask_until_the_end(address, &begun));
         }
-        for _ in 0..200 {
-            begins.recv().expect("they ask");
-        }
+        begun.wait();
         server.signal(Signal::TERM);
     });
     let farewell = server.wait();
@@ -120,7 +118,7 @@ fn who_waits_in_the_backlog_is_served_and_not_reset() {
     let unix = crate::support::server::unix(&path);
     let flags = [LONG, &["--shards", "2"]].concat();
     let server = Server::listen(&["tcp://127.0.0.1:0", &unix], &flags);
-    server.signal(Signal::STOP);
+    server.hold();
     let mut clients: Vec<TcpStream> = (0..CLIENTS).map(|_| streams::tcp(server.tcp_address())).collect();
     let mut neighbours: Vec<_> = (0..100).map(|_| streams::unix(&path)).collect();
     for client in &mut clients {

@@ -79,10 +79,12 @@ fn who_never_reads_is_cut() {
     let bytes = vec![0x55; 64 * 1024];
     let mut clients: Vec<TcpStream> =
         (0..20).map(|_| streams::tcp_with_buffers(server.tcp_address(), 32 * 1024)).collect();
-    for client in &mut clients {
-        // Until the server cuts it.
-        while client.write_all(&bytes).is_ok() {}
-    }
+    std::thread::scope(|scope| {
+        for client in &mut clients {
+            // Until the server cuts it.
+            scope.spawn(|| while client.write_all(&bytes).is_ok() {});
+        }
+    });
     server.await_count("cut_stalled", 20);
     ping_pong(server.tcp_address(), 10);
     server.check_all_clean(&before, descriptors);
@@ -201,6 +203,7 @@ fn one_connection_too_many_is_refused_until_another_leaves() {
     server.await_count("closed", 1);
     ping_pong(server.tcp_address(), 10);
     assert_eq!((server.counters().total("accepted"), server.counters().total("refused_full")), (11, 1));
+    drop(clients);
     server.stop_clean();
 }
 

@@ -94,6 +94,10 @@ struct Memory {
     streams: Provided,
     datagrams: Option<Provided>,
     loans: Loans,
+    /// Descriptors that must be received from one by one, by their place: accepted Unix sockets. A multishot receive
+    /// there can miss the peer's end for ever, when it comes right behind the last bytes (Linux to this day, found on
+    /// 6.18; axboe/liburing#1549). TCP tells the kernel that more is to come, and a single receive looks again.
+    one_by_one: Box<[bool]>,
 }
 
 impl Uring {
@@ -120,9 +124,11 @@ impl Uring {
             true => raw::register_ring(descriptor).unwrap_or(Entrance::Descriptor(descriptor)),
             false => Entrance::Descriptor(descriptor),
         };
+        let one_by_one = vec![false; setup.files as usize].into_boxed_slice();
+        let memory = Memory { streams, datagrams, loans: Loans::new(), one_by_one };
         Ok(Self {
             ring: ManuallyDrop::new(ring),
-            memory: ManuallyDrop::new(Memory { streams, datagrams, loans: Loans::new() }),
+            memory: ManuallyDrop::new(memory),
             entrance,
             capabilities,
             counts: RingCounts::default(),

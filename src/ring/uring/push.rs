@@ -87,6 +87,16 @@ impl Uring {
     }
 
     fn push_receive(&mut self, token: Token, file: Descriptor, credit: u32, wait_first: bool) {
+        let one_by_one = self.memory.one_by_one[file.place() as usize];
+        let mut entry = if one_by_one { receive_once(file) } else { self.receive_many(file, credit) };
+        if wait_first {
+            raw::set_poll_first(&mut entry);
+        }
+        self.push_entry(&entry.user_data(token.bits()));
+    }
+
+    /// A receive that goes on until its credit is used up.
+    fn receive_many(&self, file: Descriptor, credit: u32) -> Entry {
         let mut receive = opcode::RecvMulti::new(file.fixed(), STREAM_GROUP);
         if self.capabilities.receive_credit {
             // A credit below one buffer is kept only with this: the total is looked at after each receive.
@@ -96,10 +106,7 @@ impl Uring {
         if self.capabilities.receive_credit {
             raw::set_receive_credit(&mut entry, credit);
         }
-        if wait_first {
-            raw::set_poll_first(&mut entry);
-        }
-        self.push_entry(&entry.user_data(token.bits()));
+        entry
     }
 
     fn push_send(&mut self, token: Token, file: Descriptor, gather: Gather, wait: bool) {
@@ -162,6 +169,12 @@ impl Uring {
         let entry = opcode::MsgRingData::new(ring, 0, arrival.bits(), None).build();
         self.push_entry(&entry.user_data(token.bits()));
     }
+}
+
+/// A receive that ends with the first bytes.
+fn receive_once(file: Descriptor) -> Entry {
+    let receive = opcode::Recv::new(file.fixed(), std::ptr::null_mut(), 0).buf_group(STREAM_GROUP);
+    receive.build().flags(Flags::BUFFER_SELECT)
 }
 
 fn send_one(file: Descriptor, part: &Part, flags: i32) -> Entry {

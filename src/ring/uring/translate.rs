@@ -51,6 +51,7 @@ impl Memory {
         let name = std::ptr::from_ref(&name.name).cast::<[u8; NAME_BYTES]>();
         // SAFETY: `sockaddr_storage` has 128 bytes, all of them initialised by us and then by the kernel.
         let address = parse_name(unsafe { &*name });
+        self.one_by_one[descriptor.place() as usize] = address.is_none();
         Ok(Accepted { descriptor, address })
     }
 

@@ -103,6 +103,22 @@ impl Server {
         kill_process(self.pid, signal).expect("the server runs, and is ours");
     }
 
+    /// Stops the process in the sense of SIGSTOP, and waits until each of its threads stands still.
+    #[track_caller]
+    pub(crate) fn hold(&self) {
+        self.signal(Signal::STOP);
+        let folder = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        let stands = |thread: fs::DirEntry| {
+            // proc(5): the state follows the name, which is in parentheses.
+            let stat = fs::read_to_string(thread.path().join("stat")).expect("it stays");
+            stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('T'))
+        };
+        eventually("every thread stands still", || {
+            let mut threads = fs::read_dir(&folder).expect("it runs, and is ours");
+            threads.all(|thread| stands(thread.expect("it can be listed")))
+        });
+    }
+
     /// Its counters now.
     #[track_caller]
     pub(crate) fn counters(&self) -> Counters {
