@@ -86,6 +86,9 @@ pub const OUTBOX_BYTES_PER_SHARD_MAX: u64 = 1 << 40;
 pub const SEND_PARTS_MAX: usize = 64;
 /// Bytes of an unfinished frame that an inbox may carry over. A peer that needs more is cut.
 pub const INBOX_BYTES_MAX: usize = 64 * 1024;
+/// Received bytes below which a part is copied once its peer does not keep up: the part's own book-keeping would take
+/// more than the bytes do, and a peer that sends byte by byte would have us keep a part for each.
+pub const LEND_BYTES_MIN: usize = 512;
 /// Copied bytes up to which small answers share one part of the outbox.
 pub const COPY_PART_BYTES: usize = 4096;
 
@@ -120,6 +123,9 @@ pub const MAILBOX_MESSAGES: usize = 1024;
 
 /// Lines per second that events caused by peers may write, per shard and kind; the rest is counted.
 pub const LOG_LINES_PER_SECOND: u32 = 5;
+
+/// Log lines that wait for a slow reader of standard error. More are dropped.
+pub const LOG_LINES_WAITING: usize = 1024;
 
 const _: () = assert!(OUTBOX_LOW_WATER_BYTES < OUTBOX_HIGH_WATER_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES < OUTBOX_HIGH_WATER_BYTES);

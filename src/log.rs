@@ -1,23 +1,51 @@
 //! Where events go: standard error, as lines for a person or as JSON.
 //!
 //! Standard output stays free for data. A log that cannot be written is given up in silence: a server does not end
-//! because somebody closed its terminal.
+//! because somebody closed its terminal. And nobody waits for it: lines go through a bounded queue to a thread of their
+//! own, and are dropped when that queue is full, because a reader who stops reading must not stop a shard.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt;
 
 use crate::config::{LogFormat, LogLevel};
+use crate::limits;
 
-/// Sends the events of this process to standard error from now on. A second call changes nothing.
-pub fn init(format: LogFormat, level: LogLevel) {
-    let lines = fmt().with_max_level(filter(level)).with_writer(io::stderr).log_internal_errors(false);
+/// The way to standard error. Dropping it writes what still waits, for a second at most.
+#[derive(Debug)]
+pub struct Log {
+    writer: NonBlocking,
+    format: LogFormat,
+    _flush: WorkerGuard,
+}
+
+impl Log {
+    /// Says something that is no event, as the banner is: as it stands to people, as an event to machines.
+    pub fn say(&self, text: &str) {
+        match self.format {
+            LogFormat::Human => {
+                // The queue takes it or drops it.
+                let _ = self.writer.clone().write_all(text.as_bytes());
+            }
+            LogFormat::Json => tracing::info!("{}", text.trim_end()),
+        }
+    }
+}
+
+/// Sends the events of this process to standard error from now on. It starts a thread: block signals first.
+pub fn init(format: LogFormat, level: LogLevel) -> Log {
+    let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(limits::LOG_LINES_WAITING);
+    let (writer, flush) = queue.thread_name("log").finish(io::stderr());
+    let lines = fmt().with_max_level(filter(level)).with_writer(writer.clone()).log_internal_errors(false);
     // Either fails only where a subscriber is set already, and then that one was meant: the host's of a library.
     let _ = match format {
         LogFormat::Human => lines.with_target(false).with_ansi(io::stderr().is_terminal()).try_init(),
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
     };
+    Log { writer, format, _flush: flush }
 }
 
 fn filter(level: LogLevel) -> LevelFilter {

@@ -9,7 +9,7 @@ use clap::Parser;
 use tidemill::cli::{Action, Cli};
 use tidemill::config::Config;
 use tidemill::error::{StartError, exit};
-use tidemill::{log, server};
+use tidemill::server;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -33,10 +33,7 @@ fn run(cli: Cli) -> Result<u8, StartError> {
     match action {
         Action::Print => print(&config.to_toml()),
         Action::Check => print("The configuration is valid.\n"),
-        Action::Serve => {
-            log::init(config.log_format, config.log_level);
-            server::run(&config)
-        }
+        Action::Serve => server::run(&config),
     }
 }
 

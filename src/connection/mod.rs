@@ -137,6 +137,8 @@ pub struct Connection {
     cut: Option<Cut>,
     /// Whether it is on the list of connections that a stop looks at again.
     pub(crate) drains: bool,
+    /// Whether its service was told of the stop.
+    pub(crate) told_to_drain: bool,
     /// Whether the shard has it on its list of connections to settle.
     pub(crate) dirty: bool,
     /// Private bytes that the shard has counted for it.
@@ -168,6 +170,7 @@ impl Connection {
             timer: NEVER,
             cut: None,
             drains: false,
+            told_to_drain: false,
             dirty: false,
             charged_bytes: 0,
         }
@@ -198,9 +201,10 @@ impl Connection {
         self.peer_ended
     }
 
-    /// Whether everything that the peer sent has been read as far as we know, and answered.
+    /// Whether it is open, and everything that the peer sent has been read as far as we know, and answered.
     pub fn is_caught_up(&self) -> bool {
-        self.outbox.is_empty() && self.inbox.is_empty() && self.receiving == Receiving::Armed
+        let said = self.outbox.is_empty() && self.inbox.is_empty();
+        said && self.state == State::Open && self.receiving == Receiving::Armed
     }
 
     /// Whether it waits for a receive buffer.
@@ -397,6 +401,8 @@ impl Connection {
             }
             Receiving::No if !self.peer_ended && (discards || pending <= bounds.low_water_bytes) => {
                 self.receiving = Receiving::Armed;
+                // What is thrown away takes no memory.
+                let pending = if discards { 0 } else { pending };
                 self.credit = bounds.high_water_bytes.saturating_sub(pending).max(1);
                 let credit = u32::try_from(self.credit).unwrap_or(u32::MAX);
                 let wait_first = std::mem::take(&mut self.wait_first);

@@ -57,13 +57,19 @@ impl Outbox {
         {
             tail.extend_from_slice(bytes);
         } else {
-            self.queued.push(Part::Copied(bytes.to_vec(), 0));
+            // Where more is sure to follow, room for it is made at once.
+            let room = if self.stalled { limits::COPY_PART_BYTES.max(bytes.len()) } else { bytes.len() };
+            let mut part = Vec::with_capacity(room);
+            part.extend_from_slice(bytes);
+            self.queued.push(Part::Copied(part, 0));
         }
     }
 
-    /// Sends received bytes on, from the buffer they came in.
+    /// Sends received bytes on, from the buffer they came in; or, if they are few and the peer does not keep up, a copy.
     pub fn send_received(&mut self, bytes: RecvBuf) {
-        if !bytes.is_empty() {
+        if self.stalled && bytes.len() < limits::LEND_BYTES_MIN {
+            self.write(&bytes);
+        } else if !bytes.is_empty() {
             self.pending_bytes += bytes.len();
             self.queued.push(Part::Received(bytes));
         }
@@ -126,11 +132,27 @@ impl Outbox {
         let all = gather.is_empty();
         if all {
             self.spare = std::mem::take(gather.parts_mut());
+            self.forget_room();
         } else {
             self.rest = gather;
         }
         self.stalled = !all;
         all
+    }
+
+    /// Gives back memory that only a burst needed: an idle peer keeps room for one send.
+    fn forget_room(&mut self) {
+        for parts in [&mut self.spare, &mut self.queued] {
+            if parts.is_empty() && limits::SEND_PARTS_MAX < parts.capacity() {
+                *parts = Vec::new();
+            }
+        }
+    }
+
+    /// Parts that wait, and room for parts that is kept.
+    #[cfg(test)]
+    pub(crate) fn parts_kept(&self) -> usize {
+        self.queued.capacity() + self.spare.capacity()
     }
 
     /// Copies what waits in receive buffers, so that they are free. What is in flight stays as it is.
@@ -234,6 +256,42 @@ mod tests {
         assert_eq!(text(&rest), "bcd");
         assert!(outbox.sent(rest, 3));
         assert_eq!(text(&outbox.take_send()), "efgh");
+    }
+
+    /// A peer that sends byte by byte and never reads costs no part per byte, and leaves no room for parts behind.
+    #[test]
+    fn tiny_parts_for_a_stalled_peer_are_joined() {
+        let mut outbox = Outbox::default();
+        outbox.send_received(test_buffer(b"abcd"));
+        let send = outbox.take_send();
+        assert!(!outbox.sent(send, 1));
+        for _ in 0..100_000 {
+            outbox.send_received(test_buffer(b"x"));
+        }
+        assert!(outbox.parts_kept() <= 64, "{} parts", outbox.parts_kept());
+        assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (100_003, 100_000));
+        while outbox.has_queued() {
+            let send = outbox.take_send();
+            let count = send.len();
+            outbox.sent(send, count);
+        }
+        assert!(outbox.is_empty());
+        assert!(outbox.parts_kept() <= 64, "{} parts", outbox.parts_kept());
+    }
+
+    #[test]
+    fn a_burst_leaves_no_room_behind() {
+        let mut outbox = Outbox::default();
+        let shared: Arc<[u8]> = Arc::from(&b"x"[..]);
+        for _ in 0..10_000 {
+            outbox.send_shared(Arc::clone(&shared), 0..1);
+        }
+        while outbox.has_queued() {
+            let send = outbox.take_send();
+            let count = send.len();
+            outbox.sent(send, count);
+        }
+        assert!(outbox.parts_kept() <= 2 * limits::SEND_PARTS_MAX, "{} parts", outbox.parts_kept());
     }
 
     #[test]

@@ -250,7 +250,8 @@ impl From<Errno> for SendError {
     fn from(errno: Errno) -> Self {
         match errno.0 {
             libc::EAGAIN => Self::WouldBlock,
-            libc::EPIPE | libc::ECONNRESET | libc::ETIMEDOUT | libc::EHOSTUNREACH => Self::PeerGone,
+            libc::EPIPE | libc::ECONNRESET | libc::ECONNABORTED | libc::ETIMEDOUT => Self::PeerGone,
+            libc::EHOSTUNREACH => Self::PeerGone,
             libc::ENOTCONN | libc::ENETUNREACH | libc::ENETDOWN => Self::PeerGone,
             libc::ECONNREFUSED => Self::NobodyThere,
             libc::EMSGSIZE => Self::TooLarge,

@@ -18,6 +18,8 @@ const INCREMENTAL: u16 = 2;
 pub(super) struct Provided {
     /// The buffers. Dropped after the ring is closed, as all of [`super::Uring`]'s memory.
     pub(super) pool: Pool,
+    /// Whether a receive takes only the part of a buffer that it fills.
+    pub(super) incremental: bool,
     queue: Region,
     tail: u16,
 }
@@ -37,7 +39,7 @@ impl Provided {
         // SAFETY: the queue is page-aligned, zeroed, has room for `count` entries, and lives until `Uring` has
         // closed the ring (the order of its fields); nobody else has this group.
         unsafe { submitter.register_buf_ring_with_flags(address, count, group, flags) }?;
-        Ok(Self { pool, queue, tail: 0 })
+        Ok(Self { pool, incremental, queue, tail: 0 })
     }
 
     /// Provides all buffers that have come home, with one store of the tail.

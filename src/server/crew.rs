@@ -1,5 +1,6 @@
 //! The shards' threads, seen from outside.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -10,7 +11,9 @@ use super::plan::{Plan, ShardPlan, ring_failed};
 use crate::error::StartError;
 use crate::limits;
 use crate::metrics::Snapshot;
-use crate::ring::{Capabilities, Generation, Kernel, Kind, Op, RingError, Setup, Token, Uring, Wait};
+use crate::ring::{
+    Bell, Capabilities, Generation, Kernel, Kind, Op, Outcome, RingError, Setup, Token, Uring, Wait,
+};
 use crate::service::Service;
 use crate::shard::mailbox::{Address, Contact, Delivered, Mailbox, Message, Undelivered, mailbox};
 use crate::shard::{Admission, Options, Shard, Sockets};
@@ -19,6 +22,8 @@ use crate::sys::cpu;
 use crate::sys::signal::Waker;
 use crate::sys::socket::SocketFile;
 
+/// How long the kernel may take to ring a bell; it does so at once.
+const BELL_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long a shard may take to send its counters.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -56,7 +61,7 @@ struct Kit {
 }
 
 /// What a thread says when it has started, or has not.
-type Started = (usize, Result<crate::ring::Bell, StartError>);
+type Started = (usize, Result<Bell, StartError>);
 
 impl Crew {
     /// Starts all shards, and waits until they serve.
@@ -146,24 +151,37 @@ impl Crew {
         failure.map_or(Ok(snapshots), Err)
     }
 
+    /// Rings a bell, and returns whether it was heard.
+    fn ring_at(&mut self, bell: Bell) -> bool {
+        let token = Token::new(Kind::DoorbellSent, 0, Generation::default());
+        let mut answers = VecDeque::new();
+        let pushed = self.ring.push(Op::Ring { token, bell }).is_ok();
+        let deadline = clock::now().saturating_add(BELL_TIMEOUT);
+        let entered = pushed && self.ring.submit_and_wait(Wait::Until(Some(deadline))).is_ok();
+        self.ring.collect(&mut answers, BELL_TRIES);
+        entered && answers.iter().any(|answer| matches!(answer.outcome, Outcome::DoorbellSent(Ok(()))))
+    }
+
     /// Puts a message into a shard's mailbox, and rings if it sleeps.
     fn tell(&mut self, index: usize, message: Message) {
         let Contact { address, bell } = &self.shards[index].contact;
         match address.post(message) {
             Ok(Delivered::Awake) => {}
             Ok(Delivered::Asleep) => {
-                let token = Token::new(Kind::DoorbellSent, 0, Generation::default());
-                let pushed = self.ring.push(Op::Ring { token, bell: *bell });
-                debug_assert!(pushed.is_ok(), "the ring has room for one bell after another");
-                // That it could not be rung means that the shard has just ended.
-                let _ = self.ring.submit_and_wait(Wait::No);
-                while 0 < self.ring.collect(&mut std::collections::VecDeque::new(), 8) {}
+                let bell = *bell;
+                let rung = (0..BELL_TRIES).any(|_| self.ring_at(bell));
+                if !rung && !self.shards[index].thread.is_finished() {
+                    tracing::error!("shard {index} cannot be woken");
+                }
             }
             Err(Undelivered::Gone(_)) => {}
             Err(Undelivered::Full(_)) => tracing::error!("shard {index} does not read its mailbox"),
         }
     }
 }
+
+/// How often a bell is rung until it is heard: the kernel may lack memory for a moment.
+const BELL_TRIES: usize = 3;
 
 /// A ring that only rings bells.
 fn bell_ringer(capabilities: Capabilities) -> Setup {
@@ -220,7 +238,7 @@ fn begin<S: Service>(kit: Kit, make: impl Fn(usize) -> S) -> Result<Shard<Uring,
     Ok(Shard::new(ring, service, kit.options, kit.admission, kit.mailbox, &sockets))
 }
 
-fn await_starts(starts: &Receiver<Started>, count: usize) -> Result<Vec<crate::ring::Bell>, StartError> {
+fn await_starts(starts: &Receiver<Started>, count: usize) -> Result<Vec<Bell>, StartError> {
     let deadline = clock::now().saturating_add(limits::START_TIMEOUT);
     let mut bells = vec![None; count];
     while let Some(missing) = bells.iter().position(Option::is_none) {

@@ -7,12 +7,12 @@ mod banner;
 mod crew;
 mod plan;
 
-use std::io::{self, Write};
 use std::time::Duration;
 
 use self::crew::Crew;
-use crate::config::{Config, LogFormat};
+use crate::config::Config;
 use crate::error::{StartError, exit};
+use crate::log;
 use crate::metrics::Snapshot;
 use crate::ring::Capabilities;
 use crate::service::{Echo, Service};
@@ -25,12 +25,12 @@ use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
 /// When it cannot start, or a shard fails while it runs.
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
+    let log = log::init(config.log_format, config.log_level);
     let mut server = Server::start(config, |_| Echo)?;
-    let output = Output(config.log_format);
-    output.say(&banner::text(&server, config));
+    log.say(&banner::text(&server, config));
     let code = loop {
         match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
-            Woken::Report => output.report(&server.report()),
+            Woken::Report => log.say(&table(&server.report())),
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => match drain(&mut server, &signals, config)? {
@@ -40,15 +40,15 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
         }
     };
     let snapshots = code?;
-    output.report(&snapshots);
+    log.say(&table(&snapshots));
     let cut: u64 = snapshots.iter().map(|snapshot| snapshot.counters.cut_drain).sum();
     Ok(if cut == 0 { exit::CLEAN } else { exit::DRAIN_CUT })
 }
 
 /// Stops in order. A second signal ends the wait, and is returned.
 fn drain(server: &mut Server, signals: &Signals, config: &Config) -> Result<Option<StopSignal>, StartError> {
-    tracing::info!("stopping: answers have {} to finish", humantime::format_duration(config.drain_timeout));
     server.stop(config.drain_timeout);
+    tracing::info!("stopping: answers have {} to finish", humantime::format_duration(config.drain_timeout));
     while !server.crew.is_over() {
         // The shards end by themselves after the deadline; this wait has no other bound.
         if let Woken::Stop(signal) = signals.wait(&server.waker, None).map_err(StartError::Signals)? {
@@ -130,26 +130,11 @@ impl Server {
     }
 }
 
-/// Where people, or machines, read what the server says.
-#[derive(Clone, Copy)]
-struct Output(LogFormat);
-
-impl Output {
-    fn say(self, text: &str) {
-        match self.0 {
-            // A terminal that has gone is no reason to end.
-            LogFormat::Human => {
-                let _ = io::stderr().write_all(text.as_bytes());
-            }
-            LogFormat::Json => tracing::info!("{}", text.trim_end()),
-        }
+/// The shards' counters, and their sums.
+fn table(shards: &[Snapshot]) -> String {
+    let mut total = Snapshot::default();
+    for shard in shards {
+        total.add(shard);
     }
-
-    fn report(self, shards: &[Snapshot]) {
-        let mut total = Snapshot::default();
-        for shard in shards {
-            total.add(shard);
-        }
-        self.say(&total.to_text(shards));
-    }
+    total.to_text(shards)
 }

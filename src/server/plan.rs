@@ -86,6 +86,8 @@ fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
         let options = SocketOptions {
             congestion_control: config.congestion.clone(),
             mode: listener.mode,
+            // Longer than we wait ourselves, so that the reason is ours to tell; then the kernel lets go, too.
+            user_timeout: Some(config.stall_timeout * 2),
             ..SocketOptions::default()
         };
         match socket::bind(&listener.listen, shards, &options) {

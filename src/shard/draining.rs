@@ -48,8 +48,14 @@ impl Drain {
     pub(super) fn next_deadline(&self, now: Time) -> Time {
         let again = self.again.front().map(|(due, _)| *due);
         let last = self.deadline.saturating_add(LAST_PATIENCE);
-        let next = [self.grace, self.deadline].into_iter().filter(|due| now < *due);
+        let greeted = self.grace.saturating_add(self.silence);
+        let next = [self.grace, greeted, self.deadline].into_iter().filter(|due| now < *due);
         next.chain(again).min().unwrap_or(last)
+    }
+
+    /// Whether enough was done to let in who was there before the stop: others may never cease to come.
+    fn has_greeted(&self, now: Time) -> bool {
+        self.grace.saturating_add(self.silence) <= now
     }
 
     /// When a connection that came at `since` and is caught up may be ended.
@@ -79,7 +85,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let overdue = drain.deadline <= self.now && !drain.late;
         let all = overdue || !std::mem::replace(&mut drain.begun, true);
         drain.late |= overdue;
-        let (graceful, late) = (self.now < drain.grace, drain.late);
+        let (graceful, late) = (self.now < drain.grace, drain.late || drain.has_greeted(self.now));
         if all {
             let ids: Vec<_> = self.connections.ids().collect();
             ids.into_iter().for_each(|id| self.touch(id));
@@ -87,7 +93,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.touch_again();
         if !graceful || late {
             self.close_listeners(late);
-            self.close_sockets();
+            self.close_sockets(late);
         }
     }
 
@@ -135,12 +141,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.drain.as_ref().is_some_and(past_grace) && self.listeners.iter().any(Listener::is_open)
     }
 
-    fn close_sockets(&mut self) {
+    /// Closes datagram sockets that a turn has found silent, and at last those that never are.
+    fn close_sockets(&mut self, late: bool) {
         for index in 0..self.sockets.len() {
             let socket = &mut self.sockets[index];
             let file = socket.descriptor;
             // What this turn received is answered at its end.
-            if self.replies.queued.is_empty()
+            if (late || self.replies.queued.is_empty())
                 && let Some(token) = socket.close()
             {
                 self.close(token, file);
@@ -152,12 +159,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// deadline has come.
     pub(super) fn drain_connection(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
-        if drain.late {
-            return self.cut(id, Cut::Drain);
-        }
         let connection = owned(&mut self.connections, id);
+        if drain.late {
+            // Who has been told everything and only does not end loses nothing.
+            let lingers = connection.state() != State::Open && connection.outbox.is_empty();
+            return self.cut(id, if lingers { Cut::Linger } else { Cut::Drain });
+        }
         let ripe = drain.ripe(connection.since) <= self.now;
-        if ripe && connection.state() == State::Open && connection.is_caught_up() {
+        if ripe && connection.is_caught_up() && !connection.told_to_drain {
+            connection.told_to_drain = true;
             self.serve(id, |service, _, context| service.drain(context));
         }
     }
@@ -166,9 +176,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn drain_again(&mut self, id: ConnectionId) {
         if let Some(drain) = &mut self.drain
             && let Some(connection) = self.connections.get_mut(id)
-            && connection.state() == State::Open
             && connection.is_caught_up()
             && !connection.drains
+            && !connection.told_to_drain
         {
             connection.drains = true;
             drain.again.push_back((drain.ripe(connection.since), id));

@@ -237,6 +237,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         let pauses = self.listeners.iter().filter_map(|listener| listener.backoff.until());
         let pauses = pauses.chain(self.sockets.iter().filter_map(|socket| socket.backoff.until()));
+        // A pause that is over is forgotten when somebody asks for it; it is no reason to wake.
+        let pauses = pauses.filter(|until| self.now < *until);
         let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
         Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
     }

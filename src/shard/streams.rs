@@ -77,7 +77,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         match ending {
             // The commonest case of all: everything is said, so there is nothing to settle.
-            None if connection.is_caught_up() && self.drain.is_none() => return,
+            None if connection.is_caught_up() && !connection.keeps_memory() && self.drain.is_none() => return,
             None => {}
             Some(SendError::PeerGone) => self.cut(id, Cut::PeerGone),
             Some(_) => self.cut(id, Cut::Unexpected),
@@ -153,13 +153,18 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn settle_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.dirty = false;
-        if connection.keeps_memory() {
+        let keeps_memory = connection.keeps_memory();
+        if keeps_memory {
             self.keep_private(id);
         }
         if self.drain.is_some() {
             self.drain_connection(id);
         }
         self.act(id);
+        if keeps_memory {
+            // A cut has thrown away what waited.
+            self.charge(id);
+        }
         self.keep_deadline(id);
         if self.drain.is_some() {
             self.drain_again(id);

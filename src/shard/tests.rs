@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use super::mailbox::{Address, Message, mailbox};
 use super::{Admission, Options, Shard, Sockets};
-use crate::connection::Bounds;
+use crate::connection::{Bounds, Inbox, Replies};
 use crate::metrics::{Snapshot, TABLE};
 use crate::ring::sim::{Faults, PeerId, Random, Sim, SimSetup};
-use crate::ring::{Capabilities, Kernel};
-use crate::service::Echo;
+use crate::ring::{Capabilities, Datagram, Kernel};
+use crate::service::{Context, Echo, Service};
 use crate::tier::RingTier;
 
 /// A bug that a test plants to see that it is caught.
@@ -62,8 +62,34 @@ enum Temper {
     Leaves(usize),
 }
 
+/// Echoes, and ends its connections as it likes.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    Echoes,
+    /// Ends each connection in order with the first bytes after so many turns of its own.
+    Finishes(usize),
+    Aborts(usize),
+}
+
+impl Service for Manner {
+    fn receive(&mut self, inbox: &mut Inbox, context: &mut Context<'_>) {
+        Echo.receive(inbox, context);
+        match self {
+            Self::Echoes => {}
+            Self::Finishes(0) => context.finish(),
+            Self::Aborts(0) => context.abort(),
+            Self::Finishes(left) | Self::Aborts(left) => *left -= 1,
+        }
+    }
+
+    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
+        Echo.datagram(datagram, replies);
+    }
+}
+
 struct World {
-    shard: Shard<Sim, Echo>,
+    shard: Shard<Sim, Manner>,
+    manner: Manner,
     address: Address,
     admission: Arc<Admission>,
     random: Random,
@@ -114,10 +140,17 @@ impl World {
         let options = Options { number: 0, slots, bounds, outbox_bytes };
         let admission = Admission::new([3, 100][random.index(2)]);
         let (mailbox, address) = mailbox();
-        let shard = Shard::new(sim, Echo, options, Arc::clone(&admission), mailbox, &sockets);
+        let patience = random.index(20);
+        let manner = match random.index(4) {
+            0 => Manner::Finishes(patience),
+            1 => Manner::Aborts(patience),
+            _ => Manner::Echoes,
+        };
+        let shard = Shard::new(sim, manner, options, Arc::clone(&admission), mailbox, &sockets);
         let to_come = 1 + random.index(6);
         Self {
             shard,
+            manner,
             address,
             admission,
             random,
@@ -208,6 +241,9 @@ impl World {
             peer.read(sim, most);
         }
         peer.end(sim);
+        if sim.peer_state(peer.id).saw_end {
+            sim.end(peer.id);
+        }
         let state = sim.peer_state(peer.id);
         let unread = 0 < state.readable && peer.temper != Temper::Deaf;
         peer.done |= state.refused || state.saw_reset || state.saw_end || state.closed && !unread;
@@ -244,6 +280,7 @@ impl World {
             let most = self.options.bounds.high_water_bytes + overshoot;
             assert!(pending <= most || !self.calm, "{pending} bytes wait, {most} may");
             charged += connection.charged_bytes as u64;
+            assert_eq!(connection.charged_bytes, connection.private_bytes(), "what is gone is not charged");
         }
         assert_eq!(charged, shard.private_bytes, "private memory is counted right");
     }
@@ -256,7 +293,8 @@ impl World {
             let counters = &self.shard.metrics.counters;
             // A peer that reads and ends in order is ended by nobody else, unless others take all the memory or slots.
             let crowded = counters.cut_outbox + counters.refused_full != 0;
-            let undisturbed = self.stop_after.is_none() && !crowded && state.accepted;
+            let echoes = matches!(self.manner, Manner::Echoes);
+            let undisturbed = echoes && self.stop_after.is_none() && !crowded && state.accepted;
             if undisturbed && peer.temper == Temper::Orderly {
                 assert!(state.saw_end, "an orderly peer sees the end: {peer:?} {state:?}");
                 assert_eq!(peer.read, peer.length, "and all of its echo before it: {peer:?}");
@@ -395,6 +433,26 @@ fn check_reach(total: &Snapshot) {
     ];
     for row in TABLE.iter().filter(|row| reached.contains(&row.field)) {
         assert_ne!((row.read)(&total.counters), 0, "no seed reached {}", row.field);
+    }
+}
+
+/// A service that answers and ends its connection in the same breath: the end follows the answer at once, not when
+/// some deadline comes.
+#[test]
+fn an_answer_and_an_end_leave_together() {
+    let seed =
+        (0..).find(|seed| matches!(World::new(*seed).manner, Manner::Finishes(0))).expect("one in eighty");
+    let mut world = World::new(seed);
+    let sim = world.shard.kernel_mut();
+    sim.set_faults(Faults::none());
+    let peer = sim.connect(world.sockets.listeners[0], None);
+    sim.write(peer, b"hello");
+    let begun = sim.now();
+    while !world.shard.kernel_mut().peer_state(peer).saw_end {
+        world.shard.kernel_mut().skip(peer, 5);
+        world.shard.turn().expect("a simulated ring does not fail");
+        let now = world.shard.kernel_mut().now();
+        assert!(now.saturating_since(begun) < world.options.bounds.linger_timeout, "the end was forgotten");
     }
 }
 

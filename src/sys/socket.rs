@@ -18,8 +18,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
 
 use super::address::Listen;
 pub use super::bind_error::BindError;
@@ -31,6 +32,9 @@ use crate::limits;
 pub struct SocketOptions {
     /// TCP: the congestion control of every connection (`TCP_CONGESTION`); `None` is the host's default.
     pub congestion_control: Option<String>,
+    /// TCP: how long the kernel keeps what a peer does not acknowledge or take, after which it drops the connection
+    /// (`TCP_USER_TIMEOUT`): also when the connection is ours no more. `None` leaves it to the kernel, which is patient.
+    pub user_timeout: Option<Duration>,
     /// UDP: bytes that may wait to be received; the kernel caps it at `net.core.rmem_max`.
     pub receive_buffer_bytes: Option<usize>,
     /// UDP: bytes that may wait to be sent; the kernel caps it at `net.core.wmem_max`.
@@ -49,6 +53,11 @@ pub struct Bound {
     /// For a Unix socket: its file, which goes when this goes.
     pub file: Option<SocketFile>,
 }
+
+/// Silence after which the kernel asks whether a peer is still there, and how often it asks: so a peer that vanished
+/// is found. Options of a listener are inherited by its connections, and cost them no call.
+const KEEPALIVE_TIME: Duration = Duration::from_secs(60);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The file of a Unix socket. Dropping it unlinks the path, if what stands there is still the same file.
 #[derive(Debug)]
@@ -151,6 +160,9 @@ fn tcp_listener(address: SocketAddr, claim: Claim, options: &SocketOptions) -> R
     socket.set_reuse_address(true).at("SO_REUSEADDR")?;
     socket.set_reuse_port(claim == Claim::Share).at("SO_REUSEPORT")?;
     socket.set_tcp_nodelay(true).at("TCP_NODELAY")?;
+    let probing = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&probing).at("SO_KEEPALIVE")?;
+    socket.set_tcp_user_timeout(options.user_timeout).at("TCP_USER_TIMEOUT")?;
     if let Some(name) = &options.congestion_control {
         socket.set_tcp_congestion(name.as_bytes()).at("TCP_CONGESTION")?;
     }
@@ -421,6 +433,18 @@ mod tests {
                 assert_eq!(flags, "02004002", "{listen}");
             }
         }
+    }
+
+    #[test]
+    fn accepted_connections_inherit_the_kernel_s_patience() {
+        let patience = Some(Duration::from_secs(7));
+        let options = SocketOptions { user_timeout: patience, ..Default::default() };
+        let bound = bind(&"tcp://127.0.0.1:0".parse().unwrap(), 1, &options).unwrap();
+        let _client = TcpStream::connect(bound.address.ip().unwrap()).unwrap();
+        let accepted = Socket::from(listeners(bound)[0].accept().unwrap().0);
+        assert_eq!(accepted.tcp_user_timeout().unwrap(), patience);
+        assert!(accepted.keepalive().unwrap());
+        assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Memory {
     }
 
     fn received(&self, entry: &Entry, result: Result<u32, Errno>) -> Result<Received, ReceiveError> {
-        let buffer = take_buffer(&self.streams.pool, entry, result);
+        let buffer = take_buffer(&self.streams.pool, self.streams.incremental, entry, result);
         match (result?, buffer) {
             (0, _) => Ok(Received::End),
             (_, Some(buffer)) => Ok(Received::Bytes(buffer)),
@@ -66,7 +66,7 @@ impl Memory {
 
     fn received_from(&self, entry: &Entry, result: Result<u32, Errno>) -> Result<Datagram, ReceiveError> {
         let pool = &self.datagrams.as_ref().expect("datagrams are received with buffers").pool;
-        let buffer = take_buffer(pool, entry, result);
+        let buffer = take_buffer(pool, false, entry, result);
         result?;
         buffer.and_then(Datagram::parse).ok_or(ReceiveError::Unexpected(Errno(libc::EAFNOSUPPORT)))
     }
@@ -85,14 +85,15 @@ impl Memory {
     }
 }
 
-/// Takes over the buffer that a completion names, filled or not.
-fn take_buffer(pool: &Pool, entry: &Entry, result: Result<u32, Errno>) -> Option<RecvBuf> {
+/// Takes over the buffer that a completion names, filled or not. A receive that brought nothing has not used up an
+/// incremental buffer, though kernels exist that forget to say so (axboe/liburing#1545).
+fn take_buffer(pool: &Pool, incremental: bool, entry: &Entry, result: Result<u32, Errno>) -> Option<RecvBuf> {
     let id = cqueue::buffer_select(entry.flags())?;
     let partly = cqueue::buffer_more(entry.flags());
     match result {
         Ok(bytes) if 0 < bytes => Some(pool.receive(id, bytes, partly)),
         Ok(_) | Err(_) => {
-            pool.give_back(id, partly);
+            pool.give_back(id, partly || incremental);
             None
         }
     }
