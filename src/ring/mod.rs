@@ -76,6 +76,8 @@ pub trait Kernel {
 pub enum Wait {
     /// Not at all: there is work to do.
     No,
+    /// Not at all, but with all that the kernel has ready, of which `No` may bring only a part.
+    Ready,
     /// Until there is one, or until this moment.
     Until(Option<Time>),
 }

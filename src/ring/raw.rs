@@ -10,6 +10,7 @@ use std::time::Duration;
 use io_uring::squeue;
 
 use super::completion::Errno;
+use crate::limits;
 
 /// `IORING_ENTER_GETEVENTS`: run what the kernel has put off, and look for completions.
 const GETEVENTS: u32 = 1 << 0;
@@ -63,13 +64,18 @@ pub(super) enum Waiting {
     /// Not at all. Of the work that waits to be run for this ring, Linux then runs no more than 20 items
     /// (`IO_LOCAL_TW_DEFAULT_MAX`); the completions of the rest come with later enters.
     No,
-    /// Not at all, but with all that is ready: until there are so many completions, for no time.
-    Ready(u32),
+    /// Not at all, but with all that is ready: until there are [`READY_MAX`] completions, for no time.
+    Ready,
     /// Until there is a completion.
     Forever,
     /// Until there is a completion, or this time has passed.
     AtMost(Duration),
 }
+
+/// The most completions that [`Waiting::Ready`] asks for: as many as a turn handles.
+const READY_MAX: u32 = 1024;
+
+const _: () = assert!(READY_MAX as usize == limits::COMPLETIONS_PER_TURN);
 
 /// Submits `to_submit` entries and waits for one completion as told, always with GETEVENTS: without it a ring that
 /// defers its task work never shows a completion. Returns the number of entries taken.
@@ -79,7 +85,7 @@ pub(super) fn enter(entrance: Entrance, to_submit: u32, waiting: Waiting) -> Res
             seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             nanos: i64::from(timeout.subsec_nanos()),
         }),
-        Waiting::Ready(_) => Some(Timespec { seconds: 0, nanos: 0 }),
+        Waiting::Ready => Some(Timespec { seconds: 0, nanos: 0 }),
         Waiting::No | Waiting::Forever => None,
     };
     let argument = GeteventsArg {
@@ -94,7 +100,7 @@ pub(super) fn enter(entrance: Entrance, to_submit: u32, waiting: Waiting) -> Res
     };
     let wanted = match waiting {
         Waiting::No => 0,
-        Waiting::Ready(completions) => completions,
+        Waiting::Ready => READY_MAX,
         Waiting::Forever | Waiting::AtMost(_) => 1,
     };
     // SAFETY: the argument and the time it points to live on this stack frame until the call returns, and have the

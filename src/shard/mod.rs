@@ -232,6 +232,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     fn next_wait(&mut self) -> Wait {
         self.push_deferred();
+        if self.drain.as_ref().is_some_and(Drain::is_busy) {
+            return Wait::Ready;
+        }
         if self.is_busy() || !self.mailbox.fall_asleep() {
             return Wait::No;
         }
@@ -244,8 +247,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Whether there is something to do that no completion announces.
     fn is_busy(&self) -> bool {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
-        let drains = self.drain.as_ref().is_some_and(Drain::is_busy);
-        can_feed || drains || !self.deferred.is_empty()
+        can_feed || !self.deferred.is_empty()
     }
 
     fn collect(&mut self) {

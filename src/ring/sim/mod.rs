@@ -273,7 +273,7 @@ impl Sim {
         let nothing_soon = nothing && self.answers.next_due().is_none_or(|due| soon < due);
         self.now = match wait {
             Wait::Until(deadline) if nothing_soon => self.wake_up(deadline).unwrap_or(soon),
-            Wait::Until(_) | Wait::No => soon,
+            Wait::Until(_) | Wait::No | Wait::Ready => soon,
         };
         while let Some(event) = self.answers.next_event(self.now) {
             match event {

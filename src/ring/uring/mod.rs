@@ -34,8 +34,6 @@ use crate::sys::clock::{self, Time};
 const STREAM_GROUP: u16 = 0;
 /// The group of datagram buffers.
 const DATAGRAM_GROUP: u16 = 1;
-/// The most completions that an enter which does not sleep brings: as many as a turn handles.
-const READY_MAX: u32 = limits::COMPLETIONS_PER_TURN as u32;
 /// How long a closing ring waits for the kernel to let go of its memory before that memory is given up.
 const QUIET_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -250,8 +248,8 @@ impl Kernel for Uring {
         }
         let waiting = match wait {
             Wait::Until(_) if !self.ring.completion().is_empty() => Waiting::No,
-            // A turn that does not sleep has a reason to know all that has happened, as a stop has.
-            Wait::No => Waiting::Ready(READY_MAX),
+            Wait::No => Waiting::No,
+            Wait::Ready => Waiting::Ready,
             Wait::Until(None) => Waiting::Forever,
             Wait::Until(Some(deadline)) => Waiting::AtMost(deadline.saturating_since(clock::now())),
         };
