@@ -29,7 +29,7 @@ pub trait Service {
         context.finish();
     }
 
-    /// The server is stopping, and all that this peer sent was answered.
+    /// The server is stopping, and all that this peer sent was answered, or there is no more time to wait for that.
     fn drain(&mut self, context: &mut Context<'_>) {
         context.finish();
     }

@@ -17,6 +17,11 @@ const LAST_PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Drain {
     deadline: Time,
+    /// When connections that are never caught up, because their peers go on sending, are ended in order, too: half of
+    /// the time is for answers, the other half for their orderly end.
+    hurry: Time,
+    /// Whether that time has come.
+    hurried: bool,
     /// Turns since it began.
     turns: u32,
     /// Whether the deadline has come.
@@ -33,7 +38,8 @@ impl Drain {
 
     pub(super) fn next_deadline(&self, now: Time) -> Time {
         let last = self.deadline.saturating_add(LAST_PATIENCE);
-        if now < self.deadline { self.deadline } else { last }
+        let next = [self.hurry, self.deadline].into_iter().find(|deadline| now < *deadline);
+        next.unwrap_or(last)
     }
 
     /// Whether even the cut connections are not over.
@@ -46,9 +52,16 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Begins to stop. A second stop changes only the deadline.
     pub(super) fn start_drain(&mut self, timeout: Duration) {
         let deadline = self.now.saturating_add(timeout);
+        let hurry = self.now.saturating_add(timeout / 2);
         match &mut self.drain {
-            Some(drain) => drain.deadline = drain.deadline.min(deadline),
-            None => self.drain = Some(Drain { deadline, turns: 0, late: false, again: Vec::new() }),
+            Some(drain) => {
+                drain.deadline = drain.deadline.min(deadline);
+                drain.hurry = drain.hurry.min(hurry);
+            }
+            None => {
+                let again = Vec::new();
+                self.drain = Some(Drain { deadline, hurry, hurried: false, turns: 0, late: false, again });
+            }
         }
     }
 
@@ -60,12 +73,14 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let overdue = drain.deadline <= self.now && !drain.late;
         drain.late |= overdue;
         let late = drain.late;
+        let hurries = 1 < turns && drain.hurry <= self.now && !drain.hurried;
+        drain.hurried |= hurries;
         for id in std::mem::take(&mut drain.again) {
             self.touch(id);
         }
         self.close_listeners(turns, late);
         self.close_sockets(turns);
-        if turns == 1 || overdue {
+        if turns == 1 || hurries || overdue {
             let ids: Vec<_> = self.connections.ids().collect();
             for id in ids {
                 if overdue {
@@ -105,16 +120,16 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Ends a connection in order, if a stop is in progress and all it asked for is answered; or at once, if it came
-    /// after the deadline.
+    /// Ends a connection in order, if a stop is in progress and all it asked for is answered, or half of the time is
+    /// over; or at once, if it came after the deadline.
     pub(super) fn drain_connection(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
         if drain.late {
             return self.cut(id, Cut::Drain);
         }
-        let ripe = 1 < drain.turns;
+        let (ripe, hurried) = (1 < drain.turns, drain.hurried);
         let connection = owned(&mut self.connections, id);
-        if ripe && connection.state() == State::Open && connection.is_caught_up() {
+        if ripe && connection.state() == State::Open && (hurried || connection.is_caught_up()) {
             self.serve(id, |service, _, context| service.drain(context));
         }
     }

@@ -69,10 +69,11 @@ fn a_stop_under_load_ends_every_connection_in_order() {
 }
 
 /// SIGTERM while clients stream as fast as they can: each sees a prefix of what it sent, then an end, not a reset,
-/// although it still writes; then it stops. The exit code is 0.
+/// although it still writes; then it stops. The exit code is 0. They are never all caught up, so that this takes half
+/// of the drain time-out: the stop once waited for a lucky moment, and else cut them.
 #[test]
 fn a_stop_under_a_flood_ends_every_connection_in_order() {
-    let server = Server::tcp(LONG);
+    let server = Server::tcp(&[&LONG[2..], &["--drain-timeout", "12s"]].concat());
     let address = server.tcp_address();
     let sent = Random::new().bytes(1 << 20);
     std::thread::scope(|scope| {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
@@ -266,6 +266,6 @@ impl Output {
 }
 
 /// A path of a Unix socket as an address.
-pub(crate) fn unix(path: &PathBuf) -> String {
+pub(crate) fn unix(path: &Path) -> String {
     format!("unix:{}", path.display())
 }
