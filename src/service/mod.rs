@@ -29,7 +29,8 @@ pub trait Service {
         context.finish();
     }
 
-    /// The server is stopping, and all that this peer sent was answered.
+    /// The server is stopping, and all that this peer sent was answered, or there is no more time to wait for that. Told
+    /// once; who does not end the connection now may do so later, before the deadline cuts it.
     fn drain(&mut self, context: &mut Context<'_>) {
         context.finish();
     }

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::support::counters::Counters;
 use crate::support::server::Server;
-use crate::support::{Random, eventually, has_descriptors, say, skip, streams};
+use crate::support::{Random, eventually, has_descriptors, say, skip, soon, streams};
 
 /// Connects so many clients that never read: each writes until nothing more is taken, neither by the kernel nor by
 /// the server, which has then received at least `least` bytes from all of them.
@@ -230,7 +230,7 @@ fn a_flood_leaves_a_quiet_connection_its_turn() {
     let server = Server::tcp(&["--shards", "1"]);
     let address = server.tcp_address();
     let floods: Vec<TcpStream> = (0..4).map(|_| streams::tcp(address)).collect();
-    std::thread::scope(|scope| {
+    let flows = std::thread::scope(|scope| {
         for flood in &floods {
             scope.spawn(move || {
                 let bytes = [0x55; 64 * 1024];
@@ -241,11 +241,13 @@ fn a_flood_leaves_a_quiet_connection_its_turn() {
                 while (&mut &*flood).read(&mut buffer).is_ok_and(|count| 0 < count) {}
             });
         }
-        eventually("the flood flows", || (1 << 20) < server.counters().total("bytes_sent"));
-        ping_pong(address, 100);
+        let flows = soon(|| (1 << 20) < server.counters().total("bytes_sent"));
+        let pinged = scope.spawn(move || ping_pong(address, 100)).join();
         for flood in &floods {
             flood.shutdown(std::net::Shutdown::Both).expect("it is connected");
         }
+        flows && pinged.is_ok()
     });
+    assert!(flows);
     server.stop_clean();
 }

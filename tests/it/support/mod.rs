@@ -34,14 +34,25 @@ pub(crate) fn skip(why: &str) {
     say(&format!("left out: {why}"));
 }
 
-/// Asks again and again, until the answer is yes.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+/// Asks again and again, until the answer is yes or the deadline has come; returns the last answer. For tests whose
+/// threads must be ended before they may fail.
+pub(crate) fn soon(mut is_so: impl FnMut() -> bool) -> bool {
     let deadline = clock::now().saturating_add(DEADLINE);
-    while !is_so() {
-        assert!(clock::now() < deadline, "in {DEADLINE:?} it did not come true: {what}");
+    loop {
+        if is_so() {
+            return true;
+        }
+        if deadline <= clock::now() {
+            return false;
+        }
         std::thread::yield_now();
     }
+}
+
+/// Asks again and again, until the answer is yes.
+#[track_caller]
+pub(crate) fn eventually(what: &str, is_so: impl FnMut() -> bool) {
+    assert!(soon(is_so), "in {DEADLINE:?} it did not come true: {what}");
 }
 
 /// Whether this process may have so many descriptors, of which it leaves some to other tests.
