@@ -23,6 +23,11 @@ pub(super) struct Drain {
     /// How long a connection that comes now is served though it is silent.
     silence: Duration,
     deadline: Time,
+    /// When connections that are never caught up, because their peers go on sending, are ended in order, too: half of
+    /// the time is for answers, the other half for an orderly end.
+    hurry: Time,
+    /// Whether that time has come.
+    hurried: bool,
     /// Whether all connections have been looked at once.
     begun: bool,
     /// Whether the deadline has come.
@@ -39,6 +44,8 @@ impl Drain {
             silence,
             grace: now.saturating_add(silence),
             deadline,
+            hurry: now.saturating_add(timeout / 2),
+            hurried: false,
             begun: false,
             late: false,
             again: VecDeque::new(),
@@ -49,7 +56,7 @@ impl Drain {
         let again = self.again.front().map(|(due, _)| *due);
         let last = self.deadline.saturating_add(LAST_PATIENCE);
         let greeted = self.grace.saturating_add(self.silence);
-        let next = [self.grace, greeted, self.deadline].into_iter().filter(|due| now < *due);
+        let next = [self.grace, greeted, self.hurry, self.deadline].into_iter().filter(|due| now < *due);
         next.chain(again).min().unwrap_or(last)
     }
 
@@ -74,7 +81,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn start_drain(&mut self, timeout: Duration) {
         let new = Drain::new(timeout, self.now);
         match &mut self.drain {
-            Some(drain) => drain.deadline = drain.deadline.min(new.deadline),
+            Some(drain) => {
+                drain.deadline = drain.deadline.min(new.deadline);
+                drain.hurry = drain.hurry.min(new.hurry);
+            }
             None => self.drain = Some(new),
         }
     }
@@ -83,8 +93,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn advance_drain(&mut self) {
         let Some(drain) = &mut self.drain else { return };
         let overdue = drain.deadline <= self.now && !drain.late;
-        let all = overdue || !std::mem::replace(&mut drain.begun, true);
+        let hurries = drain.hurry <= self.now && !drain.hurried;
+        let all = overdue || hurries || !std::mem::replace(&mut drain.begun, true);
         drain.late |= overdue;
+        drain.hurried |= hurries;
         let (graceful, late) = (self.now < drain.grace, drain.late || drain.has_greeted(self.now));
         if all {
             let ids: Vec<_> = self.connections.ids().collect();
@@ -155,8 +167,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Ends a connection in order, if a stop is in progress and all it asked for is answered; or at once, if the
-    /// deadline has come.
+    /// Ends a connection in order, if a stop is in progress and all it asked for is answered, or half of the time is
+    /// over; or at once, if the deadline has come.
     pub(super) fn drain_connection(&mut self, id: ConnectionId) {
         let Some(drain) = &self.drain else { return };
         let connection = owned(&mut self.connections, id);
@@ -165,8 +177,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             let lingers = connection.state() != State::Open && connection.outbox.is_empty();
             return self.cut(id, if lingers { Cut::Linger } else { Cut::Drain });
         }
-        let ripe = drain.ripe(connection.since) <= self.now;
-        if ripe && connection.is_caught_up() && !connection.told_to_drain {
+        let done = drain.ripe(connection.since) <= self.now && connection.is_caught_up();
+        let open = connection.state() == State::Open && !connection.told_to_drain;
+        if open && (done || drain.hurried) {
             connection.told_to_drain = true;
             self.serve(id, |service, _, context| service.drain(context));
         }
