@@ -9,7 +9,6 @@ use super::source::{self, Token};
 const HOUSE: &[(&str, &[&str])] = &[
     ("main", &["cli", "config", "error", "log", "server", "tier"]),
     ("cli", &["config", "sys::address", "tier"]),
-    ("log", &["config"]),
     (
         "server",
         &[
@@ -27,6 +26,7 @@ const HOUSE: &[(&str, &[&str])] = &[
         ],
     ),
     ("error", &["config", "sys", "ring"]),
+    ("log", &["config"]),
     ("config", &["sys", "tier"]),
     ("shard", &["service", "protocol", "connection", "ring", "sys", "metrics"]),
     (
