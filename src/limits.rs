@@ -19,8 +19,8 @@ pub const CONNECTIONS: u32 = 16_384;
 pub const CONNECTIONS_PER_SHARD_MAX: u32 = 1 << 19;
 /// Descriptors a process needs beside its connections: listeners, rings, standard streams, files being read.
 pub const DESCRIPTORS_RESERVE: u32 = 64;
-/// Longest time a start may take before it is given up with a message. It takes milliseconds, but on a host that is busy
-/// with other starts, as at boot, it has been seen to take more than a second.
+/// Longest time a start may take before it is given up with a message. It takes milliseconds; a host on which many
+/// things start at once, as at boot, may need much longer.
 pub const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest configuration file that is read, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
