@@ -22,6 +22,9 @@ pub const DESCRIPTORS_RESERVE: u32 = 64;
 /// Longest time a start may take before it is given up with a message. It takes milliseconds; a host on which many
 /// things start at once, as at boot, may need much longer.
 pub const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a start tries to get a port or path that is taken: the kernel lets go of a killed server's sockets only a
+/// moment after the process has gone.
+pub const BIND_PATIENCE: Duration = Duration::from_millis(500);
 /// Longest configuration file that is read, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 

@@ -1,6 +1,7 @@
 //! What is to be started: cores, sizes, sockets. All that can be found wrong is found here, before the first thread.
 
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::connection::Bounds;
@@ -10,7 +11,7 @@ use crate::ring::{Capabilities, Errno, RingError, Setup};
 use crate::shard::Options;
 use crate::sys::address::Listen;
 use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
-use crate::sys::{cpu, descriptors};
+use crate::sys::{clock, cpu, descriptors};
 use crate::tier::RingTier;
 
 /// What every shard gets.
@@ -90,7 +91,7 @@ fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
             user_timeout: Some(config.stall_timeout * 2),
             ..SocketOptions::default()
         };
-        match socket::bind(&listener.listen, shards, &options) {
+        match bind_patiently(&listener.listen, shards, &options) {
             Ok(bound) => opened.push(bound),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
                 tracing::warn!("{} is left out: {error}", listener.listen);
@@ -100,6 +101,22 @@ fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
     }
     Ok(opened)
 }
+
+/// Binds, and tries again for a moment when the place is taken: by a predecessor that was killed, perhaps.
+fn bind_patiently(listen: &Listen, shards: usize, options: &SocketOptions) -> Result<Bound, BindError> {
+    let deadline = clock::now().saturating_add(limits::BIND_PATIENCE);
+    loop {
+        match socket::bind(listen, shards, options) {
+            Err(BindError::Taken { .. } | BindError::InUse(_)) if clock::now() < deadline => {
+                std::thread::sleep(BIND_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Between two tries to bind.
+const BIND_PAUSE: Duration = Duration::from_millis(20);
 
 fn hand_out(address: &Listen, sockets: Vec<OwnedFd>, shards: &mut [ShardPlan]) {
     for (shard, socket) in shards.iter_mut().zip(sockets) {

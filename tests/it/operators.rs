@@ -1,9 +1,12 @@
 //! What an operator meets: mistakes, missing permissions, tight limits, figures and logs. Whatever keeps the server
 //! from starting is said in one sentence on standard error, with the documented exit code, and never by a panic.
 
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
 use crate::support::launch::{BINARY, can_run, check_calm, check_refused, check_sentence, run, tidemill};
@@ -330,4 +333,30 @@ fn every_line_of_a_json_log_is_json() {
             assert!(value[key].is_string(), "{key}: {line}");
         }
     }
+}
+
+/// Whoever reads the log may stop reading it, for ever: the server goes on serving, and stops when it is told to. What
+/// does not fit is lost.
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let mut child = tidemill(&["--listen", "tcp://127.0.0.1:0", "--shards", "2"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the process can be started");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let banner = lines.by_ref().map(|line| line.expect("it speaks"));
+    let address = banner.filter_map(|line| line.split("tcp://").nth(1)?.trim().parse().ok()).next();
+    let address: SocketAddr = address.expect("the banner names the listener");
+    let process = Pid::from_child(&child);
+    let mut client = streams::tcp(address);
+    // Each report has more than 1,500 bytes, and a pipe holds 65,536 (pipe(7)).
+    for _ in 0..200 {
+        kill_process(process, Signal::USR1).expect("it is there");
+        streams::ping(&mut client, b"still there");
+    }
+    kill_process(process, Signal::TERM).expect("it is there");
+    assert_eq!(client.read(&mut [0; 8]).expect("an end, and no reset"), 0);
+    drop(client);
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    drop(lines);
 }
