@@ -322,7 +322,7 @@ fn every_line_of_a_json_log_is_json() {
     let server = Server::tcp(&["--log-format", "json", "--idle-timeout", "50ms", "--shards", "1"]);
     streams::check_ended(&mut streams::tcp(server.tcp_address()));
     server.await_line("cut a connection");
-    server.signal(rustix::process::Signal::USR1);
+    server.signal(Signal::USR1);
     server.await_line("cut_idle");
     let farewell = server.stop();
     assert_eq!(farewell.code, Some(0));
