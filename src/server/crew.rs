@@ -133,10 +133,11 @@ impl Crew {
         reports.into_iter().map(|(_, snapshot)| snapshot).collect()
     }
 
-    pub(super) fn join(self) -> Result<Vec<Snapshot>, StartError> {
+    /// Waits for all shards; a second time there is nobody to wait for.
+    pub(super) fn join(&mut self) -> Result<Vec<Snapshot>, StartError> {
         let mut snapshots = Vec::with_capacity(self.shards.len());
         let mut failure = None;
-        for (shard, running) in self.shards.into_iter().enumerate() {
+        for (shard, running) in self.shards.drain(..).enumerate() {
             match running.thread.join() {
                 Ok(Ok(snapshot)) => snapshots.push(snapshot),
                 Ok(Err(error)) => {

@@ -110,11 +110,11 @@ impl Server {
         self.crew.stop(timeout);
     }
 
-    /// Waits until every shard has ended, and returns their last counters.
+    /// Waits until every shard has ended, and returns their last counters. Ask it to [stop](Self::stop) first.
     ///
     /// # Errors
     /// When a shard failed.
-    pub fn join(self) -> Result<Vec<Snapshot>, StartError> {
+    pub fn join(mut self) -> Result<Vec<Snapshot>, StartError> {
         self.crew.join()
     }
 
@@ -127,6 +127,15 @@ impl Server {
                 StartError::ShardFailed { shard: 0, cause: "it ended without being asked to".to_owned() }
             }
         }
+    }
+}
+
+impl Drop for Server {
+    /// Stops at once, and waits for it.
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+        // Nobody is left to be told of a failure.
+        let _ = self.crew.join();
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn draw(config: &Config) -> Result<(Plan, Vec<Listen>), StartError> {
     let tier = config.ring_max.unwrap_or(RingTier::V6_17);
     let capabilities = Capabilities::probe(tier).map_err(ring_failed)?;
     let (options, files) = sizes(config);
-    descriptors::raise_limit(u64::from(files + limits::DESCRIPTORS_RESERVE))?;
+    descriptors::raise_limit(descriptors_for(config, shards.len(), files))?;
     let mut addresses = Vec::new();
     let mut socket_files = Vec::new();
     for bound in open(config, shards.len())? {
@@ -79,6 +79,13 @@ fn sizes(config: &Config) -> (Options, u32) {
     let options = Options { number: 0, slots, bounds, outbox_bytes: config.outbox_bytes_per_shard };
     let sockets = u32::try_from(config.listeners.len()).expect("LISTENERS_MAX is small");
     (options, slots + sockets)
+}
+
+/// Descriptors that the process needs: a ring's table may not be larger than its limit, and while it starts it has a
+/// socket per listener and shard, and a ring per shard. Connections themselves take none but in the table.
+fn descriptors_for(config: &Config, shards: usize, files: u32) -> u64 {
+    let own = config.listeners.len() * shards + 2 * shards;
+    u64::from(files).max(own as u64) + u64::from(limits::DESCRIPTORS_RESERVE)
 }
 
 fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
@@ -176,8 +183,18 @@ mod tests {
 
     #[test]
     fn more_shards_than_cores_share_them_in_turn() {
-        let config = Config { cores: Some(vec![4, 6]), shards: Some(5), ..Config::default() };
-        let cores: Vec<_> = shards_on(&config).iter().map(|shard| shard.core).collect();
-        assert_eq!(cores, [4, 6, 4, 6, 4]);
+        let cores = cpu::allowed_cores();
+        let config = Config { shards: Some(2 * cores.len() + 1), ..Config::default() };
+        let shards: Vec<_> = shards_on(&config).iter().map(|shard| shard.core).collect();
+        assert_eq!(shards, [&cores[..], &cores[..], &cores[..1]].concat());
+    }
+
+    /// Four listeners on 64 shards are 256 sockets, and 128 for the rings.
+    #[test]
+    fn descriptors_are_enough_for_the_table_and_for_the_start() {
+        let config = Config::default();
+        assert_eq!(config.listeners.len(), 4);
+        assert_eq!(descriptors_for(&config, 64, 100), 256 + 128 + 64);
+        assert_eq!(descriptors_for(&config, 64, 1000), 1000 + 64);
     }
 }

@@ -14,7 +14,8 @@ use crate::sys::clock::Time;
 /// What a server does with connections and datagrams.
 ///
 /// All methods are called on the shard's thread and must not block. What they write leaves at the end of the turn, in
-/// one send per connection.
+/// one send per connection. A service can answer only the connection that it was called for: to reach the others is what
+/// the hub will be for.
 pub trait Service {
     /// A connection came in.
     fn open(&mut self, context: &mut Context<'_>) {
@@ -35,7 +36,7 @@ pub trait Service {
         context.finish();
     }
 
-    /// The connection is over; `cut` says why, if neither the peer nor the service ended it.
+    /// The connection is over; `cut` says why it ended early, if it did.
     fn close(&mut self, id: ConnectionId, cut: Option<Cut>) {
         let _ = (id, cut);
     }

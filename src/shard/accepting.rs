@@ -24,7 +24,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 if !listener.backoff.is_paused(self.now) {
                     listener.backoff.pause(self.now);
                     self.metrics.counters.accept_pauses += 1;
-                    self.notices.accept_pause(self.options.number, error, self.now);
+                    let suppressed = self.notices.accept_pause(self.options.number, error, self.now);
+                    self.metrics.counters.log_lines_suppressed += u64::from(suppressed);
                 }
             }
         }
@@ -37,6 +38,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let id = self.connections.insert(connection);
         if self.admission.enter() {
             self.metrics.counters.accepted += 1;
+            tracing::debug!(shard = self.options.number, %peer, "a connection was opened");
             self.serve(id, |service, _, context| service.open(context));
         } else {
             self.cut(id, Cut::Refused);

@@ -8,16 +8,23 @@ use crate::ring::AcceptError;
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
 
-/// How many lines this second has had.
+/// What may still be said this second, of each kind.
 #[derive(Debug)]
 pub(super) struct Notices {
+    cuts: Allowance,
+    pauses: Allowance,
+}
+
+/// How many lines of a kind this second has had.
+#[derive(Debug)]
+struct Allowance {
     second: Time,
     lines: u32,
 }
 
 impl Notices {
     pub(super) fn new(now: Time) -> Self {
-        Self { second: now, lines: 0 }
+        Self { cuts: Allowance::new(now), pauses: Allowance::new(now) }
     }
 
     /// A connection was ended. Returns whether its line was suppressed.
@@ -34,18 +41,26 @@ impl Notices {
             Cut::Refused => "the server has all the connections it may have",
             Cut::Unexpected => "of an error that was not foreseen",
         };
-        let allowed = self.allow(now);
+        let allowed = self.cuts.allow(now);
         if allowed {
             tracing::info!(shard, %peer, "cut a connection because {reason}");
         }
         !allowed
     }
 
-    /// Accepting pauses. The pauses are long enough not to flood the log.
-    pub(super) fn accept_pause(&mut self, shard: usize, error: AcceptError, now: Time) {
-        if self.allow(now) {
+    /// Accepting pauses. Returns whether its line was suppressed.
+    pub(super) fn accept_pause(&mut self, shard: usize, error: AcceptError, now: Time) -> bool {
+        let allowed = self.pauses.allow(now);
+        if allowed {
             tracing::warn!(shard, "accepting pauses: {error}. It goes on by itself when there is room again");
         }
+        !allowed
+    }
+}
+
+impl Allowance {
+    fn new(now: Time) -> Self {
+        Self { second: now, lines: 0 }
     }
 
     fn allow(&mut self, now: Time) -> bool {
@@ -63,8 +78,8 @@ mod tests {
 
     #[test]
     fn a_second_has_its_lines_and_the_next_has_new_ones() {
-        let mut notices = Notices::new(Time::ZERO);
-        let allowed = |notices: &mut Notices, at| (0..50).filter(|_| notices.allow(at)).count();
+        let mut notices = Allowance::new(Time::ZERO);
+        let allowed = |notices: &mut Allowance, at| (0..50).filter(|_| notices.allow(at)).count();
         assert_eq!(allowed(&mut notices, Time::ZERO), 5);
         assert_eq!(allowed(&mut notices, Time::from_nanos(999_999_999)), 0);
         assert_eq!(allowed(&mut notices, Time::from_nanos(1_000_000_000)), 5);

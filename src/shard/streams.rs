@@ -211,8 +211,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if connection.outbox.is_stalled() && delivery(level) == Delivery::Copy {
             self.metrics.counters.copied_bytes += connection.outbox.make_private() as u64;
         }
-        let stalled = connection.outbox.is_stalled();
-        if self.charge(id) && stalled && self.options.outbox_bytes < self.private_bytes {
+        // Whose memory grows because it does not read, or does not finish what it began to say.
+        let hoards = connection.outbox.is_stalled() || 0 < connection.inbox.carried_bytes();
+        if self.charge(id) && hoards && self.options.outbox_bytes < self.private_bytes {
             self.cut(id, Cut::OutboxFull);
             self.charge(id);
         }
@@ -251,6 +252,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if cut != Some(Cut::Refused) {
             self.admission.leave();
             self.metrics.counters.closed += 1;
+            tracing::debug!(shard = self.options.number, peer = %connection.peer, ?cut, "a connection was closed");
             self.service.close(id, cut);
         }
     }

@@ -1,6 +1,7 @@
 //! Every integration test, linked once.
 
 mod drain;
+mod embed;
 mod hostile;
 mod operators;
 mod support;

@@ -1,0 +1,69 @@
+//! The server inside another program: it lives and ends with its `Server`, and serves what that program wrote.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tidemill::config::{Config, Listener};
+use tidemill::connection::Inbox;
+use tidemill::server::Server;
+use tidemill::service::{Context, Echo, Service};
+use tidemill::sys::address::Listen;
+
+use crate::support::streams;
+
+fn config() -> Config {
+    let listener = Listener::echo("tcp://127.0.0.1:0".parse().expect("an address"));
+    Config { listeners: vec![listener], shards: Some(2), ..Config::default() }
+}
+
+fn address(server: &Server) -> SocketAddr {
+    let Listen::Tcp(address) = server.addresses()[0] else { panic!("it listens on TCP") };
+    address
+}
+
+/// A server that is dropped serves no more, and its connections have ended.
+#[test]
+fn a_dropped_server_is_gone() {
+    let server = Server::start(&config(), |_| Echo).expect("it starts");
+    let address = address(&server);
+    let mut client = streams::tcp(address);
+    streams::ping(&mut client, b"hello");
+    drop(server);
+    assert!(matches!(client.read(&mut [0; 8]), Ok(0) | Err(_)), "the connection has ended");
+    assert!(TcpStream::connect(address).is_err(), "nobody listens");
+}
+
+/// Says goodbye when the server stops, and lets the deadline end the connection.
+struct Polite(Arc<AtomicUsize>);
+
+impl Service for Polite {
+    fn receive(&mut self, inbox: &mut Inbox, _: &mut Context<'_>) {
+        // Half a frame stays, as of a peer that is in the midst of a sentence.
+        inbox.consume(inbox.bytes().len() / 2);
+    }
+
+    fn drain(&mut self, context: &mut Context<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        context.outbox.write(b"goodbye");
+    }
+}
+
+/// A service is told of a stop once for each connection, though it does not end it, and though a frame is unfinished.
+#[test]
+fn a_service_says_goodbye_once() {
+    let told = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&told);
+    let mut server = Server::start(&config(), move |_| Polite(Arc::clone(&count))).expect("it starts");
+    let mut client = streams::tcp(address(&server));
+    client.write_all(b"half a frame").expect("the kernel takes it");
+    while server.report().iter().all(|shard| shard.counters.bytes_received == 0) {}
+    server.stop(Duration::from_millis(400));
+    let mut said = Vec::new();
+    let _ = client.read_to_end(&mut said);
+    assert_eq!(said, b"goodbye");
+    server.join().expect("it ends");
+    assert_eq!(told.load(Ordering::Relaxed), 1);
+}
