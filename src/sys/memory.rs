@@ -58,11 +58,11 @@ impl Drop for Region {
     }
 }
 
-/// Asks the processor to load a value into its cache: a hint, which changes nothing else.
+/// Asks the processor to load the first `bytes` bytes of a value into its cache: a hint, which changes nothing else.
 #[inline]
-pub fn prefetch<T>(value: &T) {
+pub fn prefetch<T>(value: &T, bytes: usize) {
     let first = ptr::from_ref(value).cast::<u8>();
-    for line in (0..size_of::<T>()).step_by(CACHE_LINE_BYTES) {
+    for line in (0..bytes.min(size_of::<T>())).step_by(CACHE_LINE_BYTES) {
         prefetch_line(first.wrapping_add(line));
     }
 }
