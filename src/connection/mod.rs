@@ -147,6 +147,8 @@ pub struct Connection {
     cut: Option<Cut>,
 }
 
+const _: () = assert!(Connection::HOT_BYTES <= 4 * 64);
+
 impl Connection {
     /// The first bytes, which every message needs.
     pub const HOT_BYTES: usize = std::mem::offset_of!(Self, peer);
