@@ -188,13 +188,14 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.mailbox.wake_up();
         self.now = self.kernel.now();
         self.collect();
-        self.read_mailbox();
         while let Some(completion) = self.ready.pop_front() {
             if let Some(later) = self.ready.get(PREFETCH_AHEAD) {
                 self.connections.prefetch(later.token.slot());
             }
             self.dispatch(completion);
         }
+        // After the completions, so that a report counts what its reader has already seen.
+        self.read_mailbox();
         self.expire();
         self.settle();
         self.metrics.counters.turns += 1;
