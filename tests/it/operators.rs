@@ -360,3 +360,21 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     drop(lines);
 }
+
+/// The figures were asked for, so that no level hides them; a machine finds them in a line of JSON.
+#[test]
+fn the_figures_are_written_at_every_level() {
+    let server = Server::tcp(&["--log-format", "json", "--log-level", "error", "--shards", "1"]);
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"counted");
+    server.signal(Signal::USR1);
+    let line = server.await_line("bytes_received").pop().expect("it came");
+    let value: serde_json::Value = serde_json::from_str(&line).expect("a line is JSON");
+    let figures = value["message"].as_str().expect("the figures are its message");
+    let received = figures.lines().find(|line| line.contains("bytes_received")).expect("they have it");
+    assert!(received.contains('7'), "{received}");
+    let farewell = server.stop();
+    assert_eq!(farewell.code, Some(0));
+    let last = farewell.stderr.last().expect("it spoke");
+    assert!(last.contains("bytes_received"), "the final figures: {farewell:#?}");
+    assert!(farewell.stderr.iter().all(|line| !line.contains("stopping")), "{farewell:#?}");
+}
