@@ -64,6 +64,12 @@ fn settle_listeners(said: Option<Said<Vec<Said<Listener>>>>) -> Result<Vec<Liste
 }
 
 fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Vec<usize>, ConfigError> {
+    if value.0.is_empty() {
+        return Err(wrong(place, "is empty: a shard needs a core".to_owned()));
+    }
+    if let Some(twice) = (1..value.0.len()).find(|&index| value.0[..index].contains(&value.0[index])) {
+        return Err(wrong(place, format!("names core {} twice", value.0[twice])));
+    }
     if let Some(core) = value.0.iter().find(|core| !allowed.contains(core)) {
         let allowed = Cores(allowed.to_vec());
         let problem = format!("is {value}: core {core} may not be used by this process, which has {allowed}");
