@@ -14,7 +14,7 @@ pub enum DescriptorsError {
     /// The hard limit is lower than what is needed; only the administrator can raise it.
     #[error(
         "{wanted} descriptors are needed and the hard limit is {hard}. \
-         Try: ulimit -n {wanted}, or LimitNOFILE={wanted} in the unit, or lower server.connections"
+         Try: ulimit -n {wanted}, or LimitNOFILE={wanted} in the unit, or ask for fewer connections"
     )]
     HardLimit {
         /// The descriptors that are needed.
@@ -95,7 +95,7 @@ mod tests {
         let wanted = hard + 1;
         let sentence = format!(
             "{wanted} descriptors are needed and the hard limit is {hard}. Try: ulimit -n {wanted}, or \
-             LimitNOFILE={wanted} in the unit, or lower server.connections"
+             LimitNOFILE={wanted} in the unit, or ask for fewer connections"
         );
         assert_eq!(raise_limit(wanted).unwrap_err().to_string(), sentence);
     }
