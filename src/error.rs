@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use crate::config::ConfigError;
-use crate::config::units::show_size;
+use crate::config::units::say_size;
 use crate::sys::bind_error::BindError;
 use crate::sys::cpu::PinError;
-use crate::sys::descriptors::DescriptorsError;
+use crate::sys::descriptors::{self, DescriptorsError};
 
 /// The server could not start, or failed while it ran.
 #[derive(Debug, thiserror::Error)]
@@ -70,8 +70,18 @@ pub enum StartError {
     /// The kernel refused for a reason that we have not met yet.
     #[error("io_uring could not be set up: {0}")]
     RingUnexpected(std::io::Error),
+    /// The system gave no thread for a shard.
+    #[error(
+        "shard {shard} got no thread: {cause}. Try: ulimit -u, or TasksMax= in the unit, or fewer shards"
+    )]
+    NoThread {
+        /// Which one.
+        shard: usize,
+        /// What the system said.
+        cause: std::io::Error,
+    },
     /// The signals could not be watched.
-    #[error("signals cannot be watched: {0}")]
+    #[error("signals cannot be watched: {}{}", .0, descriptors::remedy(.0))]
     Signals(std::io::Error),
     /// What was asked for could not be printed.
     #[error("standard output cannot be written: {0}")]
@@ -112,13 +122,14 @@ impl StartError {
             | Self::RingMemory { .. }
             | Self::RingDescriptors { .. }
             | Self::RingUnexpected(_)
+            | Self::NoThread { .. }
             | Self::Signals(_)
             | Self::TimedOut { .. } => exit::NOT_STARTED,
         }
     }
 }
 
-/// The exit codes, beside 130 and 143, which belong to the signals.
+/// The exit codes, beside 129, 130 and 143, which belong to the signals.
 pub mod exit {
     /// The server stopped as it was asked to.
     pub const CLEAN: u8 = 0;
@@ -141,14 +152,10 @@ pub fn ring_unavailable(errno: i32, disabled_sysctl: Option<u32>, memlock: Optio
         (libc::ENOSYS, _) => StartError::RingMissing,
         (libc::EINVAL, _) => StartError::RingTooOld,
         (libc::ENOMEM, _) => StartError::RingMemory { memlock },
-        (libc::EMFILE, _) => StartError::RingDescriptors {
-            whose: "the process",
-            remedy: "ulimit -n 65536, or LimitNOFILE=65536 in the unit",
+        _ => match descriptors::exhausted(errno) {
+            Some((whose, remedy)) => StartError::RingDescriptors { whose, remedy },
+            None => StartError::RingUnexpected(std::io::Error::from_raw_os_error(errno)),
         },
-        (libc::ENFILE, _) => {
-            StartError::RingDescriptors { whose: "the system", remedy: "sysctl fs.file-max, and raise it" }
-        }
-        _ => StartError::RingUnexpected(std::io::Error::from_raw_os_error(errno)),
     }
 }
 
@@ -162,7 +169,7 @@ fn allow(sysctl: u32) -> &'static str {
 
 fn lockable(memlock: Option<u64>) -> String {
     match memlock {
-        Some(bytes) => format!("it may lock {}", show_size(bytes)),
+        Some(bytes) => format!("it may lock {}", say_size(bytes)),
         None => "what it may lock is not limited".to_owned(),
     }
 }
@@ -231,6 +238,13 @@ mod tests {
         );
         check(
             12,
+            None,
+            Some(1_000_000),
+            "io_uring got no memory for its rings (it may lock 1000000 bytes). \
+             Try: ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit, or fewer shards",
+        );
+        check(
+            12,
             Some(0),
             None,
             "io_uring got no memory for its rings (what it may lock is not limited). \
@@ -249,6 +263,12 @@ mod tests {
             None,
             "io_uring got no descriptor for its ring: the system has no more. Try: sysctl fs.file-max, and raise it",
         );
+        let signals = StartError::Signals(std::io::Error::from_raw_os_error(24));
+        assert_eq!(
+            signals.to_string(),
+            "signals cannot be watched: Too many open files (os error 24). \
+             Try: ulimit -n 65536, or LimitNOFILE=65536 in the unit"
+        );
         check(5, None, None, "io_uring could not be set up: Input/output error (os error 5)");
     }
 
@@ -263,6 +283,13 @@ mod tests {
         assert_eq!(
             late.to_string(),
             "the start was given up after 1s: shard 3 did not report. Try: fewer shards, or a less busy host"
+        );
+        let threads = StartError::NoThread { shard: 0, cause: std::io::Error::from_raw_os_error(11) };
+        assert_eq!(threads.exit_code(), 3);
+        assert_eq!(
+            threads.to_string(),
+            "shard 0 got no thread: Resource temporarily unavailable (os error 11). \
+             Try: ulimit -u, or TasksMax= in the unit, or fewer shards"
         );
         let failed = StartError::ShardFailed { shard: 1, cause: "its ring is gone".to_owned() };
         assert_eq!(

@@ -9,7 +9,10 @@ use std::io::{self, IsTerminal, Write};
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogLevel};
 use crate::limits;
@@ -23,14 +26,15 @@ pub struct Log {
 }
 
 impl Log {
-    /// Says something that is no event, as the banner is: as it stands to people, as an event to machines.
+    /// Says something that is no event, as the banner and the figures are: as it stands to people, as an event to
+    /// machines. It is said at every level: whoever asks for the figures gets them.
     pub fn say(&self, text: &str) {
         match self.format {
             LogFormat::Human => {
                 // The queue takes it or drops it.
                 let _ = self.writer.clone().write_all(text.as_bytes());
             }
-            LogFormat::Json => tracing::info!("{}", text.trim_end()),
+            LogFormat::Json => tracing::info!(target: SAID, "{}", text.trim_end()),
         }
     }
 }
@@ -39,13 +43,27 @@ impl Log {
 pub fn init(format: LogFormat, level: LogLevel) -> Log {
     let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(limits::LOG_LINES_WAITING);
     let (writer, flush) = queue.thread_name("log").finish(io::stderr());
-    let lines = fmt().with_max_level(filter(level)).with_writer(writer.clone()).log_internal_errors(false);
+    let shown = shown(level);
+    let lines =
+        fmt().with_max_level(LevelFilter::TRACE).with_writer(writer.clone()).log_internal_errors(false);
     // Either fails only where a subscriber is set already, and then that one was meant: the host's of a library.
     let _ = match format {
-        LogFormat::Human => lines.with_target(false).with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).try_init(),
+        LogFormat::Human => {
+            lines.with_target(false).with_ansi(io::stderr().is_terminal()).finish().with(shown).try_init()
+        }
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_span_list(false).finish().with(shown).try_init()
+        }
     };
     Log { writer, format, _flush: flush }
+}
+
+/// The target of what is said rather than logged.
+const SAID: &str = "figures";
+
+/// Events from `level` on, and what is said.
+fn shown(level: LogLevel) -> Targets {
+    Targets::new().with_default(filter(level)).with_target(SAID, LevelFilter::INFO)
 }
 
 fn filter(level: LogLevel) -> LevelFilter {
@@ -67,5 +85,13 @@ mod tests {
         for level in LogLevel::ALL {
             assert_eq!(filter(level).to_string(), level.name());
         }
+    }
+
+    #[test]
+    fn what_is_said_is_shown_at_every_level() {
+        for level in LogLevel::ALL {
+            assert!(shown(level).would_enable(SAID, &tracing::Level::INFO), "{level:?}");
+        }
+        assert!(!shown(LogLevel::Error).would_enable("tidemill::shard", &tracing::Level::WARN));
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::units::Cores;
-use super::{Listener, LogFormat, LogLevel};
+use super::{Config, Listener, LogFormat, LogLevel};
 use crate::tier::RingTier;
 
 /// A value, and where it was said.
@@ -22,7 +22,7 @@ pub struct Said<T> {
 /// Where a value was said. It is shown in front of every problem with the value.
 #[derive(Clone, Debug)]
 pub enum Place {
-    /// Nowhere: it is the default of this key.
+    /// Nowhere, or by a program: it is the default of this key, or its field.
     Default(&'static str),
     /// By a flag.
     Flag(&'static str),
@@ -68,6 +68,31 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// What a program says that fills a configuration itself: every setting, under the name of its key.
+    pub(super) fn of(config: &Config) -> Self {
+        fn said<T>(key: &'static str, value: T) -> Option<Said<T>> {
+            Some(Said::by_default(key, value))
+        }
+        let listener = |listener: &Listener| Said::by_default("listener.address", listener.clone());
+        Self {
+            listeners: said("listener", config.listeners.iter().map(listener).collect()),
+            shards: config.shards.and_then(|shards| said("server.shards", shards as u64)),
+            cores: config.cores.clone().and_then(|cores| said("server.cores", Cores(cores))),
+            connections: said("server.connections", config.connections.into()),
+            ring_max: config.ring_max.and_then(|tier| said("server.ring_max", tier)),
+            congestion: config.congestion.clone().and_then(|name| said("server.congestion", name)),
+            idle_timeout: said("limits.idle_timeout", config.idle_timeout),
+            stall_timeout: said("limits.stall_timeout", config.stall_timeout),
+            linger_timeout: said("limits.linger_timeout", config.linger_timeout),
+            drain_timeout: said("limits.drain_timeout", config.drain_timeout),
+            high_water: said("limits.high_water", config.outbox_high_water_bytes.into()),
+            low_water: said("limits.low_water", config.outbox_low_water_bytes.into()),
+            outbox_per_shard: said("limits.outbox_per_shard", config.outbox_bytes_per_shard),
+            log_format: said("log.format", config.log_format),
+            log_level: said("log.level", config.log_level),
+        }
+    }
+
     /// Lays `self` over `below`: what both say, `self` says.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
@@ -100,6 +125,16 @@ impl<T> Said<T> {
     /// The value of a key that nobody set.
     pub fn by_default(key: &'static str, value: T) -> Self {
         Self { value, place: Place::Default(key) }
+    }
+}
+
+impl Place {
+    /// The flag or the key by itself.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Default(name) | Self::Flag(name) => name,
+            Self::File { key, .. } => key,
+        }
     }
 }
 

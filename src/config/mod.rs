@@ -1,7 +1,7 @@
 //! What the server is asked to be: flags over file over defaults, validated once.
 //!
-//! Whoever holds a [`Config`] need not doubt it: every number is within its bounds and every relation holds. What only
-//! the host can answer (is the port free, is there IPv6) is found out when the server starts. Data comes from
+//! Whoever loads a [`Config`] need not doubt it: every number is within its bounds and every relation holds. Whoever
+//! fills its fields by hand has them checked by [`Config::validate`]. What only the host can answer (is the port free, is there IPv6) is found out when the server starts. Data comes from
 //! [`Layer`]s, one for each source, and goes to the server as plain fields.
 
 mod error;
@@ -85,6 +85,19 @@ impl Config {
     pub fn load(file: Option<&Path>, flags: Layer) -> Result<Self, ConfigError> {
         let file = file.map_or_else(|| Ok(Layer::default()), file::read)?;
         settle::settle(flags.over(file), &cpu::allowed_cores())
+    }
+
+    /// Checks fields that a program has filled as [`Config::load`] checks what an operator wrote; [`Config::load`] has
+    /// done it already. The cores are compared with those that the calling thread may use: call it before pinning.
+    ///
+    /// # Errors
+    /// Names the first setting that cannot be, by its key in the file.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.validate_on(&cpu::allowed_cores())
+    }
+
+    fn validate_on(&self, allowed: &[usize]) -> Result<(), ConfigError> {
+        settle::settle(Layer::of(self), allowed).map(|_| ())
     }
 
     /// The configuration as TOML, with every key explained; read again, it is the same configuration.

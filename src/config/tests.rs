@@ -145,15 +145,23 @@ fn values_of_the_wrong_kind() {
     check("[listener]", "t.toml:1:1: listener is a list of tables: write [[listener]] for each");
     check(
         "[server]\nshards = \"2\"",
-        "t.toml:2:10: server.shards is \"2\": it takes a whole number, without quotes",
+        "t.toml:2:10: server.shards is \"2\": it takes a whole number from 1 to 1024, without quotes",
     );
     check(
         "[server]\nshards = -1",
-        "t.toml:2:10: server.shards is -1: it takes a whole number, without quotes",
+        "t.toml:2:10: server.shards is -1: it takes a whole number from 1 to 1024, without quotes",
     );
     check(
         "[server]\nshards = 1.5",
-        "t.toml:2:10: server.shards is 1.5: it takes a whole number, without quotes",
+        "t.toml:2:10: server.shards is 1.5: it takes a whole number from 1 to 1024, without quotes",
+    );
+    check(
+        "[server]\nshards = 99999999999999999999",
+        "t.toml:2:10: server.shards is 99999999999999999999: it takes a whole number from 1 to 1024, without quotes",
+    );
+    check(
+        "[server]\nconnections = -5",
+        "t.toml:2:15: server.connections is -5: it takes a whole number from 1 to 524288 for each shard, without quotes",
     );
     check("[server]\nring_max = 6.1", "t.toml:2:12: server.ring_max is 6.1: it takes a text in quotes");
     check(
@@ -283,6 +291,59 @@ fn flags_are_named_by_their_name() {
         Layer { high_water: high, ..Layer::default() },
         "--high-water is 64KiB: it must be above limits.low_water, which is 64KiB",
     );
+    let (high, low) = (Said::by_flag("--high-water", 65_536), Said::by_flag("--low-water", 65_537));
+    check_flags(
+        Layer { high_water: Some(high), low_water: Some(low), ..Layer::default() },
+        "--low-water is 65537: it must be below --high-water, which is 64KiB",
+    );
+    let cores = Some(Said::by_flag("--cores", units::Cores(vec![1, 2])));
+    let shards = Some(Said::by_flag("--shards", 3));
+    check_flags(Layer { shards, cores, ..Layer::default() }, "--shards is 3: --cores names 2 only");
+}
+
+/// A program fills the public fields as it likes; what no operator could say, it may not say either.
+#[test]
+fn fields_that_cannot_be() {
+    let check = |change: fn(&mut Config), sentence: &str| {
+        let mut config = Config::default();
+        change(&mut config);
+        assert_eq!(config.validate_on(&CORES).unwrap_err().to_string(), sentence);
+    };
+    check(|config| config.listeners.clear(), "listener is empty: a server needs at least one");
+    check(
+        |config| config.listeners = vec![Listener::echo("tcp://[::1]:1".parse().unwrap()); 2],
+        "listener.address is tcp://[::1]:1, which cannot be open beside tcp://[::1]:1",
+    );
+    check(|config| config.shards = Some(0), "server.shards is 0: the least is 1");
+    check(|config| config.shards = Some(100_000), "server.shards is 100000: the most is 1024");
+    check(|config| config.cores = Some(vec![]), "server.cores is empty: a shard needs a core");
+    check(|config| config.cores = Some(vec![2, 1, 2]), "server.cores names core 2 twice");
+    check(
+        |config| config.cores = Some(vec![9]),
+        "server.cores is 9: core 9 may not be used by this process, which has 0-3",
+    );
+    check(
+        |config| (config.cores, config.shards) = (Some(vec![1]), Some(2)),
+        "server.shards is 2: server.cores names 1 only",
+    );
+    check(|config| config.connections = 0, "server.connections is 0: the least is 1");
+    check(
+        |config| config.congestion = Some(String::new()),
+        "server.congestion is \"\": it takes a name such as cubic or bbr, of at most 15 letters",
+    );
+    check(|config| config.idle_timeout = Duration::ZERO, "limits.idle_timeout is 0s: the shortest is 10ms");
+    check(
+        |config| config.drain_timeout = Duration::from_secs(8 * 86_400),
+        "limits.drain_timeout is 8days: the longest is 7days",
+    );
+    check(
+        |config| config.outbox_low_water_bytes = config.outbox_high_water_bytes,
+        "limits.high_water is 256KiB: it must be above limits.low_water, which is 256KiB",
+    );
+    check(|config| config.outbox_bytes_per_shard = 0, "limits.outbox_per_shard is 0: the smallest is 1");
+    assert!(Config::default().validate_on(&CORES).is_ok());
+    assert!(unusual().validate_on(&CORES).is_ok());
+    assert!(Config::default().validate().is_ok());
 }
 
 #[test]
@@ -307,5 +368,7 @@ fn files_that_cannot_be_read() {
         "none",
         format!("{shown}/none does not exist. Try: tidemill --print-config, which prints one to begin with"),
     );
+    let _listener = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    check("socket", format!("{shown}/socket is not a regular file; --config takes one"));
     fs::remove_dir_all(&folder).unwrap();
 }

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::address::Listen;
+use super::descriptors;
 
 /// Why an address could not be listened at: the cause, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,16 @@ pub enum BindError {
         /// The address that was asked for.
         listen: Listen,
     },
+    /// There is no descriptor left for its sockets.
+    #[error("{listen} got no descriptor: {whose} has no more. Try: {remedy}")]
+    NoDescriptor {
+        /// The address that was asked for.
+        listen: Listen,
+        /// The process or the system.
+        whose: &'static str,
+        /// What raises that limit.
+        remedy: &'static str,
+    },
     /// The host does not offer this congestion control to this user.
     #[error(
         "{listen} cannot use the congestion control that server.congestion names. \
@@ -56,6 +67,9 @@ pub enum BindError {
     /// The path leads through a directory that does not exist.
     #[error("the directory of {} does not exist. Try: mkdir -p {}", .0.display(), parent(.0).display())]
     NoDirectory(PathBuf),
+    /// What should be a directory of the path is none.
+    #[error("{} leads through a file. Try: another path", .0.display())]
+    ThroughFile(PathBuf),
     /// The path is on a file system that is mounted read-only.
     #[error("{} is on a read-only file system. Try: a path under /run", .0.display())]
     ReadOnly(PathBuf),
@@ -92,6 +106,9 @@ impl Failure {
     /// Finds the cause that an operator can act upon; `ipv6` says whether the host has IPv6 at all.
     pub(super) fn explain(self, listen: &Listen, ipv6: bool) -> BindError {
         let errno = self.cause.raw_os_error().unwrap_or(0);
+        if let Some((whose, remedy)) = descriptors::exhausted(errno) {
+            return BindError::NoDescriptor { listen: listen.clone(), whose, remedy };
+        }
         let explained = match listen {
             _ if self.step == "TCP_CONGESTION" => explain_congestion(errno, listen),
             Listen::Tcp(address) | Listen::Udp(address) => explain_ip(errno, listen, address.is_ipv6(), ipv6),
@@ -128,7 +145,8 @@ fn explain_path(errno: i32, listen: &Listen, path: &Path) -> Option<BindError> {
     match errno {
         libc::EADDRINUSE => Some(BindError::InUse(path)),
         libc::ENOTSOCK => Some(BindError::NotASocket(path)),
-        libc::ENOENT | libc::ENOTDIR => Some(BindError::NoDirectory(path)),
+        libc::ENOENT => Some(BindError::NoDirectory(path)),
+        libc::ENOTDIR => Some(BindError::ThroughFile(path)),
         libc::EROFS => Some(BindError::ReadOnly(path)),
         libc::EACCES | libc::EPERM => Some(BindError::PermissionDenied { listen: listen.clone() }),
         _ => None,
@@ -223,12 +241,31 @@ mod tests {
     }
 
     #[test]
+    fn descriptors_that_ran_out_are_told_with_their_limit() {
+        check(
+            "tcp://[::]:7000",
+            "socket",
+            24,
+            true,
+            "tcp://[::]:7000 got no descriptor: the process has no more. \
+             Try: ulimit -n 65536, or LimitNOFILE=65536 in the unit",
+        );
+        check(
+            "unix:/run/t.sock",
+            "dup",
+            23,
+            true,
+            "unix:/run/t.sock got no descriptor: the system has no more. Try: sysctl fs.file-max, and raise it",
+        );
+    }
+
+    #[test]
     fn every_cause_of_a_path_has_its_sentence() {
         let check = |errno, sentence| check("unix:/run/t/t.sock", "bind", errno, true, sentence);
         check(98, "/run/t/t.sock is in use by another process. Try: ss -lxp, or another path");
         check(88, "/run/t/t.sock exists and is not a socket. Try: another path, or move the file away");
         check(2, "the directory of /run/t/t.sock does not exist. Try: mkdir -p /run/t");
-        check(20, "the directory of /run/t/t.sock does not exist. Try: mkdir -p /run/t");
+        check(20, "/run/t/t.sock leads through a file. Try: another path");
         check(30, "/run/t/t.sock is on a read-only file system. Try: a path under /run");
         check(
             13,

@@ -12,7 +12,9 @@ use core_affinity::CoreId;
 #[non_exhaustive]
 pub enum PinError {
     /// The core is outside of the mask that the process was given by `taskset`, a cpuset or a container.
-    #[error("core {core} may not be used by this process (it may use {allowed}). Try: other server.cores")]
+    #[error(
+        "core {core} may not be used by this process (it may use {allowed}). Try: other cores, of those that taskset -cp $$ shows"
+    )]
     NotAllowed {
         /// The core that was asked for.
         core: usize,

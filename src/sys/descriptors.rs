@@ -14,7 +14,7 @@ pub enum DescriptorsError {
     /// The hard limit is lower than what is needed; only the administrator can raise it.
     #[error(
         "{wanted} descriptors are needed and the hard limit is {hard}. \
-         Try: ulimit -n {wanted}, or LimitNOFILE={wanted} in the unit, or lower server.connections"
+         Try: ulimit -n {wanted}, or LimitNOFILE={wanted} in the unit, or ask for fewer connections"
     )]
     HardLimit {
         /// The descriptors that are needed.
@@ -44,6 +44,22 @@ pub fn raise_limit(wanted: u64) -> Result<u64, DescriptorsError> {
     }
     set(libc::RLIMIT_NOFILE, libc::rlimit { rlim_cur: wanted, ..limit }).map_err(refused)?;
     Ok(wanted)
+}
+
+/// Who has no descriptor left when a call fails with this errno, and what raises that limit; `None` when it failed for
+/// another reason.
+pub fn exhausted(errno: i32) -> Option<(&'static str, &'static str)> {
+    match errno {
+        libc::EMFILE => Some(("the process", "ulimit -n 65536, or LimitNOFILE=65536 in the unit")),
+        libc::ENFILE => Some(("the system", "sysctl fs.file-max, and raise it")),
+        _ => None,
+    }
+}
+
+/// What stands behind an error in a message: the remedy, when descriptors ran out, and else nothing.
+pub fn remedy(cause: &io::Error) -> String {
+    let exhausted = cause.raw_os_error().and_then(exhausted);
+    exhausted.map_or_else(String::new, |(_, remedy)| format!(". Try: {remedy}"))
 }
 
 /// Bytes of memory that this process may lock, for messages about rings that did not get theirs; `None` when there
@@ -95,7 +111,7 @@ mod tests {
         let wanted = hard + 1;
         let sentence = format!(
             "{wanted} descriptors are needed and the hard limit is {hard}. Try: ulimit -n {wanted}, or \
-             LimitNOFILE={wanted} in the unit, or lower server.connections"
+             LimitNOFILE={wanted} in the unit, or ask for fewer connections"
         );
         assert_eq!(raise_limit(wanted).unwrap_err().to_string(), sentence);
     }

@@ -360,3 +360,77 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
     drop(lines);
 }
+
+/// The figures were asked for, so that no level hides them; a machine finds them in a line of JSON.
+#[test]
+fn the_figures_are_written_at_every_level() {
+    let server = Server::tcp(&["--log-format", "json", "--log-level", "error", "--shards", "1"]);
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"counted");
+    server.signal(Signal::USR1);
+    let line = server.await_line("bytes_received").pop().expect("it came");
+    let value: serde_json::Value = serde_json::from_str(&line).expect("a line is JSON");
+    let figures = value["message"].as_str().expect("the figures are its message");
+    let received = figures.lines().find(|line| line.contains("bytes_received")).expect("they have it");
+    assert!(received.contains('7'), "{received}");
+    let farewell = server.stop();
+    assert_eq!(farewell.code, Some(0));
+    let last = farewell.stderr.last().expect("it spoke");
+    assert!(last.contains("bytes_received"), "the final figures: {farewell:#?}");
+    assert!(farewell.stderr.iter().all(|line| !line.contains("stopping")), "{farewell:#?}");
+}
+
+/// Opening a pipe that nobody writes to would never end, so a pipe is no configuration.
+#[test]
+fn a_pipe_is_no_configuration() {
+    if !can_run("mkfifo", &["--version"]) {
+        return skip("mkfifo is missing");
+    }
+    let folder = Folder::new();
+    let pipe = folder.write("t.toml", "");
+    std::fs::remove_file(&pipe).expect("it was just written");
+    assert!(can_run("mkfifo", &[text(&pipe)]));
+    for command in [&["--config", text(&pipe)][..], &["check", "--config", text(&pipe)]] {
+        check_refused(tidemill(command), 2, &format!("{} is not a regular file", text(&pipe)));
+    }
+}
+
+// --- A lost terminal -----------------------------------------------------------------------------------------------
+
+/// A terminal that is closed stops the server in order; a second signal ends it at once.
+#[test]
+fn a_hangup_stops_in_order() {
+    if !can_run("env", &["--default-signal=HUP", "true"]) {
+        return skip("env cannot set signals");
+    }
+    let start = || {
+        let mut command = Command::new("env");
+        // The tests themselves may run under nohup.
+        command.args(["--default-signal=HUP", BINARY, "--listen", "tcp://127.0.0.1:0", "--shards", "1"]);
+        Server::launch(command)
+    };
+    let server = start();
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"before");
+    server.signal(Signal::HUP);
+    assert_eq!(server.wait().code, Some(0));
+
+    let server = start();
+    // A peer that never closes its side keeps the drain going.
+    let mut client = streams::tcp(server.tcp_address());
+    streams::ping(&mut client, b"still here");
+    server.signal(Signal::HUP);
+    server.await_line("stopping: ");
+    server.signal(Signal::HUP);
+    assert_eq!(server.wait().code, Some(129));
+}
+
+/// Under nohup, which has SIGHUP ignored, the server outlives its terminal.
+#[test]
+fn a_hangup_that_is_ignored_stops_nothing() {
+    let mut command = Command::new("sh");
+    let script = "trap '' HUP; exec \"$0\" --listen tcp://127.0.0.1:0 --shards 1";
+    command.args(["-c", script, BINARY]);
+    let server = Server::launch(command);
+    server.signal(Signal::HUP);
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"after");
+    assert!(server.stop().stderr.iter().all(|line| !line.contains("at once")));
+}
