@@ -203,7 +203,7 @@ fn spawn<S: Service>(
     end: WakeAtEnd,
 ) -> Result<JoinHandle<Result<Snapshot, RingError>>, StartError> {
     let number = kit.options.number;
-    let failed = |error: std::io::Error| StartError::ShardFailed { shard: number, cause: error.to_string() };
+    let failed = |cause| StartError::NoThread { shard: number, cause };
     let name = format!("shard {number}");
     let body = move || {
         let _said_at_the_end = end;

@@ -78,6 +78,7 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
+        config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
         let (plan, addresses) = plan::draw(config)?;
         let capabilities = plan.capabilities;
