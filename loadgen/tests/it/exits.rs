@@ -150,7 +150,7 @@ fn a_congestion_control_that_is_not_there_is_named() {
 fn a_path_that_is_no_socket_is_named() {
     let place = Place::new("no-socket");
     fs::write(place.path(), "").unwrap();
-    for path in [place.path(), "/tmp".as_ref()] {
+    for path in [place.path(), "/tmp"] {
         let run = run(&format!("unix:{path}"), "--count 1");
         assert_eq!(run.code, 3);
         assert!(run.stderr.starts_with(&format!("loadgen: {path} is not a socket")), "{}", run.stderr);
