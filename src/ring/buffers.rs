@@ -44,7 +44,7 @@ struct Buffer {
 }
 
 impl Pool {
-    /// Maps `count` buffers of `buffer_bytes` each, all of them returned: the first [`Self::take_returned`] yields
+    /// Maps `count` buffers of `buffer_bytes` each, all of them returned: the first look at what was returned yields
     /// them all.
     ///
     /// # Errors
