@@ -39,11 +39,14 @@ fn main() -> ExitCode {
 /// Runs and reports; or gives an exit code, and the sentence to say with it.
 fn load(flags: &Flags) -> Result<ExitCode, (u8, String)> {
     let plan = Plan::new(flags, &cpu::allowed_cores()).map_err(|error| (USAGE, error.to_string()))?;
-    let target = Target::open(flags.json.as_deref())
-        .map_err(|error| (NO_START, format!("the result cannot be written: {error}")))?;
+    let unwritten = |error| {
+        let place = flags.json.as_deref().filter(|path| *path != "-");
+        format!("the result cannot be written to {}: {error}", place.unwrap_or("standard output"))
+    };
+    let target = Target::open(flags.json.as_deref()).map_err(|error| (NO_START, unwritten(error)))?;
     let watched = !flags.quiet && io::stderr().is_terminal();
     let outcome = run::run(&plan, watched).map_err(|error| (NO_START, error.to_string()))?;
-    target.write(&outcome).map_err(|error| (WRONG, format!("the result cannot be written: {error}")))?;
+    target.write(&outcome).map_err(|error| (WRONG, unwritten(error)))?;
     outcome.problems().iter().for_each(|problem| say(problem));
     Ok(if outcome.is_fine() { FINE.into() } else { WRONG.into() })
 }
@@ -75,7 +78,10 @@ impl Target {
             Self::Json => print(&json()?),
             Self::File(mut file) => {
                 print(&outcome.to_string())?;
-                file.set_len(0)?;
+                // A device or a pipe has no length.
+                if file.metadata()?.is_file() {
+                    file.set_len(0)?;
+                }
                 file.write_all(json()?.as_bytes())
             }
         }

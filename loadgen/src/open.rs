@@ -4,11 +4,13 @@
 //! are given to the ring's table.
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fs, io};
 
 use socket2::{SockAddr, SockRef};
 use tidemill::ring::{
@@ -40,6 +42,21 @@ pub enum OpenError {
         "nobody listens at {0}. Start the server first, with `cargo run --release` in its directory, or name another URL"
     )]
     Refused(Listen),
+    /// Something stands at the path at which nobody ever listens.
+    #[error("{} is not a socket. Try: the path that the server shows when it starts", .0.display())]
+    NotASocket(PathBuf),
+    /// The host does not know the congestion control.
+    #[error(
+        "the host does not offer congestion control {0}. \
+         Try: one that sysctl net.ipv4.tcp_available_congestion_control shows"
+    )]
+    NoCongestionControl(String),
+    /// The host knows the congestion control and keeps it from this user.
+    #[error(
+        "this user may not choose congestion control {0}. \
+         Try: one that sysctl net.ipv4.tcp_allowed_congestion_control shows"
+    )]
+    CongestionControlDenied(String),
     /// The server, or the network, does not answer.
     #[error("{target}: {made} of {wanted} connections could be made, then there was no answer in time")]
     TimedOut {
@@ -166,7 +183,8 @@ fn begin(
     number: u32,
 ) -> Result<Descriptor, OpenError> {
     let failed = |cause| OpenError::Socket { target: plan.target.clone(), number, cause };
-    let socket = stream_client(&plan.target, None, plan.congestion.as_deref()).map_err(failed)?;
+    let refused = |cause| congestion_refused(plan, &cause).unwrap_or_else(|| failed(cause));
+    let socket = stream_client(&plan.target, None, plan.congestion.as_deref()).map_err(refused)?;
     let file = ring.adopt(socket, place).map_err(failed)?;
     let connect =
         Op::Connect { token: token(Kind::Connect, place), file, address: Box::new(address.clone()) };
@@ -174,12 +192,32 @@ fn begin(
     Ok(file)
 }
 
+/// Whether a socket was refused for its congestion control. tcp(7): ENOENT when the host does not know it, EPERM when
+/// this user may not choose it; an empty name is EINVAL.
+fn congestion_refused(plan: &Plan, cause: &io::Error) -> Option<OpenError> {
+    let name = plan.congestion.clone()?;
+    match cause.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => Some(OpenError::NoCongestionControl(name)),
+        io::ErrorKind::PermissionDenied => Some(OpenError::CongestionControlDenied(name)),
+        _ => None,
+    }
+}
+
+/// What it means that nobody takes a connection. A file and a directory refuse it as a socket without a listener does.
+fn refused(target: Listen) -> OpenError {
+    let is_other = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket());
+    match target {
+        Listen::Unix(path) if is_other(&path) => OpenError::NotASocket(path),
+        target => OpenError::Refused(target),
+    }
+}
+
 /// Returns how many connections this completion made: one.
 fn take(completion: &Completion, plan: &Plan, opened: &[Opened]) -> Result<usize, OpenError> {
     let target = plan.target.clone();
     match &completion.outcome {
         Outcome::Connected(Ok(())) => Ok(1),
-        Outcome::Connected(Err(ConnectError::Refused)) => Err(OpenError::Refused(target)),
+        Outcome::Connected(Err(ConnectError::Refused)) => Err(refused(target)),
         Outcome::Connected(Err(cause)) => {
             let number = opened[completion.token.slot() as usize].number;
             Err(OpenError::Connect { target, number, cause: *cause })

@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use tidemill::config::units::show_duration;
 use tidemill::ring::{Capabilities, Setup};
 use tidemill::sys::address::Listen;
 
@@ -24,6 +25,8 @@ pub const DATAGRAM_BYTES_MAX: u64 = 65_507;
 pub const GRACE: Duration = Duration::from_secs(1);
 /// Silence after which a run that counts messages is over.
 pub const SILENCE: Duration = Duration::from_secs(5);
+/// Longest warm-up, and longest measured time: more is a slip of the finger.
+pub const TIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Time in which all connections must have been made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -81,6 +84,12 @@ pub enum PlanError {
         /// Its limit.
         max: u64,
     },
+    /// Nothing would be measured.
+    #[error("--duration must be longer than 0s")]
+    NoTime,
+    /// A time in which nobody waits for a result.
+    #[error("{0} is at most {max}", max = show_duration(TIME_MAX))]
+    TooLong(&'static str),
     /// Connections times depth.
     #[error(
         "--connections times --depth is at most {IN_FLIGHT_MAX}, since every message in flight is remembered"
@@ -96,7 +105,8 @@ pub enum PlanError {
     NoCongestion,
     /// Both were given, and they disagree.
     #[error(
-        "--threads {threads} and --cores disagree: {cores} cores are listed, and each thread has its own"
+        "--threads {threads} and --cores disagree: {} listed, and each thread has its own",
+        if *.cores == 1 { "1 core is".to_owned() } else { format!("{cores} cores are") }
     )]
     ThreadsAndCores {
         /// Threads asked for.
@@ -105,7 +115,10 @@ pub enum PlanError {
         cores: usize,
     },
     /// More threads than cores.
-    #[error("--threads {threads} are more than the {cores} cores that this process may use")]
+    #[error(
+        "--threads {threads} are more than the {} that this process may use",
+        if *.cores == 1 { "one core".to_owned() } else { format!("{cores} cores") }
+    )]
     TooFewCores {
         /// Threads asked for.
         threads: usize,
@@ -132,6 +145,11 @@ impl Plan {
         at_least_one("--count", flags.count.unwrap_or(1))?;
         at_most("--connections", u64::from(flags.connections), u64::from(CONNECTIONS_MAX))?;
         at_most("--size", size, size_max)?;
+        if flags.duration == Some(Duration::ZERO) {
+            return Err(PlanError::NoTime);
+        }
+        not_too_long("--duration", flags.duration)?;
+        not_too_long("--warmup", flags.warmup)?;
         if IN_FLIGHT_MAX < u64::from(flags.connections) * u64::from(flags.depth) {
             return Err(PlanError::TooManyInFlight);
         }
@@ -239,6 +257,10 @@ fn at_most(what: &'static str, value: u64, max: u64) -> Result<(), PlanError> {
     if max < value { Err(PlanError::TooMany { what, max }) } else { Ok(()) }
 }
 
+fn not_too_long(what: &'static str, time: Option<Duration>) -> Result<(), PlanError> {
+    if time.is_some_and(|time| TIME_MAX < time) { Err(PlanError::TooLong(what)) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -296,6 +318,29 @@ mod tests {
         check("--threads 2 --cores 1", PlanError::ThreadsAndCores { threads: 2, cores: 1 });
         check("--threads 5", PlanError::TooFewCores { threads: 5, cores: 4 });
         check("--threads 3 -c 2", PlanError::TooFewConnections(3));
+        check("--duration 0s", PlanError::NoTime);
+        check("--duration 8d", PlanError::TooLong("--duration"));
+        check("--warmup 8d", PlanError::TooLong("--warmup"));
+        assert!(plan("--duration 7d --warmup 0s").is_ok());
+    }
+
+    #[test]
+    fn one_core_is_not_many() {
+        let check =
+            |cores, line, sentence| assert_eq!(plan_on(cores, line).unwrap_err().to_string(), sentence);
+        check(
+            &[0, 1],
+            "--threads 2 --cores 1",
+            "--threads 2 and --cores disagree: 1 core is listed, and each thread has its own",
+        );
+        check(
+            &[0, 1],
+            "--threads 3 --cores 0,1",
+            "--threads 3 and --cores disagree: 2 cores are listed, and each thread has its own",
+        );
+        check(&[4], "--threads 2", "--threads 2 are more than the one core that this process may use");
+        check(&[4, 5], "--threads 3", "--threads 3 are more than the 2 cores that this process may use");
+        check(&[0], "--warmup 1y", "--warmup is at most 7days");
     }
 
     #[test]

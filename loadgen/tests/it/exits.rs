@@ -116,6 +116,45 @@ fn the_result_goes_where_it_was_asked_to() {
 
     let with_no_place = run(&url, "--count 100 --json /nowhere/result.json");
     assert_eq!((with_no_place.code, with_no_place.stdout.as_str()), (3, ""));
+    let words = "loadgen: the result cannot be written to /nowhere/result.json: No such file";
+    assert!(with_no_place.stderr.starts_with(words), "{}", with_no_place.stderr);
+}
+
+/// A device has no length that could be cut, and is written to all the same.
+#[test]
+fn the_result_may_go_to_a_device() {
+    let url = tcp(Habit::Echo);
+    let into = |device| run(&url, &format!("-c 1 --count 1 --json {device}"));
+    assert_eq!((into("/dev/null").code, into("/dev/null").stderr.as_str()), (0, ""));
+    let shown = into("/dev/stdout");
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(shown.stdout.contains("\"schema\": \"tidemill-loadgen/1\""), "{}", shown.stdout);
+    let full = into("/dev/full");
+    assert_eq!(full.code, 1);
+    let words = "loadgen: the result cannot be written to /dev/full: No space left on device";
+    assert!(full.stderr.starts_with(words), "{}", full.stderr);
+}
+
+#[test]
+fn a_congestion_control_that_is_not_there_is_named() {
+    let run = run(&tcp(Habit::Echo), "--congestion nonesuch --count 1");
+    assert_eq!((run.code, run.stdout.as_str()), (3, ""));
+    assert_eq!(
+        run.stderr,
+        "loadgen: the host does not offer congestion control nonesuch. \
+         Try: one that sysctl net.ipv4.tcp_available_congestion_control shows\n"
+    );
+}
+
+#[test]
+fn a_path_that_is_no_socket_is_named() {
+    let place = Place::new("no-socket");
+    fs::write(place.path(), "").unwrap();
+    for path in [place.path(), "/tmp"] {
+        let run = run(&format!("unix:{path}"), "--count 1");
+        assert_eq!(run.code, 3);
+        assert!(run.stderr.starts_with(&format!("loadgen: {path} is not a socket")), "{}", run.stderr);
+    }
 }
 
 #[test]
