@@ -16,6 +16,9 @@ pub enum ConfigError {
     /// `--config` names a directory.
     #[error("{} is a directory; --config takes a file", .0.display())]
     Directory(PathBuf),
+    /// `--config` names a pipe, a device or a socket: reading one may never end.
+    #[error("{} is not a regular file; --config takes one", .0.display())]
+    NotAFile(PathBuf),
     /// The file is there and cannot be read.
     #[error("{} cannot be read: {cause}", .path.display())]
     Unreadable {

@@ -3,7 +3,7 @@
 //! The parser gives a tree of values with their spans; here each known key is taken out of it, and whatever is left is
 //! refused. So every complaint, from a missing bracket to a time-out that is too short, can name file, line and column.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -213,6 +213,11 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
         io::ErrorKind::IsADirectory => ConfigError::Directory(path.to_owned()),
         _ => ConfigError::Unreadable { path: path.to_owned(), cause },
     };
+    // Looked at before it is opened: opening a pipe without a writer never ends. A directory says so when it is read.
+    let kind = fs::metadata(path).map_err(explain)?.file_type();
+    if !kind.is_file() && !kind.is_dir() {
+        return Err(ConfigError::NotAFile(path.to_owned()));
+    }
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(explain)?;
     let length = file.take(limits::CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(explain)?;

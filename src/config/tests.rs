@@ -352,5 +352,7 @@ fn files_that_cannot_be_read() {
         "none",
         format!("{shown}/none does not exist. Try: tidemill --print-config, which prints one to begin with"),
     );
+    let _listener = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    check("socket", format!("{shown}/socket is not a regular file; --config takes one"));
     fs::remove_dir_all(&folder).unwrap();
 }

@@ -378,3 +378,18 @@ fn the_figures_are_written_at_every_level() {
     assert!(last.contains("bytes_received"), "the final figures: {farewell:#?}");
     assert!(farewell.stderr.iter().all(|line| !line.contains("stopping")), "{farewell:#?}");
 }
+
+/// Opening a pipe that nobody writes to would never end, so a pipe is no configuration.
+#[test]
+fn a_pipe_is_no_configuration() {
+    if !can_run("mkfifo", &["--version"]) {
+        return skip("mkfifo is missing");
+    }
+    let folder = Folder::new();
+    let pipe = folder.write("t.toml", "");
+    std::fs::remove_file(&pipe).expect("it was just written");
+    assert!(can_run("mkfifo", &[text(&pipe)]));
+    for command in [&["--config", text(&pipe)][..], &["check", "--config", text(&pipe)]] {
+        check_refused(tidemill(command), 2, &format!("{} is not a regular file", text(&pipe)));
+    }
+}
