@@ -10,7 +10,7 @@ use crate::config::ConfigError;
 use crate::config::units::show_size;
 use crate::sys::bind_error::BindError;
 use crate::sys::cpu::PinError;
-use crate::sys::descriptors::DescriptorsError;
+use crate::sys::descriptors::{self, DescriptorsError};
 
 /// The server could not start, or failed while it ran.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub enum StartError {
     #[error("io_uring could not be set up: {0}")]
     RingUnexpected(std::io::Error),
     /// The signals could not be watched.
-    #[error("signals cannot be watched: {0}")]
+    #[error("signals cannot be watched: {}{}", .0, descriptors::remedy(.0))]
     Signals(std::io::Error),
     /// What was asked for could not be printed.
     #[error("standard output cannot be written: {0}")]
@@ -141,14 +141,10 @@ pub fn ring_unavailable(errno: i32, disabled_sysctl: Option<u32>, memlock: Optio
         (libc::ENOSYS, _) => StartError::RingMissing,
         (libc::EINVAL, _) => StartError::RingTooOld,
         (libc::ENOMEM, _) => StartError::RingMemory { memlock },
-        (libc::EMFILE, _) => StartError::RingDescriptors {
-            whose: "the process",
-            remedy: "ulimit -n 65536, or LimitNOFILE=65536 in the unit",
+        _ => match descriptors::exhausted(errno) {
+            Some((whose, remedy)) => StartError::RingDescriptors { whose, remedy },
+            None => StartError::RingUnexpected(std::io::Error::from_raw_os_error(errno)),
         },
-        (libc::ENFILE, _) => {
-            StartError::RingDescriptors { whose: "the system", remedy: "sysctl fs.file-max, and raise it" }
-        }
-        _ => StartError::RingUnexpected(std::io::Error::from_raw_os_error(errno)),
     }
 }
 
@@ -248,6 +244,12 @@ mod tests {
             None,
             None,
             "io_uring got no descriptor for its ring: the system has no more. Try: sysctl fs.file-max, and raise it",
+        );
+        let signals = StartError::Signals(std::io::Error::from_raw_os_error(24));
+        assert_eq!(
+            signals.to_string(),
+            "signals cannot be watched: Too many open files (os error 24). \
+             Try: ulimit -n 65536, or LimitNOFILE=65536 in the unit"
         );
         check(5, None, None, "io_uring could not be set up: Input/output error (os error 5)");
     }

@@ -54,7 +54,7 @@ pub enum RunError {
     #[error("the ring failed: {0}")]
     RingFailed(RingError),
     /// Signals could not be watched.
-    #[error("signals cannot be watched: {0}")]
+    #[error("signals cannot be watched: {}{}", .0, descriptors::remedy(.0))]
     Signals(io::Error),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::address::Listen;
+use super::descriptors;
 
 /// Why an address could not be listened at: the cause, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +38,16 @@ pub enum BindError {
     PermissionDenied {
         /// The address that was asked for.
         listen: Listen,
+    },
+    /// There is no descriptor left for its sockets.
+    #[error("{listen} got no descriptor: {whose} has no more. Try: {remedy}")]
+    NoDescriptor {
+        /// The address that was asked for.
+        listen: Listen,
+        /// The process or the system.
+        whose: &'static str,
+        /// What raises that limit.
+        remedy: &'static str,
     },
     /// The host does not offer this congestion control to this user.
     #[error(
@@ -92,6 +103,9 @@ impl Failure {
     /// Finds the cause that an operator can act upon; `ipv6` says whether the host has IPv6 at all.
     pub(super) fn explain(self, listen: &Listen, ipv6: bool) -> BindError {
         let errno = self.cause.raw_os_error().unwrap_or(0);
+        if let Some((whose, remedy)) = descriptors::exhausted(errno) {
+            return BindError::NoDescriptor { listen: listen.clone(), whose, remedy };
+        }
         let explained = match listen {
             _ if self.step == "TCP_CONGESTION" => explain_congestion(errno, listen),
             Listen::Tcp(address) | Listen::Udp(address) => explain_ip(errno, listen, address.is_ipv6(), ipv6),
@@ -219,6 +233,25 @@ mod tests {
             12,
             true,
             "tcp://0.0.0.0:80 could not be opened: socket failed: Cannot allocate memory (os error 12)",
+        );
+    }
+
+    #[test]
+    fn descriptors_that_ran_out_are_told_with_their_limit() {
+        check(
+            "tcp://[::]:7000",
+            "socket",
+            24,
+            true,
+            "tcp://[::]:7000 got no descriptor: the process has no more. \
+             Try: ulimit -n 65536, or LimitNOFILE=65536 in the unit",
+        );
+        check(
+            "unix:/run/t.sock",
+            "dup",
+            23,
+            true,
+            "unix:/run/t.sock got no descriptor: the system has no more. Try: sysctl fs.file-max, and raise it",
         );
     }
 

@@ -46,6 +46,22 @@ pub fn raise_limit(wanted: u64) -> Result<u64, DescriptorsError> {
     Ok(wanted)
 }
 
+/// Who has no descriptor left when a call fails with this errno, and what raises that limit; `None` when it failed for
+/// another reason.
+pub fn exhausted(errno: i32) -> Option<(&'static str, &'static str)> {
+    match errno {
+        libc::EMFILE => Some(("the process", "ulimit -n 65536, or LimitNOFILE=65536 in the unit")),
+        libc::ENFILE => Some(("the system", "sysctl fs.file-max, and raise it")),
+        _ => None,
+    }
+}
+
+/// What stands behind an error in a message: the remedy, when descriptors ran out, and else nothing.
+pub fn remedy(cause: &io::Error) -> String {
+    let exhausted = cause.raw_os_error().and_then(exhausted);
+    exhausted.map_or_else(String::new, |(_, remedy)| format!(". Try: {remedy}"))
+}
+
 /// Bytes of memory that this process may lock, for messages about rings that did not get theirs; `None` when there
 /// is no limit.
 pub fn memlock_limit() -> Option<u64> {
