@@ -70,6 +70,16 @@ pub enum StartError {
     /// The kernel refused for a reason that we have not met yet.
     #[error("io_uring could not be set up: {0}")]
     RingUnexpected(std::io::Error),
+    /// The system gave no thread for a shard.
+    #[error(
+        "shard {shard} got no thread: {cause}. Try: ulimit -u, or TasksMax= in the unit, or fewer shards"
+    )]
+    NoThread {
+        /// Which one.
+        shard: usize,
+        /// What the system said.
+        cause: std::io::Error,
+    },
     /// The signals could not be watched.
     #[error("signals cannot be watched: {}{}", .0, descriptors::remedy(.0))]
     Signals(std::io::Error),
@@ -112,6 +122,7 @@ impl StartError {
             | Self::RingMemory { .. }
             | Self::RingDescriptors { .. }
             | Self::RingUnexpected(_)
+            | Self::NoThread { .. }
             | Self::Signals(_)
             | Self::TimedOut { .. } => exit::NOT_STARTED,
         }
@@ -265,6 +276,13 @@ mod tests {
         assert_eq!(
             late.to_string(),
             "the start was given up after 1s: shard 3 did not report. Try: fewer shards, or a less busy host"
+        );
+        let threads = StartError::NoThread { shard: 0, cause: std::io::Error::from_raw_os_error(11) };
+        assert_eq!(threads.exit_code(), 3);
+        assert_eq!(
+            threads.to_string(),
+            "shard 0 got no thread: Resource temporarily unavailable (os error 11). \
+             Try: ulimit -u, or TasksMax= in the unit, or fewer shards"
         );
         let failed = StartError::ShardFailed { shard: 1, cause: "its ring is gone".to_owned() };
         assert_eq!(
