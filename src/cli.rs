@@ -35,7 +35,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT (this is what happens without a command).
+    /// Serve until SIGTERM, SIGINT or SIGHUP (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Serve(Flags),
     /// Say whether the configuration is valid, and open nothing.
@@ -141,15 +141,16 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
+  SIGHUP            the same, for nothing can be reloaded yet; under nohup it is ignored
   SIGUSR1           write the figures to the log
 
 Exit codes:
-  0        stopped as asked
-  1        failed while running
-  2        the command line or the configuration is wrong
-  3        could not start: port, permission, io_uring or limits
-  4        stopped, but the drain time-out cut connections
-  130,143  ended at once by a second SIGINT or SIGTERM";
+  0            stopped as asked
+  1            failed while running
+  2            the command line or the configuration is wrong
+  3            could not start: port, permission, io_uring or limits
+  4            stopped, but the drain time-out cut connections
+  129,130,143  ended at once by a second SIGHUP, SIGINT or SIGTERM";
 
 impl Cli {
     /// What to do, and with which flags.

@@ -133,7 +133,7 @@ What is measured:
   its place.
 
 Signals:
-  SIGINT, SIGTERM   end the run now, and report what there is
+  SIGINT, SIGTERM, SIGHUP   end the run now, and report what there is
 
 Exit codes:
   0   fine

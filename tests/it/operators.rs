@@ -393,3 +393,44 @@ fn a_pipe_is_no_configuration() {
         check_refused(tidemill(command), 2, &format!("{} is not a regular file", text(&pipe)));
     }
 }
+
+// --- A lost terminal -----------------------------------------------------------------------------------------------
+
+/// A terminal that is closed stops the server in order; a second signal ends it at once.
+#[test]
+fn a_hangup_stops_in_order() {
+    if !can_run("env", &["--default-signal=HUP", "true"]) {
+        return skip("env cannot set signals");
+    }
+    let start = || {
+        let mut command = Command::new("env");
+        // The tests themselves may run under nohup.
+        command.args(["--default-signal=HUP", BINARY, "--listen", "tcp://127.0.0.1:0", "--shards", "1"]);
+        Server::launch(command)
+    };
+    let server = start();
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"before");
+    server.signal(Signal::HUP);
+    assert_eq!(server.wait().code, Some(0));
+
+    let server = start();
+    // A peer that never closes its side keeps the drain going.
+    let mut client = streams::tcp(server.tcp_address());
+    streams::ping(&mut client, b"still here");
+    server.signal(Signal::HUP);
+    server.await_line("stopping: ");
+    server.signal(Signal::HUP);
+    assert_eq!(server.wait().code, Some(129));
+}
+
+/// Under nohup, which has SIGHUP ignored, the server outlives its terminal.
+#[test]
+fn a_hangup_that_is_ignored_stops_nothing() {
+    let mut command = Command::new("sh");
+    let script = "trap '' HUP; exec \"$0\" --listen tcp://127.0.0.1:0 --shards 1";
+    command.args(["-c", script, BINARY]);
+    let server = Server::launch(command);
+    server.signal(Signal::HUP);
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"after");
+    assert!(server.stop().stderr.iter().all(|line| !line.contains("at once")));
+}
