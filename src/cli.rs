@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::layer::{Layer, Said};
-use crate::config::units::{Cores, parse_duration, parse_size};
+use crate::config::units::{Cores, parse_connections, parse_duration, parse_shards, parse_size};
 use crate::config::{Listener, LogFormat, LogLevel};
 use crate::sys::address::Listen;
 use crate::tier::RingTier;
@@ -72,7 +72,7 @@ pub struct Flags {
     pub listen: Vec<Listen>,
 
     /// Run this many shards [default: one per core].
-    #[arg(long, value_name = "N", help_heading = "Shards")]
+    #[arg(long, value_name = "N", value_parser = parse_shards, allow_hyphen_values = true, help_heading = "Shards")]
     pub shards: Option<u64>,
 
     /// Pin shards to these cores, as in 0,2-3 [default: all that this process may use].
@@ -88,31 +88,31 @@ pub struct Flags {
     pub congestion: Option<String>,
 
     /// Hold at most this many connections at once; one more is closed and counted [default: 16384].
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", value_parser = parse_connections, allow_hyphen_values = true, help_heading = "Limits")]
     pub connections: Option<u64>,
 
     /// Cut a connection that was silent in both directions for this long [default: 10m].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
 
     /// Cut a peer that took nothing of what waits for it for this long [default: 30s].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Limits")]
     pub stall_timeout: Option<Duration>,
 
     /// Cut a peer that has not closed its side this long after we closed ours [default: 2s].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Limits")]
     pub linger_timeout: Option<Duration>,
 
     /// Cut what is left this long after a stop was asked for [default: 10s].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Limits")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Limits")]
     pub drain_timeout: Option<Duration>,
 
     /// Stop reading from a peer for whom this much waits [default: 256KiB].
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true, help_heading = "Limits")]
     pub high_water: Option<u64>,
 
     /// Read from it again when this much is left [default: 64KiB].
-    #[arg(long, value_name = "SIZE", value_parser = parse_size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true, help_heading = "Limits")]
     pub low_water: Option<u64>,
 
     /// Write events as human or json, to standard error [default: human].
@@ -264,7 +264,18 @@ mod tests {
         check_refused("--cores 1,1", "each core once");
         check_refused("--ring-max 5.4", "a tier is 6.1, 6.6, 6.12 or 6.17");
         check_refused("--log-level loud", "error, warn, info, debug, trace");
-        check_refused("--shards -1", "-1");
+        check_refused(
+            "--shards -1",
+            "invalid value '-1' for '--shards <N>': it takes a whole number from 1 to 1024",
+        );
+        check_refused("--shards 1.5", "invalid value '1.5' for '--shards <N>': it takes a whole number");
+        check_refused(
+            "--connections -5",
+            "invalid value '-5' for '--connections <N>': it takes a whole number",
+        );
+        check_refused("--idle-timeout -5s", "invalid value '-5s' for '--idle-timeout <TIME>': a duration is");
+        check_refused("--high-water -1", "invalid value '-1' for '--high-water <SIZE>': a size is");
+        check_refused("--shards", "a value is required for '--shards <N>'");
         check_refused("serve now", "now");
         assert_eq!(parse("--version").unwrap_err().kind(), ErrorKind::DisplayVersion);
     }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::config::ConfigError;
-use crate::config::units::show_size;
+use crate::config::units::say_size;
 use crate::sys::bind_error::BindError;
 use crate::sys::cpu::PinError;
 use crate::sys::descriptors::{self, DescriptorsError};
@@ -169,7 +169,7 @@ fn allow(sysctl: u32) -> &'static str {
 
 fn lockable(memlock: Option<u64>) -> String {
     match memlock {
-        Some(bytes) => format!("it may lock {}", show_size(bytes)),
+        Some(bytes) => format!("it may lock {}", say_size(bytes)),
         None => "what it may lock is not limited".to_owned(),
     }
 }
@@ -234,6 +234,13 @@ mod tests {
             None,
             Some(65_536),
             "io_uring got no memory for its rings (it may lock 64KiB). \
+             Try: ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit, or fewer shards",
+        );
+        check(
+            12,
+            None,
+            Some(1_000_000),
+            "io_uring got no memory for its rings (it may lock 1000000 bytes). \
              Try: ulimit -l unlimited, or LimitMEMLOCK=infinity in the unit, or fewer shards",
         );
         check(

@@ -55,29 +55,36 @@ pub struct Flags {
     pub target: Listen,
 
     /// Open this many connections, or sockets for UDP.
-    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, help_heading = "Load")]
+    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, allow_hyphen_values = true, help_heading = "Load")]
     pub connections: u32,
 
     /// Send messages of this size, as in 64 or 16KiB [default: 64].
     ///
     /// A message of at least 16 bytes says which one it is; a datagram has to.
-    #[arg(short, long, value_name = "SIZE", value_parser = parse_size, help_heading = "Load")]
+    #[arg(short, long, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true, help_heading = "Load")]
     pub size: Option<u64>,
 
     /// Keep this many messages in flight on each connection.
-    #[arg(short, long, value_name = "D", default_value_t = 1, help_heading = "Load")]
+    #[arg(
+        short,
+        long,
+        value_name = "D",
+        default_value_t = 1,
+        allow_hyphen_values = true,
+        help_heading = "Load"
+    )]
     pub depth: u32,
 
     /// Measure for this long [default: 5s].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "count", help_heading = "Load")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, conflicts_with = "count", help_heading = "Load")]
     pub duration: Option<Duration>,
 
     /// Measure this many messages instead, over all connections.
-    #[arg(long, value_name = "M", help_heading = "Load")]
+    #[arg(long, value_name = "M", allow_hyphen_values = true, help_heading = "Load")]
     pub count: Option<u64>,
 
     /// Load this long before anything is measured [default: 1s; with --count, 0s].
-    #[arg(long, value_name = "TIME", value_parser = parse_duration, help_heading = "Load")]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Load")]
     pub warmup: Option<Duration>,
 
     /// Choose the bytes of the messages; the same seed gives the same bytes.
@@ -208,7 +215,9 @@ mod tests {
         check_refused("--duration 10s --count 5", "cannot be used with");
         check_refused("--size 1MB", "a size is a number of bytes");
         check_refused("--cores 1,1", "each core once");
-        check_refused("--connections -1", "-1");
+        check_refused("--connections -1", "invalid value '-1' for '--connections <N>'");
+        check_refused("-d -1", "invalid value '-1' for '--depth <D>'");
+        check_refused("--warmup -5s", "a duration is a number with its unit");
         check_refused("--fast", "--fast");
     }
 }

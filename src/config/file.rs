@@ -42,9 +42,9 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Layer, ConfigError> {
     }
     Ok(Layer {
         listeners: root.listeners()?,
-        shards: server.get("shards", number)?,
+        shards: server.get("shards", shards)?,
         cores: server.get("cores", text_as)?,
-        connections: server.get("connections", number)?,
+        connections: server.get("connections", connections)?,
         ring_max: server.get("ring_max", text_as)?,
         congestion: server.get("congestion", text_as)?,
         idle_timeout: limits.get("idle_timeout", duration)?,
@@ -229,10 +229,16 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
 
 // --- Values ------------------------------------------------------------------------------------------------------
 
-fn number(value: &DeValue<'_>) -> Result<u64, String> {
-    let parsed =
-        value.as_integer().and_then(|digits| u64::from_str_radix(digits.as_str(), digits.radix()).ok());
-    parsed.ok_or_else(|| "it takes a whole number, without quotes".to_owned())
+fn number(value: &DeValue<'_>) -> Option<u64> {
+    value.as_integer().and_then(|digits| u64::from_str_radix(digits.as_str(), digits.radix()).ok())
+}
+
+fn shards(value: &DeValue<'_>) -> Result<u64, String> {
+    number(value).ok_or_else(|| format!("{}, without quotes", units::shards_wanted()))
+}
+
+fn connections(value: &DeValue<'_>) -> Result<u64, String> {
+    number(value).ok_or_else(|| format!("{}, without quotes", units::connections_wanted()))
 }
 
 fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
@@ -258,7 +264,7 @@ fn duration(value: &DeValue<'_>) -> Result<std::time::Duration, String> {
 fn size(value: &DeValue<'_>) -> Result<u64, String> {
     let Some(text) = value.as_str() else {
         return number(value)
-            .map_err(|_| "it takes a size in quotes, such as \"256KiB\", or a number of bytes".to_owned());
+            .ok_or_else(|| "it takes a size in quotes, such as \"256KiB\", or a number of bytes".to_owned());
     };
     units::parse_size(text).map_err(|error| error.to_string())
 }

@@ -128,6 +128,16 @@ impl<T> Said<T> {
     }
 }
 
+impl Place {
+    /// The flag or the key by itself.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Default(name) | Self::Flag(name) => name,
+            Self::File { key, .. } => key,
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -15,7 +15,8 @@ use crate::limits;
 pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
     let listeners = settle_listeners(layer.listeners)?;
     let cores = layer.cores.map(|cores| settle_cores(cores, allowed)).transpose()?;
-    let shards = layer.shards.map(|shards| settle_shards(&shards, cores.as_deref())).transpose()?;
+    let shards = layer.shards.map(|shards| settle_shards(&shards, cores.as_ref())).transpose()?;
+    let cores = cores.map(|said| said.value.0);
     let shard_count = shards.or(cores.as_ref().map(Vec::len)).unwrap_or(allowed.len()).max(1);
     let connections = settle_connections(layer.connections, shard_count)?;
     let (high, low, per_shard) = settle_outbox(layer.high_water, layer.low_water, layer.outbox_per_shard)?;
@@ -63,7 +64,7 @@ fn settle_listeners(said: Option<Said<Vec<Said<Listener>>>>) -> Result<Vec<Liste
     Ok(listeners.into_iter().map(|said| said.value).collect())
 }
 
-fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Vec<usize>, ConfigError> {
+fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Said<Cores>, ConfigError> {
     if value.0.is_empty() {
         return Err(wrong(place, "is empty: a shard needs a core".to_owned()));
     }
@@ -75,15 +76,15 @@ fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result
         let problem = format!("is {value}: core {core} may not be used by this process, which has {allowed}");
         return Err(wrong(place, problem));
     }
-    Ok(value.0)
+    Ok(Said { value, place })
 }
 
-fn settle_shards(said: &Said<u64>, cores: Option<&[usize]>) -> Result<usize, ConfigError> {
+fn settle_shards(said: &Said<u64>, cores: Option<&Said<Cores>>) -> Result<usize, ConfigError> {
     let shards = within(said, (1, limits::SHARDS_MAX as u64), ("least", "most"), u64::to_string)?;
     let shards = usize::try_from(shards).unwrap_or(limits::SHARDS_MAX);
     match cores {
-        Some(cores) if cores.len() < shards => {
-            let problem = format!("is {shards}: server.cores names {} only", cores.len());
+        Some(cores) if cores.value.0.len() < shards => {
+            let problem = format!("is {shards}: {} names {} only", cores.place.name(), cores.value.0.len());
             Err(wrong(said.place.clone(), problem))
         }
         _ => Ok(shards),
@@ -130,27 +131,21 @@ fn settle_outbox(
     let bounds = (1, limits::OUTBOX_BYTES_PER_SHARD_MAX);
     within(&per_shard, bounds, ("smallest", "largest"), |bytes| show_size(*bytes))?;
     if high.value <= low.value {
-        return Err(out_of_order(&low, "below limits.high_water", &high, "above limits.low_water"));
+        return Err(out_of_order(&low, "below", &high, "above"));
     }
     if per_shard.value < high.value {
-        return Err(out_of_order(
-            &high,
-            "at most limits.outbox_per_shard",
-            &per_shard,
-            "at least limits.high_water",
-        ));
+        return Err(out_of_order(&high, "at most", &per_shard, "at least"));
     }
     Ok((narrow(high.value), narrow(low.value), per_shard.value))
 }
 
 /// Two values against each other: the one that somebody set is the one to complain about.
 fn out_of_order(low: &Said<u64>, below: &str, high: &Said<u64>, above: &str) -> ConfigError {
-    let (low_size, high_size) = (show_size(low.value), show_size(high.value));
-    if let Place::Default(_) = low.place {
-        wrong(high.place.clone(), format!("is {high_size}: it must be {above}, which is {low_size}"))
-    } else {
-        wrong(low.place.clone(), format!("is {low_size}: it must be {below}, which is {high_size}"))
-    }
+    let (wrong_one, relation, other) =
+        if let Place::Default(_) = low.place { (high, above, low) } else { (low, below, high) };
+    let (size, other_size) = (show_size(wrong_one.value), show_size(other.value));
+    let problem = format!("is {size}: it must be {relation} {}, which is {other_size}", other.place.name());
+    wrong(wrong_one.place.clone(), problem)
 }
 
 /// The value, if it lies between the two bounds, which belong to what is allowed.

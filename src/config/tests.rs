@@ -145,15 +145,23 @@ fn values_of_the_wrong_kind() {
     check("[listener]", "t.toml:1:1: listener is a list of tables: write [[listener]] for each");
     check(
         "[server]\nshards = \"2\"",
-        "t.toml:2:10: server.shards is \"2\": it takes a whole number, without quotes",
+        "t.toml:2:10: server.shards is \"2\": it takes a whole number from 1 to 1024, without quotes",
     );
     check(
         "[server]\nshards = -1",
-        "t.toml:2:10: server.shards is -1: it takes a whole number, without quotes",
+        "t.toml:2:10: server.shards is -1: it takes a whole number from 1 to 1024, without quotes",
     );
     check(
         "[server]\nshards = 1.5",
-        "t.toml:2:10: server.shards is 1.5: it takes a whole number, without quotes",
+        "t.toml:2:10: server.shards is 1.5: it takes a whole number from 1 to 1024, without quotes",
+    );
+    check(
+        "[server]\nshards = 99999999999999999999",
+        "t.toml:2:10: server.shards is 99999999999999999999: it takes a whole number from 1 to 1024, without quotes",
+    );
+    check(
+        "[server]\nconnections = -5",
+        "t.toml:2:15: server.connections is -5: it takes a whole number from 1 to 524288 for each shard, without quotes",
     );
     check("[server]\nring_max = 6.1", "t.toml:2:12: server.ring_max is 6.1: it takes a text in quotes");
     check(
@@ -283,6 +291,14 @@ fn flags_are_named_by_their_name() {
         Layer { high_water: high, ..Layer::default() },
         "--high-water is 64KiB: it must be above limits.low_water, which is 64KiB",
     );
+    let (high, low) = (Said::by_flag("--high-water", 65_536), Said::by_flag("--low-water", 65_537));
+    check_flags(
+        Layer { high_water: Some(high), low_water: Some(low), ..Layer::default() },
+        "--low-water is 65537: it must be below --high-water, which is 64KiB",
+    );
+    let cores = Some(Said::by_flag("--cores", units::Cores(vec![1, 2])));
+    let shards = Some(Said::by_flag("--shards", 3));
+    check_flags(Layer { shards, cores, ..Layer::default() }, "--shards is 3: --cores names 2 only");
 }
 
 /// A program fills the public fields as it likes; what no operator could say, it may not say either.

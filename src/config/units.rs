@@ -36,6 +36,32 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
+/// Writes a size as it stands in a sentence, where a bare number would be a riddle.
+pub fn say_size(bytes: u64) -> String {
+    let shown = show_size(bytes);
+    if shown.bytes().all(|byte| byte.is_ascii_digit()) { format!("{shown} bytes") } else { shown }
+}
+
+/// Reads a number of shards.
+pub fn parse_shards(text: &str) -> Result<u64, String> {
+    parse_digits(text).ok_or_else(shards_wanted)
+}
+
+/// Reads a number of connections.
+pub fn parse_connections(text: &str) -> Result<u64, String> {
+    parse_digits(text).ok_or_else(connections_wanted)
+}
+
+/// What a number of shards can be.
+pub fn shards_wanted() -> String {
+    format!("it takes a whole number from 1 to {}", limits::SHARDS_MAX)
+}
+
+/// What a number of connections can be.
+pub fn connections_wanted() -> String {
+    format!("it takes a whole number from 1 to {} for each shard", limits::CONNECTIONS_PER_SHARD_MAX)
+}
+
 /// Reads a duration.
 pub fn parse_duration(text: &str) -> Result<Duration, Unreadable> {
     humantime::parse_duration(text).map_err(|_| DURATION)
@@ -129,6 +155,13 @@ mod tests {
         check(1_573_000, "1573000");
         check(1_572_864, "1536KiB");
         check(268_435_456, "256MiB");
+    }
+
+    #[test]
+    fn a_sentence_names_the_unit() {
+        assert_eq!(say_size(1_000_000), "1000000 bytes");
+        assert_eq!(say_size(0), "0 bytes");
+        assert_eq!(say_size(65_536), "64KiB");
     }
 
     #[test]

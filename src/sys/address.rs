@@ -5,7 +5,7 @@
 //! tomorrow, and would hide which interface is open to the world.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -47,6 +47,14 @@ pub enum AddressError {
     /// The port is not a number below 65536.
     #[error("{0:?} is not a port: a port is a number from 0 (any free one) to 65535")]
     Port(String),
+    /// A link-local IPv6 address, which every interface has.
+    #[error(
+        "[{0}] is link-local, and its interface is missing: write [{0}%2], with a number that ip link shows"
+    )]
+    Scope(Ipv6Addr),
+    /// Many hosts at once.
+    #[error("{0} is a multicast or broadcast address, and a TCP connection has one host at each end")]
+    ManyHosts(IpAddr),
     /// Nothing stands behind `unix:`, or something that is no path.
     #[error("unix: takes the path of the socket, as in unix:/run/tidemill.sock")]
     Path,
@@ -87,7 +95,7 @@ impl FromStr for Listen {
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Some(rest) = text.strip_prefix("tcp://") {
-            parse_ip(rest).map(Self::Tcp)
+            parse_ip(rest).and_then(refuse_many_hosts).map(Self::Tcp)
         } else if let Some(rest) = text.strip_prefix("udp://") {
             parse_ip(rest).map(Self::Udp)
         } else if let Some(rest) = text.strip_prefix("unix:") {
@@ -150,7 +158,20 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 fn parse_ip(text: &str) -> Result<SocketAddr, AddressError> {
-    text.parse().map(canonical).map_err(|_| explain_ip(text))
+    let address = text.parse().map(canonical).map_err(|_| explain_ip(text))?;
+    match address {
+        // ipv6(7): the kernel takes no link-local address without its interface.
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            Err(AddressError::Scope(*v6.ip()))
+        }
+        SocketAddr::V4(_) | SocketAddr::V6(_) => Ok(address),
+    }
+}
+
+fn refuse_many_hosts(address: SocketAddr) -> Result<SocketAddr, AddressError> {
+    let ip = address.ip();
+    let is_many = ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if is_many { Err(AddressError::ManyHosts(ip)) } else { Ok(address) }
 }
 
 /// Finds what is wrong with a text that the standard library refused as an address with a port.
@@ -161,7 +182,7 @@ fn explain_ip(text: &str) -> AddressError {
         None => (text, None),
     };
     let bare = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
-    let is_ip = bare.unwrap_or(host).parse::<std::net::IpAddr>().is_ok();
+    let is_ip = bare.unwrap_or(host).parse::<IpAddr>().is_ok();
     match port {
         _ if host == "*" => AddressError::Star,
         _ if bare.is_none() && host.contains(':') => AddressError::Brackets,
@@ -231,6 +252,17 @@ mod tests {
         check_refused("unix://run/t.sock", AddressError::Path);
         check_refused("unix:@abstract", AddressError::Path);
         check_refused("unix:/run/\0", AddressError::Path);
+    }
+
+    #[test]
+    fn addresses_that_nobody_can_listen_at() {
+        check_refused("tcp://[fe80::1]:7000", AddressError::Scope("fe80::1".parse().unwrap()));
+        check_refused("udp://[fe80::1]:7000", AddressError::Scope("fe80::1".parse().unwrap()));
+        check_same("tcp://[fe80::1%2]:7000");
+        check_refused("tcp://224.0.0.1:7000", AddressError::ManyHosts("224.0.0.1".parse().unwrap()));
+        check_refused("tcp://[ff02::1]:7000", AddressError::ManyHosts("ff02::1".parse().unwrap()));
+        check_refused("tcp://255.255.255.255:1", AddressError::ManyHosts("255.255.255.255".parse().unwrap()));
+        check_same("udp://224.0.0.1:7000");
     }
 
     #[test]

@@ -67,6 +67,9 @@ pub enum BindError {
     /// The path leads through a directory that does not exist.
     #[error("the directory of {} does not exist. Try: mkdir -p {}", .0.display(), parent(.0).display())]
     NoDirectory(PathBuf),
+    /// What should be a directory of the path is none.
+    #[error("{} leads through a file. Try: another path", .0.display())]
+    ThroughFile(PathBuf),
     /// The path is on a file system that is mounted read-only.
     #[error("{} is on a read-only file system. Try: a path under /run", .0.display())]
     ReadOnly(PathBuf),
@@ -142,7 +145,8 @@ fn explain_path(errno: i32, listen: &Listen, path: &Path) -> Option<BindError> {
     match errno {
         libc::EADDRINUSE => Some(BindError::InUse(path)),
         libc::ENOTSOCK => Some(BindError::NotASocket(path)),
-        libc::ENOENT | libc::ENOTDIR => Some(BindError::NoDirectory(path)),
+        libc::ENOENT => Some(BindError::NoDirectory(path)),
+        libc::ENOTDIR => Some(BindError::ThroughFile(path)),
         libc::EROFS => Some(BindError::ReadOnly(path)),
         libc::EACCES | libc::EPERM => Some(BindError::PermissionDenied { listen: listen.clone() }),
         _ => None,
@@ -261,7 +265,7 @@ mod tests {
         check(98, "/run/t/t.sock is in use by another process. Try: ss -lxp, or another path");
         check(88, "/run/t/t.sock exists and is not a socket. Try: another path, or move the file away");
         check(2, "the directory of /run/t/t.sock does not exist. Try: mkdir -p /run/t");
-        check(20, "the directory of /run/t/t.sock does not exist. Try: mkdir -p /run/t");
+        check(20, "/run/t/t.sock leads through a file. Try: another path");
         check(30, "/run/t/t.sock is on a read-only file system. Try: a path under /run");
         check(
             13,

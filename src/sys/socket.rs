@@ -507,7 +507,7 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(folder.0.join("precious")).unwrap(), "letters");
         assert!(matches!(open_again(&folder.listen("no/t.sock")), Err(BindError::NoDirectory(_))));
-        assert!(matches!(open_again(&folder.listen("precious/t.sock")), Err(BindError::NoDirectory(_))));
+        assert!(matches!(open_again(&folder.listen("precious/t.sock")), Err(BindError::ThroughFile(_))));
     }
 
     #[test]
