@@ -131,8 +131,9 @@ pub(super) const KEYS: [Key<Config>; 14] = [
     Key {
         section: "log",
         name: "level",
-        about: "The least important events that are written: error, warn, info, debug or trace. The last two write \
-                for single connections, which costs throughput.",
+        about: "The least important events that are written: error, warn, info, debug or trace. With debug, each \
+                connection that opens or closes has its line, which costs throughput; trace is as debug, for now. \
+                The figures are written at every level.",
         example: "\"info\"",
         show: |config| Some(quoted(config.log_level.name())),
     },

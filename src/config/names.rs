@@ -25,11 +25,11 @@ pub enum LogLevel {
     Error,
     /// What needs a person's eye.
     Warn,
-    /// What happens once: start, stop, the figures.
+    /// What happens once: start and stop.
     Info,
-    /// What happens to single connections.
+    /// What happens to single connections: they open, they close.
     Debug,
-    /// Everything.
+    /// As debug, for now.
     Trace,
 }
 
