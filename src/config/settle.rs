@@ -10,6 +10,7 @@ use super::layer::{Layer, Place, Said};
 use super::units::{Cores, show_duration, show_size};
 use super::{Config, Listener, LogFormat, LogLevel, default_listeners};
 use crate::limits;
+use crate::sys::address::Listen;
 
 /// Fills what `layer` leaves open with the defaults and validates the whole; `allowed` are the process's cores.
 pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
@@ -53,6 +54,18 @@ fn settle_listeners(said: Option<Said<Vec<Said<Listener>>>>) -> Result<Vec<Liste
         return Err(wrong(place, problem));
     }
     for (index, Said { value, place }) in listeners.iter().enumerate() {
+        // A file's mode has been looked at where it stands; a program may write any number.
+        match value.mode {
+            Some(_) if !matches!(value.listen, Listen::Unix(_)) => {
+                let problem = format!("is {}, and a mode is for Unix sockets only", value.listen);
+                return Err(wrong(place.clone(), problem));
+            }
+            Some(mode @ 0o1000..) => {
+                let problem = format!("is {}, whose mode is {mode:o}: the most is 777", value.listen);
+                return Err(wrong(place.clone(), problem));
+            }
+            Some(_) | None => {}
+        }
         let earlier =
             listeners[..index].iter().find(|earlier| earlier.value.listen.collides_with(&value.listen));
         if let Some(earlier) = earlier {

@@ -314,6 +314,17 @@ fn fields_that_cannot_be() {
         |config| config.listeners = vec![Listener::echo("tcp://[::1]:1".parse().unwrap()); 2],
         "listener.address is tcp://[::1]:1, which cannot be open beside tcp://[::1]:1",
     );
+    check(
+        |config| config.listeners[0].mode = Some(0o660),
+        "listener.address is tcp://127.0.0.1:7000, and a mode is for Unix sockets only",
+    );
+    check(
+        |config| {
+            let unix = Listener::echo("unix:/run/t.sock".parse().unwrap());
+            config.listeners = vec![Listener { mode: Some(0o1660), ..unix }];
+        },
+        "listener.address is unix:/run/t.sock, whose mode is 1660: the most is 777",
+    );
     check(|config| config.shards = Some(0), "server.shards is 0: the least is 1");
     check(|config| config.shards = Some(100_000), "server.shards is 100000: the most is 1024");
     check(|config| config.cores = Some(vec![]), "server.cores is empty: a shard needs a core");
