@@ -21,7 +21,7 @@ pub mod timers;
 
 pub use self::bounds::{Bounds, Cut};
 pub use self::datagram::{DATAGRAM_SLOTS, DatagramSocket, Replies};
-pub use self::inbox::{Inbox, InboxFull};
+pub use self::inbox::{Carried, Inbox, InboxFull};
 pub use self::listener::{Backoff, LISTENER_SLOTS, Listener};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
@@ -135,8 +135,8 @@ pub struct Connection {
     pub(crate) charged_bytes: usize,
     /// What waits for the peer.
     pub outbox: Outbox,
-    /// What came in and is not consumed.
-    pub inbox: Inbox,
+    /// What came in and waits for the rest of its frame.
+    pub(crate) carried: Carried,
     /// Who the peer is.
     pub peer: Peer,
     /// When it was accepted.
@@ -160,7 +160,7 @@ impl Connection {
             peer,
             listener,
             since: now,
-            inbox: Inbox::default(),
+            carried: Carried::default(),
             outbox: Outbox::default(),
             state: State::Open,
             receiving: Receiving::No,
@@ -199,7 +199,7 @@ impl Connection {
 
     /// Private memory that the peer has made us keep.
     pub fn private_bytes(&self) -> usize {
-        self.outbox.copied_bytes() + self.inbox.carried_bytes()
+        self.outbox.copied_bytes() + self.carried.len()
     }
 
     /// Whether the peer has ended its side.
@@ -317,7 +317,7 @@ impl Connection {
     /// Ends the connection in order: what waits is sent, then our side ends, then the peer's.
     pub fn finish(&mut self, now: Time) {
         if self.state == State::Open {
-            self.inbox = Inbox::default();
+            self.carried = Carried::default();
             self.enter(State::Finishing, now);
         }
     }
@@ -326,7 +326,7 @@ impl Connection {
     pub fn cut(&mut self, cut: Cut, now: Time) {
         if self.state != State::Closing {
             self.cut = Some(cut);
-            self.inbox = Inbox::default();
+            self.carried = Carried::default();
             self.outbox.clear();
             self.enter(State::Closing, now);
         }

@@ -9,7 +9,7 @@ use crate::ring::Datagram;
 pub struct Echo;
 
 impl Service for Echo {
-    fn receive(&mut self, inbox: &mut Inbox, context: &mut Context<'_>) {
+    fn receive(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
         if let Some(bytes) = inbox.take() {
             context.outbox.send_received(bytes);
         }

@@ -23,7 +23,7 @@ pub trait Service {
     }
 
     /// Bytes came in. Consume what is complete; what is left comes again, joined with what follows.
-    fn receive(&mut self, inbox: &mut Inbox, context: &mut Context<'_>);
+    fn receive(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>);
 
     /// The peer has ended its side and will send nothing more. It may still read, so what waits is sent first.
     fn end(&mut self, context: &mut Context<'_>) {

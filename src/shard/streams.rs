@@ -1,7 +1,9 @@
 //! Serving connections: from what the ring brought, through the service, to what the ring is asked next.
 
 use super::{Shard, push};
-use crate::connection::{Action, Connection, ConnectionId, Cut, Delivery, Inbox, State, Table, delivery};
+use crate::connection::{
+    Action, Carried, Connection, ConnectionId, Cut, Delivery, Inbox, InboxFull, State, Table, delivery,
+};
 use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, Token};
 use crate::service::{Context, Ending, Service};
 
@@ -31,9 +33,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             bytes.plant_double_return();
         }
         let Some(bytes) = connection.handle_bytes(bytes, more, self.now) else { return };
-        connection.inbox.receive(bytes);
-        self.serve(id, |service, inbox, context| service.receive(inbox, context));
-        if owned(&mut self.connections, id).inbox.carry().is_err() {
+        let mut carried_over = Ok(());
+        self.serve(id, |service, carried, context| {
+            let mut inbox = Inbox::new(carried, bytes);
+            service.receive(&mut inbox, context);
+            carried_over = inbox.carry();
+        });
+        if carried_over == Err(InboxFull) {
             self.cut(id, Cut::InboxFull);
         }
     }
@@ -112,11 +118,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     }
 
     /// Lets the service act on a connection, and does as it says.
-    pub(super) fn serve(&mut self, id: ConnectionId, act: impl FnOnce(&mut S, &mut Inbox, &mut Context<'_>)) {
+    pub(super) fn serve(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut S, &mut Carried, &mut Context<'_>),
+    ) {
         let connection = owned(&mut self.connections, id);
-        let Connection { inbox, outbox, peer, .. } = connection;
+        let Connection { carried, outbox, peer, .. } = connection;
         let mut context = Context { id, peer, now: self.now, outbox, ending: Ending::No };
-        act(&mut self.service, inbox, &mut context);
+        act(&mut self.service, carried, &mut context);
         match context.ending {
             Ending::No => {}
             Ending::Finish => connection.finish(self.now),
@@ -212,7 +222,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.metrics.counters.copied_bytes += connection.outbox.make_private() as u64;
         }
         // Whose memory grows because it does not read, or does not finish what it began to say.
-        let hoards = connection.outbox.is_stalled() || 0 < connection.inbox.carried_bytes();
+        let hoards = connection.outbox.is_stalled() || !connection.carried.is_empty();
         if self.charge(id) && hoards && self.options.outbox_bytes < self.private_bytes {
             self.cut(id, Cut::OutboxFull);
             self.charge(id);

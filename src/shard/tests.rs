@@ -72,7 +72,7 @@ enum Manner {
 }
 
 impl Service for Manner {
-    fn receive(&mut self, inbox: &mut Inbox, context: &mut Context<'_>) {
+    fn receive(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
         Echo.receive(inbox, context);
         match self {
             Self::Echoes => {}

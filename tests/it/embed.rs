@@ -40,7 +40,7 @@ fn a_dropped_server_is_gone() {
 struct Polite(Arc<AtomicUsize>);
 
 impl Service for Polite {
-    fn receive(&mut self, inbox: &mut Inbox, _: &mut Context<'_>) {
+    fn receive(&mut self, inbox: &mut Inbox<'_>, _: &mut Context<'_>) {
         // Half a frame stays, as of a peer that is in the midst of a sentence.
         inbox.consume(inbox.bytes().len() / 2);
     }
