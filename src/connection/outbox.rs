@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(outbox.make_private(), 7);
         assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (7, 7));
         assert_eq!(outbox.queued.len(), 1, "small copies are joined");
-        let pins = |parts: &[Part]| parts.iter().any(Part::pins_buffer);
+        let pins = |parts: &[Part]| parts.iter().any(|part| matches!(part, Part::Received(_)));
         assert!(!pins(outbox.rest.parts()) && !pins(&outbox.queued));
         let rest = outbox.take_send();
         assert_eq!(text(&rest), "bcd");

@@ -46,11 +46,6 @@ impl Part {
             Self::Shared(_, range) => range.start += count,
         }
     }
-
-    /// Whether it keeps a receive buffer from being used again.
-    pub fn pins_buffer(&self) -> bool {
-        matches!(self, Self::Received(_))
-    }
 }
 
 impl fmt::Debug for Part {

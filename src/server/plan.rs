@@ -96,7 +96,6 @@ fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
             mode: listener.mode,
             // Longer than we wait ourselves, so that the reason is ours to tell; then the kernel lets go, too.
             user_timeout: Some(config.stall_timeout * 2),
-            ..SocketOptions::default()
         };
         match bind_patiently(&listener.listen, shards, &options) {
             Ok(bound) => opened.push(bound),

@@ -35,10 +35,6 @@ pub struct SocketOptions {
     /// TCP: how long the kernel keeps what a peer does not acknowledge or take, after which it drops the connection
     /// (`TCP_USER_TIMEOUT`): also when the connection is ours no more. `None` leaves it to the kernel, which is patient.
     pub user_timeout: Option<Duration>,
-    /// UDP: bytes that may wait to be received; the kernel caps it at `net.core.rmem_max`.
-    pub receive_buffer_bytes: Option<usize>,
-    /// UDP: bytes that may wait to be sent; the kernel caps it at `net.core.wmem_max`.
-    pub send_buffer_bytes: Option<usize>,
     /// Unix: the permissions of the socket's file, as in 0o660; `None` leaves what the umask made.
     pub mode: Option<u32>,
 }
@@ -74,9 +70,7 @@ pub fn bind(listen: &Listen, shards: usize, options: &SocketOptions) -> Result<B
         Listen::Tcp(address) => {
             bind_ip(*address, shards, Listen::Tcp, |address, claim| tcp_listener(address, claim, options))
         }
-        Listen::Udp(address) => {
-            bind_ip(*address, shards, Listen::Udp, |address, claim| udp_socket(address, claim, options))
-        }
+        Listen::Udp(address) => bind_ip(*address, shards, Listen::Udp, udp_socket),
         Listen::Unix(path) => bind_unix(path, shards, options),
     };
     bound.map_err(|failure| failure.explain(listen, host_has_ipv6()))
@@ -172,15 +166,9 @@ fn tcp_listener(address: SocketAddr, claim: Claim, options: &SocketOptions) -> R
 }
 
 /// A socket that is bound. It does not get SO_REUSEADDR, which for UDP means sharing the port with anybody.
-fn udp_socket(address: SocketAddr, claim: Claim, options: &SocketOptions) -> Result<Socket, Failure> {
+fn udp_socket(address: SocketAddr, claim: Claim) -> Result<Socket, Failure> {
     let socket = ip_socket(address, Type::DGRAM, Protocol::UDP)?;
     socket.set_reuse_port(claim == Claim::Share).at("SO_REUSEPORT")?;
-    if let Some(bytes) = options.receive_buffer_bytes {
-        socket.set_recv_buffer_size(bytes).at("SO_RCVBUF")?;
-    }
-    if let Some(bytes) = options.send_buffer_bytes {
-        socket.set_send_buffer_size(bytes).at("SO_SNDBUF")?;
-    }
     socket.bind(&address.into()).at("bind")?;
     Ok(socket)
 }

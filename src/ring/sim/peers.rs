@@ -80,11 +80,6 @@ impl Sim {
         self.wake(News::Stream(peer.0));
     }
 
-    /// How many bytes this peer may write before the server reads.
-    pub fn set_write_window(&mut self, peer: PeerId, bytes: usize) {
-        self.streams[peer.0].inbound.window = bytes;
-    }
-
     /// Connects to a listener. Without an address it is a Unix socket.
     pub fn connect(&mut self, listener: Descriptor, address: Option<SocketAddr>) -> PeerId {
         let index = self.streams.len();
@@ -114,15 +109,6 @@ impl Sim {
         let bytes = outbound.bytes()[..count].to_vec();
         self.skip(peer, count);
         bytes
-    }
-
-    /// Reads what the server sent into `target`, and returns how many bytes it were.
-    pub fn read_into(&mut self, peer: PeerId, target: &mut [u8]) -> usize {
-        let outbound = &self.streams[peer.0].outbound;
-        let count = outbound.len().min(target.len());
-        target[..count].copy_from_slice(&outbound.bytes()[..count]);
-        self.skip(peer, count);
-        count
     }
 
     /// What the server sent and was not read.

@@ -153,14 +153,6 @@ impl Uring {
         Ok(Descriptor::new(place))
     }
 
-    /// Bytes of one datagram, at most.
-    pub fn datagram_bytes_max(&self) -> usize {
-        self.memory
-            .datagrams
-            .as_ref()
-            .map_or(0, |datagrams| datagrams.pool.buffer_bytes() as usize - super::datagram::HEADER_BYTES)
-    }
-
     /// The datagram buffers.
     pub fn datagram_buffers(&self) -> Option<&Pool> {
         self.memory.datagrams.as_ref().map(|datagrams| &datagrams.pool)
