@@ -63,6 +63,8 @@ pub mod limits;
 pub mod log;
 #[forbid(unsafe_code)]
 pub mod metrics;
+#[forbid(unsafe_code)]
+pub mod protocol;
 pub mod ring;
 #[forbid(unsafe_code)]
 pub mod server;
