@@ -18,7 +18,11 @@
 //! struct Lengths;
 //!
 //! impl Service for Lengths {
-//!     fn receive(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+//!     type Session = ();
+//!
+//!     fn open(&mut self, _: &mut Context<'_>) {}
+//!
+//!     fn receive(&mut self, _: &mut (), inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
 //!         // What is left of an unfinished line comes again, joined with what follows.
 //!         while let Some(end) = inbox.bytes().iter().position(|byte| *byte == b'\n') {
 //!             context.outbox.write(format!("{end}\n").as_bytes());

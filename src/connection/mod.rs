@@ -94,6 +94,27 @@ enum OurEnd {
     Ended,
 }
 
+/// Why what the peer sends is kept back from the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It is not.
+    #[default]
+    No,
+    /// Until most of what waits for the peer has been sent.
+    ForRoom,
+    /// Until the service's timer comes.
+    ForTimer,
+}
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// The connection is cut.
+    Cut(Cut),
+    /// The service asked to be called.
+    Service,
+}
+
 /// A timer that is not set.
 const NEVER: Time = Time::from_nanos(u64::MAX);
 
@@ -114,6 +135,10 @@ pub struct Connection {
     paused: bool,
     /// Whether a starved receive waits for bytes before it takes a buffer.
     wait_first: bool,
+    /// Whether, and why, what the peer sends is kept back from the service.
+    hold: Hold,
+    /// Whether the service was told of the peer's end.
+    pub(crate) told_of_end: bool,
     /// Cancels and closes in flight.
     other_in_flight: u8,
     close_pushed: bool,
@@ -131,6 +156,14 @@ pub struct Connection {
     deadline_since: Time,
     /// When the shard's timer will ask for it next; never is the end of time.
     timer: Time,
+    /// When the service wants to be called.
+    service_timer: Time,
+    /// Bytes that the peer has sent.
+    pub bytes_received: u64,
+    /// Bytes that the peer was sent.
+    pub bytes_sent: u64,
+    /// Private bytes of its session.
+    pub(crate) session_bytes: usize,
     /// Private bytes that the shard has counted for it.
     pub(crate) charged_bytes: usize,
     /// What waits for the peer.
@@ -169,6 +202,12 @@ impl Connection {
             peer_ended: false,
             paused: false,
             wait_first: false,
+            hold: Hold::No,
+            told_of_end: false,
+            service_timer: NEVER,
+            bytes_received: 0,
+            bytes_sent: 0,
+            session_bytes: 0,
             other_in_flight: 0,
             close_pushed: false,
             last_active: now,
@@ -199,7 +238,7 @@ impl Connection {
 
     /// Private memory that the peer has made us keep.
     pub fn private_bytes(&self) -> usize {
-        self.outbox.copied_bytes() + self.carried.len()
+        self.outbox.copied_bytes() + self.carried.len() + self.session_bytes
     }
 
     /// Whether the peer has ended its side.
@@ -209,7 +248,13 @@ impl Connection {
 
     /// Whether it is open, and everything that the peer sent has been read as far as we know, and answered.
     pub fn is_caught_up(&self) -> bool {
-        self.outbox.is_empty() && self.state == State::Open && self.receiving == Receiving::Armed
+        let reads = self.receiving == Receiving::Armed && self.hold == Hold::No;
+        self.outbox.is_empty() && self.state == State::Open && reads
+    }
+
+    /// Whether what the peer sends is to be shown to the service now.
+    pub(crate) fn is_read(&self) -> bool {
+        self.state == State::Open && self.hold == Hold::No
     }
 
     /// Whether it waits for a receive buffer.
@@ -237,6 +282,7 @@ impl Connection {
     pub fn handle_bytes(&mut self, bytes: RecvBuf, more: bool, now: Time) -> Option<RecvBuf> {
         self.handle_receive_over(more);
         self.last_active = now;
+        self.bytes_received += bytes.len() as u64;
         (self.state == State::Open).then_some(bytes)
     }
 
@@ -290,6 +336,7 @@ impl Connection {
         let sent = result.unwrap_or(0);
         self.outbox.sent(gather, sent);
         if 0 < sent {
+            self.bytes_sent += sent as u64;
             self.last_active = now;
             self.deadline_since = now;
         }
@@ -310,6 +357,46 @@ impl Connection {
     /// A cancel or a half of a close answered.
     pub fn handle_other(&mut self) {
         self.other_in_flight = self.other_in_flight.checked_sub(1).expect("each is answered once");
+    }
+
+    // --- What its service wants ---------------------------------------------------------------------------------
+
+    /// What the service waits for, and when it wants to be called.
+    pub(crate) fn service_wishes(&self) -> (Hold, Option<Time>) {
+        (self.hold, (self.service_timer != NEVER).then_some(self.service_timer))
+    }
+
+    /// The service wants to be called then, and what comes until then, perhaps, kept back.
+    pub(crate) fn set_service_wishes(&mut self, hold: Hold, timer: Option<Time>) {
+        self.hold = hold;
+        self.service_timer = timer.unwrap_or(NEVER);
+    }
+
+    /// Whether its service waits for room.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.hold == Hold::ForRoom
+    }
+
+    /// Whether what was kept back until there is room can be shown to the service now; told once.
+    pub(crate) fn take_room(&mut self, bounds: &Bounds) -> bool {
+        let room = self.state == State::Open && self.outbox.pending_bytes() <= bounds.low_water_bytes;
+        let taken = room && self.hold == Hold::ForRoom;
+        if taken {
+            self.hold = Hold::No;
+        }
+        taken
+    }
+
+    /// Whether the service's timer has come; told once.
+    pub(crate) fn take_service_timer(&mut self, now: Time) -> bool {
+        let due = self.state == State::Open && self.service_timer <= now;
+        if due {
+            self.service_timer = NEVER;
+            if self.hold == Hold::ForTimer {
+                self.hold = Hold::No;
+            }
+        }
+        due
     }
 
     // --- Decisions of others ------------------------------------------------------------------------------------
@@ -334,6 +421,8 @@ impl Connection {
 
     fn enter(&mut self, state: State, now: Time) {
         self.state = state;
+        self.hold = Hold::No;
+        self.service_timer = NEVER;
         self.deadline_since = now;
     }
 
@@ -397,13 +486,15 @@ impl Connection {
     fn next_receive(&mut self, bounds: &Bounds) -> Option<Action> {
         let pending = self.outbox.pending_bytes();
         let discards = self.state != State::Open;
+        let held = self.hold != Hold::No;
+        let full = bounds.high_water_bytes < pending || held;
         match self.receiving {
-            Receiving::Armed if bounds.high_water_bytes < pending && !discards => {
+            Receiving::Armed if full && !discards => {
                 self.receiving = Receiving::Ending;
                 self.other_in_flight += 1;
                 Some(Action::Pause)
             }
-            Receiving::No if !self.peer_ended && (discards || pending <= bounds.low_water_bytes) => {
+            Receiving::No if !self.peer_ended && (discards || pending <= bounds.low_water_bytes && !held) => {
                 self.receiving = Receiving::Armed;
                 // What is thrown away takes no memory.
                 let pending = if discards { 0 } else { pending };
@@ -416,8 +507,16 @@ impl Connection {
         }
     }
 
-    /// When it is to be cut if nothing happens, and why. Early is harmless: ask again then.
-    pub fn deadline(&self, bounds: &Bounds) -> Option<(Time, Cut)> {
+    /// When something is to happen to it if nothing else does, and what. Early is harmless: ask again then.
+    pub fn deadline(&self, bounds: &Bounds) -> Option<(Time, Due)> {
+        let (due, cut) = self.cut_deadline(bounds)?;
+        if self.service_timer < due {
+            return Some((self.service_timer, Due::Service));
+        }
+        Some((due, Due::Cut(cut)))
+    }
+
+    fn cut_deadline(&self, bounds: &Bounds) -> Option<(Time, Cut)> {
         let stalled = (self.deadline_since.saturating_add(bounds.stall_timeout), Cut::Stalled);
         match self.state {
             State::Open | State::Finishing if !self.outbox.is_empty() => Some(stalled),

@@ -148,7 +148,7 @@ fn a_connection_we_end_sends_its_end_and_waits_for_the_peer_s() {
     assert!(receive(&mut connection, 10, true).is_none(), "what comes now is thrown away");
     connection.handle_shut_down(at(2));
     assert_eq!(connection.state(), State::Lingering);
-    assert_eq!(connection.deadline(&bounds()), Some((at(4), Cut::Linger)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(4), Due::Cut(Cut::Linger))));
     assert!(receive(&mut connection, 10, false).is_none());
     assert_eq!(actions(&mut connection, 3), ["receive 100"], "it is read on, so that no RST is sent");
     connection.handle_end(false, at(3));
@@ -190,22 +190,26 @@ fn a_cut_closes_at_once_and_is_over_only_when_nothing_is_in_flight() {
 #[test]
 fn each_state_has_its_deadline() {
     let mut connection = armed();
-    assert_eq!(connection.deadline(&bounds()), Some((at(60), Cut::Idle)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(60), Due::Cut(Cut::Idle))));
     connection.handle_bytes(test_buffer(b"x"), true, at(5));
-    assert_eq!(connection.deadline(&bounds()), Some((at(65), Cut::Idle)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(65), Due::Cut(Cut::Idle))));
     connection.outbox.write(&[0; 30]);
     assert_eq!(actions(&mut connection, 10), ["send 30"]);
-    assert_eq!(connection.deadline(&bounds()), Some((at(40), Cut::Stalled)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(40), Due::Cut(Cut::Stalled))));
     sent(&mut connection, Ok(10), 20);
     assert_eq!(
         connection.deadline(&bounds()),
-        Some((at(50), Cut::Stalled)),
+        Some((at(50), Due::Cut(Cut::Stalled))),
         "it runs from the last progress"
     );
     assert_eq!(actions(&mut connection, 21), ["send 20 waiting"]);
-    assert_eq!(connection.deadline(&bounds()), Some((at(50), Cut::Stalled)), "waiting is no progress");
+    assert_eq!(
+        connection.deadline(&bounds()),
+        Some((at(50), Due::Cut(Cut::Stalled))),
+        "waiting is no progress"
+    );
     sent(&mut connection, Ok(20), 22);
-    assert_eq!(connection.deadline(&bounds()), Some((at(82), Cut::Idle)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(82), Due::Cut(Cut::Idle))));
     connection.cut(Cut::Idle, at(23));
     assert_eq!(connection.deadline(&bounds()), None);
 }
@@ -248,4 +252,45 @@ fn a_timer_is_set_only_when_a_deadline_comes_nearer() {
     sent(&mut connection, Ok(1), 6);
     connection.handle_timer();
     assert_eq!(connection.next_timer(&bounds()), Some(at(66)));
+}
+
+/// What the peer sends is kept back while its service waits for room: the receive is cancelled, and armed again when
+/// most of what waited has been sent.
+#[test]
+fn a_service_that_waits_for_room_is_not_given_more() {
+    let mut connection = armed();
+    receive(&mut connection, 10, true).unwrap();
+    connection.outbox.write(&[0; 90]);
+    connection.set_service_wishes(Hold::ForRoom, None);
+    assert_eq!(actions(&mut connection, 0), ["send 90", "pause"]);
+    assert!(!connection.is_read() && !connection.take_room(&bounds()), "90 wait, and 40 are few");
+    sent(&mut connection, Ok(60), 0);
+    connection.handle_other();
+    connection.handle_receive_error(ReceiveError::Cancelled, false);
+    assert!(connection.take_room(&bounds()), "30 wait");
+    assert!(connection.is_read() && !connection.take_room(&bounds()), "it is told once");
+    assert_eq!(actions(&mut connection, 0), ["send 30 waiting", "receive 70"]);
+}
+
+/// A service's timer is a deadline like the others, comes once, and ends what waited for it.
+#[test]
+fn a_service_is_called_when_it_asked_to_be() {
+    let mut connection = armed();
+    connection.set_service_wishes(Hold::ForTimer, Some(at(5)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(5), Due::Service)));
+    assert_eq!(connection.next_timer(&bounds()), Some(at(5)));
+    assert!(!connection.take_service_timer(at(4)) && !connection.is_read());
+    assert!(connection.take_service_timer(at(5)) && connection.is_read());
+    assert!(!connection.take_service_timer(at(6)), "it comes once");
+    assert_eq!(connection.deadline(&bounds()), Some((at(60), Due::Cut(Cut::Idle))));
+}
+
+/// After the end was asked for, no service waits for anything.
+#[test]
+fn a_connection_that_ends_forgets_what_its_service_waited_for() {
+    let mut connection = armed();
+    connection.set_service_wishes(Hold::ForTimer, Some(at(5)));
+    connection.finish(at(1));
+    assert_eq!(connection.deadline(&bounds()), Some((at(3), Due::Cut(Cut::Linger))));
+    assert!(!connection.take_service_timer(at(9)));
 }

@@ -10,7 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
 use std::slice;
@@ -195,19 +195,19 @@ impl RecvBuf {
         self.bytes = self.bytes.min(u32::try_from(count).unwrap_or(u32::MAX));
     }
 
-    /// A second handle to some of the bytes, which keeps the buffer for as long as it lives.
+    /// Takes the first `count` bytes off, as a handle of their own. The buffer is kept for as long as either lives.
     ///
     /// # Panics
-    /// When the range is not within the bytes.
+    /// When there are fewer.
     #[must_use]
-    pub fn retain(&self, range: std::ops::Range<usize>) -> Self {
+    pub fn split_to(&mut self, count: usize) -> Self {
         let handles = &self.pool.buffer(self.id).handles;
         handles.set(handles.get().checked_add(1).expect("handles of one buffer are few"));
-        let mut part =
+        let mut front =
             Self { pool: Rc::clone(&self.pool), id: self.id, offset: self.offset, bytes: self.bytes };
-        part.truncate(range.end);
-        part.advance(range.start);
-        part
+        self.advance(count);
+        front.truncate(count);
+        front
     }
 }
 
@@ -220,6 +220,16 @@ impl Deref for RecvBuf {
         // written before the completion that made this handle, and are written again only after the buffer was
         // provided again, which waits for this handle's drop. The mapping lives as long as `self.pool`.
         unsafe { slice::from_raw_parts(start.as_ptr(), self.bytes as usize) }
+    }
+}
+
+impl DerefMut for RecvBuf {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        let start = self.pool.address(self.id, self.offset);
+        // SAFETY: as for `deref`; and no other reference covers these bytes: `receive` gives each filled byte to one
+        // handle, `split_to` divides a handle's bytes between two, handles cannot be copied, and this one is borrowed
+        // mutably. The kernel writes behind `filled` only.
+        unsafe { slice::from_raw_parts_mut(start.as_ptr(), self.bytes as usize) }
     }
 }
 
@@ -283,16 +293,18 @@ mod tests {
     }
 
     #[test]
-    fn a_retained_part_outlives_its_origin() {
+    fn both_halves_of_a_split_are_read_and_changed_alone_and_the_last_frees_the_buffer() {
         let pool = Pool::new(1, 8).unwrap();
         provided(&pool);
         pool.write(0, b"abcdefgh");
-        let whole = pool.receive(0, 8, false);
-        let part = whole.retain(2..5);
-        drop(whole);
-        assert_eq!(&part[..], b"cde");
+        let mut tail = pool.receive(0, 8, false);
+        let mut head = tail.split_to(3);
+        head[0] = b'A';
+        tail[0] = b'D';
+        assert_eq!((&head[..], &tail[..]), (&b"Abc"[..], &b"Defgh"[..]));
+        drop(tail);
         assert!(!pool.has_returned());
-        drop(part);
+        drop(head);
         assert!(pool.has_returned());
     }
 

@@ -9,9 +9,18 @@ use crate::ring::Datagram;
 pub struct Echo;
 
 impl Service for Echo {
-    fn receive(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
-        if let Some(bytes) = inbox.take() {
-            context.outbox.send_received(bytes);
+    type Session = ();
+
+    fn open(&mut self, _: &mut Context<'_>) {}
+
+    fn receive(&mut self, (): &mut (), inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        match inbox.take() {
+            Some(bytes) => context.outbox.send_received(bytes),
+            // What was decrypted, or held back.
+            None => {
+                context.outbox.write(inbox.bytes());
+                inbox.consume(inbox.bytes().len());
+            }
         }
     }
 

@@ -39,7 +39,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if self.admission.enter() {
             self.metrics.counters.accepted += 1;
             tracing::debug!(shard = self.options.number, %peer, "a connection was opened");
-            self.serve(id, |service, _, context| service.open(context));
+            self.open_session(id);
         } else {
             self.cut(id, Cut::Refused);
         }

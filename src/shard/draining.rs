@@ -181,7 +181,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let open = connection.state() == State::Open && !connection.told_to_drain;
         if open && (done || drain.hurried) {
             connection.told_to_drain = true;
-            self.serve(id, |service, _, context| service.drain(context));
+            self.serve(id, |service, session, _, context| service.drain(session, context));
         }
     }
 

@@ -104,6 +104,8 @@ pub struct Shard<K: Kernel, S: Service> {
     listeners: Vec<Listener>,
     sockets: Vec<DatagramSocket>,
     connections: Table,
+    /// What the service remembers of the connection in the slot of the same number.
+    sessions: Vec<Option<S::Session>>,
     timers: Timers,
     /// Completions of this turn that are not handled yet.
     ready: VecDeque<Completion>,
@@ -149,6 +151,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             listeners: listeners.collect(),
             sockets: datagrams.collect(),
             connections: Table::new(options.slots),
+            sessions: Vec::new(),
             timers: Timers::new(now),
             ready: VecDeque::with_capacity(limits::COMPLETIONS_PER_TURN),
             deferred: VecDeque::new(),

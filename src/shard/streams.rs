@@ -2,10 +2,10 @@
 
 use super::{Shard, push};
 use crate::connection::{
-    Action, Carried, Connection, ConnectionId, Cut, Delivery, Inbox, InboxFull, State, Table, delivery,
+    Action, Carried, Connection, ConnectionId, Cut, Delivery, Due, Inbox, InboxFull, State, Table, delivery,
 };
 use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, Token};
-use crate::service::{Context, Ending, Service};
+use crate::service::{Closed, Context, Ending, Service};
 
 impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn handle_received(
@@ -33,22 +33,29 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             bytes.plant_double_return();
         }
         let Some(bytes) = connection.handle_bytes(bytes, more, self.now) else { return };
-        let mut carried_over = Ok(());
-        self.serve(id, |service, carried, context| {
-            let mut inbox = Inbox::new(carried, bytes);
-            service.receive(&mut inbox, context);
-            carried_over = inbox.carry();
-        });
-        if carried_over == Err(InboxFull) {
-            self.cut(id, Cut::InboxFull);
+        if connection.is_read() {
+            self.serve_bytes(id, |service, session, carried, context| {
+                let mut inbox = Inbox::received(carried, bytes);
+                service.receive(session, &mut inbox, context);
+                inbox.carry()
+            });
+        } else {
+            connection.carried.append(&bytes);
         }
     }
 
     fn handle_end(&mut self, id: ConnectionId, more: bool) {
         let connection = owned(&mut self.connections, id);
         connection.handle_end(more, self.now);
-        if connection.state() == State::Open {
-            self.serve(id, |service, _, context| service.end(context));
+        self.tell_of_end(id);
+    }
+
+    /// Tells the service of the peer's end, once, when it has seen all that came before.
+    fn tell_of_end(&mut self, id: ConnectionId) {
+        let connection = owned(&mut self.connections, id);
+        if connection.peer_ended() && connection.is_read() && !connection.told_of_end {
+            connection.told_of_end = true;
+            self.serve(id, |service, session, _, context| service.end(session, context));
         }
     }
 
@@ -108,26 +115,102 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let Some(id) = self.connections.at(slot) else { return };
         let connection = owned(&mut self.connections, id);
         connection.handle_timer();
-        if let Some((deadline, cut)) = connection.deadline(&self.options.bounds)
-            && deadline <= self.now
-        {
-            self.cut(id, cut);
+        match connection.deadline(&self.options.bounds) {
+            Some((deadline, Due::Cut(cut))) if deadline <= self.now => self.cut(id, cut),
+            Some((_, Due::Service)) if connection.take_service_timer(self.now) => {
+                self.serve_kept(id, |service, session, inbox, context| {
+                    service.timer(session, inbox, context);
+                });
+            }
+            _ => {}
         }
         // Settling it sets its next timer.
         self.touch(id);
+    }
+
+    /// Lets the service go on with what was kept back from it, if there is room for the answers now.
+    fn serve_on(&mut self, id: ConnectionId) {
+        let connection = owned(&mut self.connections, id);
+        if connection.take_room(&self.options.bounds) {
+            self.serve_kept(id, |service, session, inbox, context| service.receive(session, inbox, context));
+        }
+    }
+
+    /// Lets the service act on what was kept back or left over.
+    fn serve_kept(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut S, &mut S::Session, &mut Inbox<'_>, &mut Context<'_>),
+    ) {
+        self.serve_bytes(id, |service, session, carried, context| {
+            let mut inbox = Inbox::carried(carried);
+            act(service, session, &mut inbox, context);
+            inbox.carry()
+        });
+        self.tell_of_end(id);
+    }
+
+    /// Lets the service act on bytes, and sees to those that it leaves.
+    fn serve_bytes(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut S, &mut S::Session, &mut Carried, &mut Context<'_>) -> Result<(), InboxFull>,
+    ) {
+        let mut left = Ok(());
+        self.serve(id, |service, session, carried, context| left = act(service, session, carried, context));
+        // Who waits may leave as much as came; it is the kernel that is given credit for no more.
+        if left == Err(InboxFull) && owned(&mut self.connections, id).is_read() {
+            self.cut(id, Cut::InboxFull);
+        }
+    }
+
+    /// Begins the service's part of a connection.
+    pub(super) fn open_session(&mut self, id: ConnectionId) {
+        let slot = id.slot() as usize;
+        if self.sessions.len() <= slot {
+            self.sessions.resize_with(slot + 1, || None);
+        }
+        self.with_context(id, |service, session, _, context| *session = Some(service.open(context)));
     }
 
     /// Lets the service act on a connection, and does as it says.
     pub(super) fn serve(
         &mut self,
         id: ConnectionId,
-        act: impl FnOnce(&mut S, &mut Carried, &mut Context<'_>),
+        act: impl FnOnce(&mut S, &mut S::Session, &mut Carried, &mut Context<'_>),
+    ) {
+        self.with_context(id, |service, session, carried, context| {
+            let session = session.as_mut().expect("a session is there while its connection is open");
+            act(service, session, carried, context);
+        });
+    }
+
+    fn with_context(
+        &mut self,
+        id: ConnectionId,
+        act: impl FnOnce(&mut S, &mut Option<S::Session>, &mut Carried, &mut Context<'_>),
     ) {
         let connection = owned(&mut self.connections, id);
-        let Connection { carried, outbox, peer, .. } = connection;
-        let mut context = Context { id, peer, now: self.now, outbox, ending: Ending::No };
-        act(&mut self.service, carried, &mut context);
-        match context.ending {
+        let session = &mut self.sessions[id.slot() as usize];
+        let (hold, timer) = connection.service_wishes();
+        let Connection { carried, outbox, peer, listener, .. } = connection;
+        let mut context = Context {
+            id,
+            listener: *listener,
+            peer,
+            now: self.now,
+            outbox,
+            counters: &mut self.metrics.counters,
+            allowance: self.options.bounds.high_water_bytes,
+            ending: Ending::No,
+            hold,
+            timer,
+        };
+        act(&mut self.service, session, carried, &mut context);
+        let Context { ending, hold, timer, .. } = context;
+        connection.set_service_wishes(hold, timer);
+        connection.session_bytes = session.as_ref().map_or(0, |session| self.service.memory(session));
+        match ending {
             Ending::No => {}
             Ending::Finish => connection.finish(self.now),
             Ending::Abort => self.cut(id, Cut::Service),
@@ -163,6 +246,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn settle_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.dirty = false;
+        if connection.waits_for_room() {
+            self.serve_on(id);
+        }
+        let connection = owned(&mut self.connections, id);
         let keeps_memory = connection.keeps_memory();
         if keeps_memory {
             self.keep_private(id);
@@ -263,7 +350,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.admission.leave();
             self.metrics.counters.closed += 1;
             tracing::debug!(shard = self.options.number, peer = %connection.peer, ?cut, "a connection was closed");
-            self.service.close(id, cut);
+        }
+        let session = self.sessions.get_mut(id.slot() as usize).and_then(Option::take);
+        if let Some(session) = session {
+            self.service.close(session, &mut Closed { id, cut, counters: &mut self.metrics.counters });
         }
     }
 

@@ -72,8 +72,12 @@ enum Manner {
 }
 
 impl Service for Manner {
-    fn receive(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
-        Echo.receive(inbox, context);
+    type Session = ();
+
+    fn open(&mut self, _: &mut Context<'_>) {}
+
+    fn receive(&mut self, session: &mut (), inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        Echo.receive(session, inbox, context);
         match self {
             Self::Echoes => {}
             Self::Finishes(0) => context.finish(),

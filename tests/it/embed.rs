@@ -40,12 +40,16 @@ fn a_dropped_server_is_gone() {
 struct Polite(Arc<AtomicUsize>);
 
 impl Service for Polite {
-    fn receive(&mut self, inbox: &mut Inbox<'_>, _: &mut Context<'_>) {
+    type Session = ();
+
+    fn open(&mut self, _: &mut Context<'_>) {}
+
+    fn receive(&mut self, _: &mut (), inbox: &mut Inbox<'_>, _: &mut Context<'_>) {
         // Half a frame stays, as of a peer that is in the midst of a sentence.
         inbox.consume(inbox.bytes().len() / 2);
     }
 
-    fn drain(&mut self, context: &mut Context<'_>) {
+    fn drain(&mut self, _: &mut (), context: &mut Context<'_>) {
         self.0.fetch_add(1, Ordering::Relaxed);
         context.outbox.write(b"goodbye");
     }

@@ -1,0 +1,97 @@
+//! A connection, as its service sees it.
+
+use crate::connection::{ConnectionId, Cut, Hold, Outbox};
+use crate::metrics::Counters;
+use crate::sys::address::Peer;
+use crate::sys::clock::Time;
+
+/// A connection, as its service sees it.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// Which connection it is.
+    pub id: ConnectionId,
+    /// The number of the listener it came through, in the order of the configuration.
+    pub listener: u16,
+    /// Who its peer is.
+    pub peer: &'a Peer,
+    /// When this turn began.
+    pub now: Time,
+    /// Where answers are written.
+    pub outbox: &'a mut Outbox,
+    /// Where the service counts.
+    pub counters: &'a mut Counters,
+    /// Bytes that may wait for the peer at most, less those that already wait elsewhere.
+    pub(crate) allowance: usize,
+    pub(crate) ending: Ending,
+    pub(crate) hold: Hold,
+    pub(crate) timer: Option<Time>,
+}
+
+/// How a service wants its connection to end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ending {
+    #[default]
+    No,
+    Finish,
+    Abort,
+}
+
+impl Context<'_> {
+    /// Ends the connection when what waits has been sent.
+    pub fn finish(&mut self) {
+        if self.ending == Ending::No {
+            self.ending = Ending::Finish;
+        }
+    }
+
+    /// Ends the connection at once; what waits is lost.
+    pub fn abort(&mut self) {
+        self.ending = Ending::Abort;
+    }
+
+    /// Whether the service has ended the connection.
+    pub fn is_ending(&self) -> bool {
+        self.ending != Ending::No
+    }
+
+    /// Bytes that may still be written before the peer counts as one who does not keep up. One answer may go beyond it;
+    /// who has more to say [holds](Self::hold_for_room).
+    pub fn room(&self) -> usize {
+        self.allowance.saturating_sub(self.outbox.pending_bytes())
+    }
+
+    /// Keeps back what the peer sends until most of what waits for it has been sent; then
+    /// [`receive`](super::Service::receive) is called again, with what was left and what has come meanwhile. Write
+    /// first: with nothing to send there is nothing to wait for.
+    pub fn hold_for_room(&mut self) {
+        self.hold = Hold::ForRoom;
+    }
+
+    /// Keeps back what the peer sends until the timer comes.
+    pub fn hold_until(&mut self, time: Time) {
+        self.hold = Hold::ForTimer;
+        self.timer = Some(time);
+    }
+
+    /// Has [`timer`](super::Service::timer) called at that time. There is one timer per connection: setting it again
+    /// moves it.
+    pub fn set_timer(&mut self, time: Time) {
+        self.timer = Some(time);
+    }
+
+    /// Forgets the timer.
+    pub fn clear_timer(&mut self) {
+        self.timer = None;
+    }
+}
+
+/// A connection that is over, as its service sees it.
+#[derive(Debug)]
+pub struct Closed<'a> {
+    /// Which connection it was.
+    pub id: ConnectionId,
+    /// Why it ended early, if it did.
+    pub cut: Option<Cut>,
+    /// Where the service counts.
+    pub counters: &'a mut Counters,
+}
