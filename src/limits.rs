@@ -146,3 +146,32 @@ const _: () = assert!(COMPLETIONS.is_power_of_two() && COMPLETIONS <= 65_536);
 const _: () = assert!(SUBMISSIONS.is_power_of_two() && SUBMISSIONS <= COMPLETIONS);
 const _: () = assert!(COMPLETIONS_PER_TURN <= COMPLETIONS as usize);
 const _: () = assert!(TIMER_TICK.as_millis() < TIMEOUT_MIN.as_millis());
+
+// --- HTTP ------------------------------------------------------------------------------------------------------
+
+/// Default for the bytes of one message head, from the first line to the empty line. A longer one is answered 431.
+/// Browsers with large cookies stay below 8 KiB.
+pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
+/// Default for the header lines of one head. One more is answered 431.
+pub const HTTP_HEADERS: usize = 100;
+/// Longest method, in bytes: more than any registered one has. A longer one is answered 501.
+pub const HTTP_METHOD_BYTES_MAX: usize = 32;
+/// Longest request target, in bytes; RFC 9112, section 3, asks for 8000 at least. A longer one is answered 414.
+pub const HTTP_TARGET_BYTES_MAX: usize = 8 * 1024;
+/// Longest request line with its line end: method, target, version, two spaces, CR and LF.
+pub const HTTP_REQUEST_LINE_BYTES_MAX: usize = HTTP_METHOD_BYTES_MAX + HTTP_TARGET_BYTES_MAX + 12;
+/// Longest status line with its line end, in bytes: a reason phrase is a few words.
+pub const HTTP_STATUS_LINE_BYTES_MAX: usize = 512;
+/// Digits of one chunk size: as many as 64 bits have.
+pub const HTTP_CHUNK_SIZE_DIGITS_MAX: u8 = 16;
+/// Bytes of extensions behind one chunk size: nobody uses them, and they must not hide a flood. More is refused.
+pub const HTTP_CHUNK_EXTENSION_BYTES_MAX: usize = 256;
+/// Bytes of extensions in one body, over all its chunks. More is refused.
+pub const HTTP_BODY_EXTENSION_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of the trailer section of one body, line ends included. A longer one is answered 431.
+pub const HTTP_TRAILER_BYTES_MAX: usize = 4 * 1024;
+/// Lines of the trailer section of one body. One more is answered 431.
+pub const HTTP_TRAILERS_MAX: usize = 32;
+
+const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HTTP_HEAD_BYTES);
+const _: () = assert!(HTTP_CHUNK_EXTENSION_BYTES_MAX < HTTP_BODY_EXTENSION_BYTES_MAX);
