@@ -13,16 +13,19 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::layer::{Layer, Said};
-use crate::config::units::{Cores, parse_connections, parse_duration, parse_shards, parse_size};
-use crate::config::{Listener, LogFormat, LogLevel};
-use crate::sys::address::Listen;
+use crate::config::endpoint::Endpoint;
+use crate::config::layer::{Layer, Said, SaidListener};
+use crate::config::units::{
+    Cores, parse_connections, parse_duration, parse_number, parse_shards, parse_size,
+};
+use crate::config::{LogFormat, LogLevel};
 use crate::tier::RingTier;
 
 /// A socket server for Linux, directly on io_uring: one pinned shard per core.
 ///
-/// Without flags and without a file, it serves echo over TCP and UDP at port 7000 of 127.0.0.1 and [::1]. Nothing is
-/// open to other hosts until an address says so.
+/// Without flags and without a file, it serves echo over TCP and UDP at port 7000, HTTP and WebSocket at port 8080, and
+/// figures for operators at port 9180, each of 127.0.0.1 and [::1]. Nothing is open to other hosts until an address says
+/// so.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = SHORT_END, after_long_help = LONG_END)]
 pub struct Cli {
@@ -64,12 +67,29 @@ pub struct Flags {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// Serve echo at this address; repeat it for more.
+    /// Serve at this address what its scheme says; repeat it for more.
     ///
-    /// tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/run/tidemill.sock. [::] is every address of this host, IPv4
-    /// included; port 0 is any free one. Replaces the listeners of the file.
+    /// tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/run/tidemill.sock for echo, tls://ADDRESS for echo behind TLS;
+    /// http://ADDRESS, https://ADDRESS or http+unix:PATH for pages and WebSocket; admin://ADDRESS or admin+unix:PATH for
+    /// operators. [::] is every address of this host, IPv4 included; port 0 is any free one. Replaces all default
+    /// listeners and those of the file.
     #[arg(short, long, value_name = "ADDRESS")]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<Endpoint>,
+
+    /// Show this certificate at https:// and tls:// addresses: a file with its chain, as PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key: a file, as PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Make a certificate that nobody has signed, for a first try.
+    ///
+    /// Without --listen and without listeners in the file, HTTP behind TLS at port 8443 and echo behind TLS at port 7443
+    /// of 127.0.0.1 and [::1] are served beside the default ones.
+    #[arg(long, help_heading = "TLS")]
+    pub tls_self_signed: bool,
 
     /// Run this many shards [default: one per core].
     #[arg(long, value_name = "N", value_parser = parse_shards, allow_hyphen_values = true, help_heading = "Shards")]
@@ -90,6 +110,10 @@ pub struct Flags {
     /// Hold at most this many connections at once; one more is closed and counted [default: 16384].
     #[arg(long, value_name = "N", value_parser = parse_connections, allow_hyphen_values = true, help_heading = "Limits")]
     pub connections: Option<u64>,
+
+    /// Hold at most this many connections of one address at once [default: 4096].
+    #[arg(long, value_name = "N", value_parser = parse_number, allow_hyphen_values = true, help_heading = "Limits")]
+    pub connections_per_address: Option<u64>,
 
     /// Cut a connection that was silent in both directions for this long [default: 10m].
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Limits")]
@@ -132,8 +156,9 @@ const SHORT_END: &str = "More, with examples and exit codes: --help";
 
 const LONG_END: &str = "\
 Examples:
-  tidemill                                          echo on loopback, port 7000
-  tidemill --listen tcp://[::]:7000 --shards 2      open to the world, on two cores
+  tidemill                                          all services on loopback
+  tidemill --tls-self-signed                        and behind TLS, for a first try
+  tidemill --listen tcp://[::]:7000 --shards 2      echo, open to the world, on two cores
   tidemill --listen unix:/run/tidemill/echo.sock    for processes of this host only
   tidemill --print-config > tidemill.toml           a file to begin with
   tidemill check --config tidemill.toml             is it valid?
@@ -167,8 +192,8 @@ impl Cli {
 impl Flags {
     /// What the flags say, as a layer over the file.
     pub fn into_layer(self) -> Layer {
-        let listeners: Vec<Said<Listener>> =
-            self.listen.into_iter().map(|listen| Said::by_flag("--listen", Listener::echo(listen))).collect();
+        let listener = |endpoint: Endpoint| SaidListener::by_flag(endpoint.clone().listener(), endpoint.tls);
+        let listeners: Vec<SaidListener> = self.listen.into_iter().map(listener).collect();
         Layer {
             listeners: (!listeners.is_empty()).then(|| Said::by_flag("--listen", listeners)),
             shards: said("--shards", self.shards),
@@ -182,9 +207,13 @@ impl Flags {
             drain_timeout: said("--drain-timeout", self.drain_timeout),
             high_water: said("--high-water", self.high_water),
             low_water: said("--low-water", self.low_water),
-            outbox_per_shard: None,
+            connections_per_address: said("--connections-per-address", self.connections_per_address),
             log_format: said("--log-format", self.log_format),
             log_level: said("--log-level", self.log_level),
+            tls_certificate: said("--tls-cert", self.tls_cert),
+            tls_key: said("--tls-key", self.tls_key),
+            tls_self_signed: said("--tls-self-signed", self.tls_self_signed.then_some(())),
+            ..Layer::default()
         }
     }
 }
@@ -287,6 +316,7 @@ mod tests {
         let config = Config::default().to_toml();
         for (flag, key) in [
             ("connections", "connections"),
+            ("connections-per-address", "connections_per_address"),
             ("idle-timeout", "idle_timeout"),
             ("stall-timeout", "stall_timeout"),
             ("linger-timeout", "linger_timeout"),

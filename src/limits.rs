@@ -233,3 +233,71 @@ const _: () = assert!(STATIC_TOKEN_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_B
 const _: () = assert!(STATIC_TOKEN_BYTES_MAX <= CREDENTIAL_BYTES_MAX);
 const _: () = assert!(JWT_TRIES_MAX <= JWT_KEYS_MAX);
 const _: () = assert!(JWT_LEEWAY.as_secs() <= JWT_LEEWAY_MAX.as_secs());
+
+// --- HTTP, WebSocket, TLS: defaults that may be configured ---
+
+/// The port of the default listeners for pages and WebSocket.
+pub const HTTP_PORT: u16 = 8080;
+/// The port of the default listeners for pages and WebSocket behind TLS.
+pub const HTTPS_PORT: u16 = 8443;
+/// The port of the default listeners for echo behind TLS.
+pub const TLS_PORT: u16 = 7443;
+/// The port of the default listeners for operators.
+pub const ADMIN_PORT: u16 = 9180;
+
+/// Most certificates at one listener: each is read and parsed at the start, and a name is looked for in all of them.
+pub const CERTIFICATES_MAX: usize = 64;
+/// Most files with public keys for the tokens of one listener: a key set holds more in one file.
+pub const JWT_KEY_FILES_MAX: usize = 16;
+/// Most origins or subprotocols at one listener: they are compared one after the other with what a peer sends.
+pub const NAMES_PER_LISTENER_MAX: usize = 64;
+/// Longest name in the configuration (realm, cookie, origin, audience), in bytes: it has room in one header line.
+pub const NAME_BYTES_MAX: usize = 256;
+/// Default for how far the clocks of those who make tokens may be off, in both directions.
+pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
+/// Longest leeway that may be configured: a clock that is off by more needs mending, and expired tokens would live on.
+pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(600);
+
+/// Default for connections open at once from one address: many behind one NAT or one load generator find room, and one
+/// host cannot take all the places.
+pub const CONNECTIONS_PER_ADDRESS: u32 = 4096;
+/// Default for the time from the accept to the end of the PROXY header and the TLS handshake: two or three round trips.
+pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default for the time that the whole head of a request may take, however it trickles.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Default for the silence between two requests of one connection.
+pub const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Default for the bytes per second below which a body is too slow: far below any line of today.
+pub const BODY_RATE_MIN: u32 = 1024;
+/// Most bytes per second that a configuration may ask of a body: more would cut honest peers on slow lines.
+pub const BODY_RATE_MIN_MAX: u32 = 1024 * 1024;
+/// Default for the head of a request, in bytes.
+pub const HEAD_BYTES: u32 = 16 * 1024;
+/// Smallest head that may be configured, in bytes: what browsers send without cookies fits.
+pub const HEAD_BYTES_MIN: u32 = 1024;
+/// Largest head that may be configured, in bytes: it has to fit into an inbox, with a buffer more behind it.
+pub const HEAD_BYTES_MAX: u32 = 48 * 1024;
+/// Default for the fields in the head of a request.
+pub const HEADERS: u32 = 100;
+/// Most fields that may be configured: each costs a place in a table beside its bytes.
+pub const HEADERS_MAX: u32 = 1000;
+/// Default for the body of a request, in bytes.
+pub const BODY_BYTES: u32 = 1024 * 1024;
+/// Largest body that may be configured, in bytes.
+pub const BODY_BYTES_MAX: u32 = 1024 * 1024 * 1024;
+/// Default for one WebSocket message, all its frames together and after inflation, in bytes.
+pub const MESSAGE_BYTES: u32 = 1024 * 1024;
+/// Largest WebSocket message that may be configured, in bytes.
+pub const MESSAGE_BYTES_MAX: u32 = 1024 * 1024 * 1024;
+/// Default for the silence after which a WebSocket peer is pinged; after as much again it is cut. Below the patience of
+/// common NATs and proxies, which forget a silent connection after a minute or more.
+pub const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES && HEAD_BYTES <= HEAD_BYTES_MAX);
+const _: () = assert!((HEAD_BYTES_MAX + RECEIVE_BUFFER_BYTES) as usize <= INBOX_BYTES_MAX);
+const _: () = assert!(HEADERS <= HEADERS_MAX);
+const _: () = assert!(BODY_BYTES <= BODY_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES <= MESSAGE_BYTES_MAX);
+const _: () = assert!(BODY_RATE_MIN <= BODY_RATE_MIN_MAX);
+const _: () = assert!(TOKEN_LEEWAY.as_secs() <= TOKEN_LEEWAY_MAX.as_secs());
+const _: () = assert!(CONNECTIONS_PER_ADDRESS <= CONNECTIONS);

@@ -4,6 +4,7 @@
 //! shows only later, when all layers lie upon each other, can still point at its cause.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::units::Cores;
@@ -17,6 +18,19 @@ pub struct Said<T> {
     pub value: T,
     /// By which flag, or where in which file.
     pub place: Place,
+}
+
+/// A listener, and where its settings were said.
+#[derive(Clone, Debug)]
+pub struct SaidListener {
+    /// The listener.
+    pub value: Listener,
+    /// Where its address was said.
+    pub place: Place,
+    /// Whether it takes the certificate that flags name.
+    pub takes_tls: bool,
+    /// Where its other settings were said, each by its key with the tables that it stands in.
+    places: Vec<(String, Place)>,
 }
 
 /// Where a value was said. It is shown in front of every problem with the value.
@@ -50,7 +64,7 @@ pub struct Position {
 #[derive(Clone, Debug, Default)]
 #[expect(missing_docs, reason = "the fields are those of Config, where each is explained")]
 pub struct Layer {
-    pub listeners: Option<Said<Vec<Said<Listener>>>>,
+    pub listeners: Option<Said<Vec<SaidListener>>>,
     pub shards: Option<Said<u64>>,
     pub cores: Option<Said<Cores>>,
     pub connections: Option<Said<u64>>,
@@ -63,8 +77,24 @@ pub struct Layer {
     pub high_water: Option<Said<u64>>,
     pub low_water: Option<Said<u64>>,
     pub outbox_per_shard: Option<Said<u64>>,
+    pub connections_per_address: Option<Said<u64>>,
+    pub handshake_timeout: Option<Said<Duration>>,
+    pub header_timeout: Option<Said<Duration>>,
+    pub keep_alive_timeout: Option<Said<Duration>>,
+    pub body_rate_min: Option<Said<u64>>,
+    pub head_bytes: Option<Said<u64>>,
+    pub headers: Option<Said<u64>>,
+    pub body_bytes: Option<Said<u64>>,
+    pub message_bytes: Option<Said<u64>>,
+    pub ping_interval: Option<Said<Duration>>,
     pub log_format: Option<Said<LogFormat>>,
     pub log_level: Option<Said<LogLevel>>,
+    /// The certificate of the listeners that take it; the file has a table for each listener instead.
+    pub tls_certificate: Option<Said<PathBuf>>,
+    /// Its private key.
+    pub tls_key: Option<Said<PathBuf>>,
+    /// That there is no such certificate, and one is to be made.
+    pub tls_self_signed: Option<Said<()>>,
 }
 
 impl Layer {
@@ -73,7 +103,7 @@ impl Layer {
         fn said<T>(key: &'static str, value: T) -> Option<Said<T>> {
             Some(Said::by_default(key, value))
         }
-        let listener = |listener: &Listener| Said::by_default("listener.address", listener.clone());
+        let listener = |one: &Listener| SaidListener::new(one.clone(), Place::Default("listener.address"));
         Self {
             listeners: said("listener", config.listeners.iter().map(listener).collect()),
             shards: config.shards.and_then(|shards| said("server.shards", shards as u64)),
@@ -88,8 +118,24 @@ impl Layer {
             high_water: said("limits.high_water", config.outbox_high_water_bytes.into()),
             low_water: said("limits.low_water", config.outbox_low_water_bytes.into()),
             outbox_per_shard: said("limits.outbox_per_shard", config.outbox_bytes_per_shard),
+            connections_per_address: said(
+                "limits.connections_per_address",
+                config.connections_per_address.into(),
+            ),
+            handshake_timeout: said("limits.handshake_timeout", config.handshake_timeout),
+            header_timeout: said("limits.header_timeout", config.header_timeout),
+            keep_alive_timeout: said("limits.keep_alive_timeout", config.keep_alive_timeout),
+            body_rate_min: said("limits.body_rate_min", config.body_rate_min.into()),
+            head_bytes: said("limits.head_bytes", config.head_bytes.into()),
+            headers: said("limits.headers", config.headers.into()),
+            body_bytes: said("limits.body_bytes", config.body_bytes.into()),
+            message_bytes: said("limits.message_bytes", config.message_bytes.into()),
+            ping_interval: said("limits.ping_interval", config.ping_interval),
             log_format: said("log.format", config.log_format),
             log_level: said("log.level", config.log_level),
+            tls_certificate: None,
+            tls_key: None,
+            tls_self_signed: None,
         }
     }
 
@@ -110,8 +156,21 @@ impl Layer {
             high_water: self.high_water.or(below.high_water),
             low_water: self.low_water.or(below.low_water),
             outbox_per_shard: self.outbox_per_shard.or(below.outbox_per_shard),
+            connections_per_address: self.connections_per_address.or(below.connections_per_address),
+            handshake_timeout: self.handshake_timeout.or(below.handshake_timeout),
+            header_timeout: self.header_timeout.or(below.header_timeout),
+            keep_alive_timeout: self.keep_alive_timeout.or(below.keep_alive_timeout),
+            body_rate_min: self.body_rate_min.or(below.body_rate_min),
+            head_bytes: self.head_bytes.or(below.head_bytes),
+            headers: self.headers.or(below.headers),
+            body_bytes: self.body_bytes.or(below.body_bytes),
+            message_bytes: self.message_bytes.or(below.message_bytes),
+            ping_interval: self.ping_interval.or(below.ping_interval),
             log_format: self.log_format.or(below.log_format),
             log_level: self.log_level.or(below.log_level),
+            tls_certificate: self.tls_certificate.or(below.tls_certificate),
+            tls_key: self.tls_key.or(below.tls_key),
+            tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),
         }
     }
 }
@@ -125,6 +184,32 @@ impl<T> Said<T> {
     /// The value of a key that nobody set.
     pub fn by_default(key: &'static str, value: T) -> Self {
         Self { value, place: Place::Default(key) }
+    }
+}
+
+impl SaidListener {
+    /// A listener whose address was said there.
+    pub fn new(value: Listener, place: Place) -> Self {
+        Self { value, place, takes_tls: false, places: Vec::new() }
+    }
+
+    /// A listener that the flag `--listen` gave.
+    pub fn by_flag(value: Listener, takes_tls: bool) -> Self {
+        Self { takes_tls, ..Self::new(value, Place::Flag("--listen")) }
+    }
+
+    /// Remembers where the setting of that key was said.
+    pub(super) fn note(&mut self, key: String, place: Place) {
+        self.places.push((key, place));
+    }
+
+    /// Where the setting of that key was said; else where the listener was.
+    pub(super) fn place_of(&self, key: &'static str) -> Place {
+        let said = self.places.iter().find(|(noted, _)| noted == key).map(|(_, place)| place.clone());
+        said.unwrap_or_else(|| match &self.place {
+            Place::Default(_) => Place::Default(key),
+            place @ (Place::Flag(_) | Place::File { .. }) => place.clone(),
+        })
     }
 }
 

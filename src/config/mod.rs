@@ -1,27 +1,28 @@
 //! What the server is asked to be: flags over file over defaults, validated once.
 //!
 //! Whoever loads a [`Config`] need not doubt it: every number is within its bounds and every relation holds. Whoever
-//! fills its fields by hand has them checked by [`Config::validate`]. What only the host can answer (is the port free, is there IPv6) is found out when the server starts. Data comes from
+//! fills its fields by hand has them checked by [`Config::validate`]. What only the host can answer (is the port free, is there IPv6, what is in a certificate's file) is found out when the server starts. Data comes from
 //! [`Layer`]s, one for each source, and goes to the server as plain fields.
 
+pub mod endpoint;
 mod error;
 mod file;
 mod keys;
 pub mod layer;
+pub mod listener;
 mod names;
 mod print;
 mod settle;
 pub mod units;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 pub use self::error::ConfigError;
 use self::layer::Layer;
-pub use self::names::{LogFormat, LogLevel, NoSuchName, ServiceName};
+pub use self::listener::{Auth, CertificateFiles, Listener, Tls};
+pub use self::names::{ClientAuth, LogFormat, LogLevel, NoSuchName, ServiceName, TlsVersion};
 use crate::limits;
-use crate::sys::address::Listen;
 use crate::sys::cpu;
 use crate::tier::RingTier;
 
@@ -54,30 +55,30 @@ pub struct Config {
     pub outbox_low_water_bytes: u32,
     /// Memory that all that waits in one shard may take.
     pub outbox_bytes_per_shard: u64,
+    /// Connections open at once from one address.
+    pub connections_per_address: u32,
+    /// The time from the accept to the end of the PROXY header and the TLS handshake.
+    pub handshake_timeout: Duration,
+    /// The time that the whole head of a request may take, from the accept or from its first byte.
+    pub header_timeout: Duration,
+    /// The silence between two requests of one connection.
+    pub keep_alive_timeout: Duration,
+    /// Bytes per second below which the body of a request is too slow.
+    pub body_rate_min: u32,
+    /// Bytes of the head of a request.
+    pub head_bytes: u32,
+    /// Fields in the head of a request.
+    pub headers: u32,
+    /// Bytes of the body of a request.
+    pub body_bytes: u32,
+    /// Bytes of one WebSocket message.
+    pub message_bytes: u32,
+    /// The silence after which a WebSocket peer is pinged; after as much again it is cut.
+    pub ping_interval: Duration,
     /// How events are written.
     pub log_format: LogFormat,
     /// Which events are written.
     pub log_level: LogLevel,
-}
-
-/// One place to listen at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// The address.
-    pub listen: Listen,
-    /// What is served there.
-    pub service: ServiceName,
-    /// For a Unix socket, the permissions of its file.
-    pub mode: Option<u32>,
-    /// Whether the server starts without it where the host has no IPv6.
-    pub optional: bool,
-}
-
-impl Listener {
-    /// Echo at `listen`, which must open.
-    pub fn echo(listen: Listen) -> Self {
-        Self { listen, service: ServiceName::Echo, mode: None, optional: false }
-    }
 }
 
 impl Config {
@@ -109,7 +110,7 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listeners: default_listeners(),
+            listeners: listener::default_listeners(),
             shards: None,
             cores: None,
             connections: limits::CONNECTIONS,
@@ -122,22 +123,20 @@ impl Default for Config {
             outbox_high_water_bytes: limits::OUTBOX_HIGH_WATER_BYTES,
             outbox_low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES,
             outbox_bytes_per_shard: limits::OUTBOX_BYTES_PER_SHARD,
+            connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
+            handshake_timeout: limits::HANDSHAKE_TIMEOUT,
+            header_timeout: limits::HEADER_TIMEOUT,
+            keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
+            body_rate_min: limits::BODY_RATE_MIN,
+            head_bytes: limits::HEAD_BYTES,
+            headers: limits::HEADERS,
+            body_bytes: limits::BODY_BYTES,
+            message_bytes: limits::MESSAGE_BYTES,
+            ping_interval: limits::PING_INTERVAL,
             log_format: LogFormat::Human,
             log_level: LogLevel::Info,
         }
     }
-}
-
-/// Echo over TCP and UDP on the loopback of both families; a host without IPv6 does without those.
-fn default_listeners() -> Vec<Listener> {
-    let four = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), limits::DEFAULT_PORT);
-    let six = SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), limits::DEFAULT_PORT);
-    [Listen::Tcp(four), Listen::Udp(four), Listen::Tcp(six), Listen::Udp(six)]
-        .map(|listen| Listener {
-            optional: listen.ip().is_some_and(|ip| ip.is_ipv6()),
-            ..Listener::echo(listen)
-        })
-        .into()
 }
 
 #[cfg(test)]

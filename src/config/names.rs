@@ -7,6 +7,32 @@ use std::str::FromStr;
 pub enum ServiceName {
     /// What is received is sent back.
     Echo,
+    /// HTTP/1.1: pages, and WebSocket at /ws on the same port.
+    Http,
+    /// Figures and connections, for operators.
+    Admin,
+}
+
+/// Whether clients must show a certificate of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// They are not asked.
+    #[default]
+    Off,
+    /// They are asked, and may come without.
+    Optional,
+    /// Who shows none is refused.
+    Required,
+}
+
+/// The oldest version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2 and newer.
+    #[default]
+    V1_2,
+    /// TLS 1.3 only.
+    V1_3,
 }
 
 /// How events are written to standard error.
@@ -45,12 +71,41 @@ fn pick<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T
 
 impl ServiceName {
     /// All services.
-    pub const ALL: [Self; 1] = [Self::Echo];
+    pub const ALL: [Self; 3] = [Self::Echo, Self::Http, Self::Admin];
 
     /// Its name in the file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
+            Self::Http => "http",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl ClientAuth {
+    /// All of them, the weakest first.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Optional, Self::Required];
+
+    /// Its name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
+}
+
+impl TlsVersion {
+    /// All versions, the oldest first.
+    pub const ALL: [Self; 2] = [Self::V1_2, Self::V1_3];
+
+    /// Its name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
         }
     }
 }
@@ -85,6 +140,22 @@ impl LogLevel {
 }
 
 impl FromStr for ServiceName {
+    type Err = NoSuchName;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchName> {
+        pick(text, &Self::ALL, Self::name)
+    }
+}
+
+impl FromStr for ClientAuth {
+    type Err = NoSuchName;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchName> {
+        pick(text, &Self::ALL, Self::name)
+    }
+}
+
+impl FromStr for TlsVersion {
     type Err = NoSuchName;
 
     fn from_str(text: &str) -> Result<Self, NoSuchName> {

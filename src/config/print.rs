@@ -3,8 +3,8 @@
 //! It can be redirected into a file and edited; read again, it gives the same configuration. A key that is unset stands
 //! there as a comment, with an example.
 
-use super::Config;
-use super::keys::{KEYS, Key, LISTENER, LISTENER_KEYS};
+use super::keys::{AUTH, AUTH_KEYS, KEYS, Key, LISTENER, LISTENER_KEYS, TLS, TLS_KEYS};
+use super::{Config, Listener};
 
 /// Columns of a comment.
 const WIDTH: usize = 100;
@@ -17,17 +17,58 @@ pub(super) fn print(config: &Config) -> String {
     );
     print_tables(&mut text, "server", config, &defaults);
     for (index, listener) in config.listeners.iter().enumerate() {
-        text.push_str(&format!("\n[[{LISTENER}]]\n"));
-        for key in &LISTENER_KEYS {
-            if index == 0 {
-                text.push_str(&comment(key.about));
-            }
-            text.push_str(&line(key, listener));
-        }
+        print_listener(&mut text, listener, index == 0);
     }
+    text.push_str(&example());
     print_tables(&mut text, "limits", config, &defaults);
     print_tables(&mut text, "log", config, &defaults);
     text
+}
+
+/// One listener. The first shows all keys and what they mean; the others, and the tables in each, only what is set.
+fn print_listener(text: &mut String, listener: &Listener, explain: bool) {
+    text.push_str(&format!("\n[[{LISTENER}]]\n"));
+    for key in &LISTENER_KEYS {
+        if explain {
+            text.push_str(&comment(key.about));
+        }
+        if explain || (key.show)(listener).is_some() {
+            text.push_str(&line(key, listener));
+        }
+    }
+    print_set(text, TLS, &TLS_KEYS, listener.tls.as_ref());
+    print_set(text, AUTH, &AUTH_KEYS, listener.auth.as_ref());
+}
+
+/// A table inside a listener, with the keys that are set.
+fn print_set<T>(text: &mut String, section: &str, keys: &[Key<T>], of: Option<&T>) {
+    let Some(of) = of else { return };
+    text.push_str(&format!("[{section}]\n"));
+    keys.iter().filter(|key| (key.show)(of).is_some()).for_each(|key| text.push_str(&line(key, of)));
+}
+
+/// A listener with TLS and authentication, all of it as comments: every key of the two tables, explained.
+fn example() -> String {
+    let mut text = String::from("\n");
+    text.push_str(&comment(
+        "A listener with TLS, where requests must say who sends them. Take out what you do not need, and the # before \
+         the rest.",
+    ));
+    text.push_str(&format!("#[[{LISTENER}]]\n"));
+    for key in LISTENER_KEYS.iter().filter(|key| ["address", "service"].contains(&key.name)) {
+        text.push_str(&format!("#{} = {}\n", key.name, key.example));
+    }
+    print_examples(&mut text, TLS, &TLS_KEYS);
+    print_examples(&mut text, AUTH, &AUTH_KEYS);
+    text
+}
+
+fn print_examples<T>(text: &mut String, section: &str, keys: &[Key<T>]) {
+    text.push_str(&format!("#[{section}]\n"));
+    for key in keys {
+        text.push_str(&comment(key.about));
+        text.push_str(&format!("#{} = {}\n", key.name, key.example));
+    }
 }
 
 /// One table with all its keys, each below its explanation.

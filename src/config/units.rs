@@ -1,8 +1,11 @@
 //! Sizes, durations, cores and permissions, as people write them: the same in flags, in the file and in messages.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::limits;
 
@@ -16,6 +19,9 @@ const DURATION: Unreadable = Unreadable("a duration is a number with its unit, s
 const CORES: Unreadable =
     Unreadable("cores are numbers below 1024 and ranges of them, each core once, such as 0,2-3");
 const MODE: Unreadable = Unreadable("a mode is three octal digits, such as 660");
+
+const SPEED: Unreadable = Unreadable("a speed is a size in each second, such as 1KiB/s");
+const NUMBER: Unreadable = Unreadable("it takes a whole number");
 
 const UNITS: [(&str, u64); 3] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
 
@@ -36,10 +42,25 @@ pub fn show_size(bytes: u64) -> String {
     }
 }
 
+/// Reads bytes in each second.
+pub fn parse_bytes_per_second(text: &str) -> Result<u64, Unreadable> {
+    text.strip_suffix("/s").and_then(|size| parse_size(size.trim_end()).ok()).ok_or(SPEED)
+}
+
+/// Writes bytes in each second.
+pub fn show_bytes_per_second(bytes: u64) -> String {
+    format!("{}/s", show_size(bytes))
+}
+
 /// Writes a size as it stands in a sentence, where a bare number would be a riddle.
 pub fn say_size(bytes: u64) -> String {
     let shown = show_size(bytes);
     if shown.bytes().all(|byte| byte.is_ascii_digit()) { format!("{shown} bytes") } else { shown }
+}
+
+/// Reads a whole number.
+pub fn parse_number(text: &str) -> Result<u64, Unreadable> {
+    parse_digits(text).ok_or(NUMBER)
 }
 
 /// Reads a number of shards.
@@ -81,6 +102,35 @@ pub fn parse_mode(text: &str) -> Result<u32, Unreadable> {
 /// Writes the permissions of a file.
 pub fn show_mode(mode: u32) -> String {
     format!("{mode:03o}")
+}
+
+/// A text that is no network, and what it should have been.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// Neither an address nor a network.
+    #[error("a network is an address and its bits, such as 10.0.0.0/8 or 2001:db8::/32, or one address")]
+    Form,
+    /// Bits are set behind the prefix: either the address or the prefix is a mistake.
+    #[error("the network is {network}, and the address alone is {address}")]
+    HostBits {
+        /// The network around it.
+        network: IpNet,
+        /// The address alone.
+        address: IpAddr,
+    },
+}
+
+/// Reads a network, or an address, which is the network of itself.
+pub fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let network: IpNet = text.parse().map_err(|_| NetworkError::Form)?;
+    if network.addr() == network.network() {
+        return Ok(network);
+    }
+    Err(NetworkError::HostBits { network: network.trunc(), address: network.addr() })
 }
 
 /// Cores in the order they were given.
@@ -192,6 +242,38 @@ mod tests {
         for text in ["", ",", "0,", "a", "3-2", "1,1", "0-2,2", "1024", "0-99999999999", "-1", "1-2-3"] {
             assert_eq!(text.parse::<Cores>(), Err(CORES), "{text}");
         }
+    }
+
+    #[test]
+    fn speeds() {
+        let check = |text: &str, bytes| assert_eq!(parse_bytes_per_second(text), Ok(bytes), "{text}");
+        check("1KiB/s", 1024);
+        check("100/s", 100);
+        check("2 MiB /s", 2_097_152);
+        assert_eq!(show_bytes_per_second(1024), "1KiB/s");
+        for text in ["", "/s", "1KiB", "1KiB/m", "1KB/s"] {
+            assert_eq!(parse_bytes_per_second(text), Err(SPEED), "{text}");
+        }
+    }
+
+    /// RFC 4632, section 3.1, for the form; the networks by hand.
+    #[test]
+    fn networks() {
+        let check = |text: &str, shown: &str| assert_eq!(parse_network(text).unwrap().to_string(), shown);
+        check("10.0.0.0/8", "10.0.0.0/8");
+        check("192.0.2.7", "192.0.2.7/32");
+        check("::1", "::1/128");
+        check("2001:db8::/32", "2001:db8::/32");
+        check("0.0.0.0/0", "0.0.0.0/0");
+        check("::ffff:192.0.2.7", "192.0.2.7/32");
+        for text in
+            ["", "localhost", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "*", " ::1"]
+        {
+            assert_eq!(parse_network(text), Err(NetworkError::Form), "{text}");
+        }
+        let check = |text: &str, words: &str| assert_eq!(parse_network(text).unwrap_err().to_string(), words);
+        check("10.1.2.3/8", "the network is 10.0.0.0/8, and the address alone is 10.1.2.3");
+        check("2001:db8::1/32", "the network is 2001:db8::/32, and the address alone is 2001:db8::1");
     }
 
     #[test]

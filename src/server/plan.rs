@@ -188,12 +188,12 @@ mod tests {
         assert_eq!(shards, [&cores[..], &cores[..], &cores[..1]].concat());
     }
 
-    /// Four listeners on 64 shards are 256 sockets, and 128 for the rings.
+    /// Eight listeners on 64 shards are 512 sockets, and 128 for the rings.
     #[test]
     fn descriptors_are_enough_for_the_table_and_for_the_start() {
         let config = Config::default();
-        assert_eq!(config.listeners.len(), 4);
-        assert_eq!(descriptors_for(&config, 64, 100), 256 + 128 + 64);
+        assert_eq!(config.listeners.len(), 8);
+        assert_eq!(descriptors_for(&config, 64, 100), 512 + 128 + 64);
         assert_eq!(descriptors_for(&config, 64, 1000), 1000 + 64);
     }
 }

@@ -1,30 +1,11 @@
-//! Every key of the file: its section, its name, what it means and how its value is shown.
-//!
-//! The reader knows from here what may stand in a file, and the printer what to explain, so that neither can know a key
-//! that the other does not.
+//! The keys of the tables that stand once: the server, its limits and its logs.
 
-use super::units::{Cores, show_duration, show_mode, show_size};
-use super::{Config, Listener};
-
-/// A key of the configuration, or of one listener in it.
-pub(super) struct Key<T> {
-    /// The table it stands in.
-    pub section: &'static str,
-    /// Its name.
-    pub name: &'static str,
-    /// Its meaning, its unit, and the trouble it prevents; the default is added by the printer.
-    pub about: &'static str,
-    /// A value to show where there is none.
-    pub example: &'static str,
-    /// The value as TOML; `None` where it is unset.
-    pub show: fn(&T) -> Option<String>,
-}
-
-/// The table of listeners.
-pub(super) const LISTENER: &str = "listener";
+use super::super::Config;
+use super::super::units::{Cores, show_bytes_per_second, show_duration, show_size};
+use super::{Key, quoted};
 
 /// The keys of the tables that stand once.
-pub(super) const KEYS: [Key<Config>; 14] = [
+pub(in super::super) const KEYS: [Key<Config>; 24] = [
     Key {
         section: "server",
         name: "shards",
@@ -122,6 +103,82 @@ pub(super) const KEYS: [Key<Config>; 14] = [
         show: |config| Some(quoted(&show_size(config.outbox_bytes_per_shard))),
     },
     Key {
+        section: "limits",
+        name: "connections_per_address",
+        about: "Connections open at once from one address. One more is closed and counted, so that one host cannot take \
+                the places of all others. Peers behind one NAT or proxy share an address.",
+        example: "4096",
+        show: |config| Some(config.connections_per_address.to_string()),
+    },
+    Key {
+        section: "limits",
+        name: "handshake_timeout",
+        about: "The time from the accept to the end of the PROXY header and the TLS handshake; then the connection is \
+                cut. Whoever opens connections and says nothing holds no place for longer.",
+        example: "\"10s\"",
+        show: |config| Some(quoted(&show_duration(config.handshake_timeout))),
+    },
+    Key {
+        section: "limits",
+        name: "header_timeout",
+        about: "The time that the whole head of a request may take, from the accept or from its first byte: heads that \
+                trickle byte by byte are cut with it.",
+        example: "\"10s\"",
+        show: |config| Some(quoted(&show_duration(config.header_timeout))),
+    },
+    Key {
+        section: "limits",
+        name: "keep_alive_timeout",
+        about: "The longest silence between two requests of one connection before it is closed.",
+        example: "\"60s\"",
+        show: |config| Some(quoted(&show_duration(config.keep_alive_timeout))),
+    },
+    Key {
+        section: "limits",
+        name: "body_rate_min",
+        about: "Bytes in each second that the body of a request must bring on the average. Slower ones are cut, after \
+                header_timeout at the earliest, so that trickling bodies do not hold their places for hours.",
+        example: "\"1KiB/s\"",
+        show: |config| Some(quoted(&show_bytes_per_second(config.body_rate_min.into()))),
+    },
+    Key {
+        section: "limits",
+        name: "head_bytes",
+        about: "Bytes of the head of a request, its first line included; at most 48KiB. Longer ones are refused with 431.",
+        example: "\"16KiB\"",
+        show: |config| Some(quoted(&show_size(config.head_bytes.into()))),
+    },
+    Key {
+        section: "limits",
+        name: "headers",
+        about: "Fields in the head of a request. More are refused with 431.",
+        example: "100",
+        show: |config| Some(config.headers.to_string()),
+    },
+    Key {
+        section: "limits",
+        name: "body_bytes",
+        about: "Bytes of the body of a request. Longer ones are refused with 413.",
+        example: "\"1MiB\"",
+        show: |config| Some(quoted(&show_size(config.body_bytes.into()))),
+    },
+    Key {
+        section: "limits",
+        name: "message_bytes",
+        about: "Bytes of one WebSocket message, all its frames together and decompressed. Longer ones close the \
+                connection with 1009.",
+        example: "\"1MiB\"",
+        show: |config| Some(quoted(&show_size(config.message_bytes.into()))),
+    },
+    Key {
+        section: "limits",
+        name: "ping_interval",
+        about: "The silence after which a WebSocket peer is pinged; after as much again it is cut. It finds peers that \
+                are gone long before idle_timeout, and keeps NATs from forgetting the others.",
+        example: "\"30s\"",
+        show: |config| Some(quoted(&show_duration(config.ping_interval))),
+    },
+    Key {
         section: "log",
         name: "format",
         about: "How events are written to standard error: human, or json for machines.",
@@ -138,41 +195,3 @@ pub(super) const KEYS: [Key<Config>; 14] = [
         show: |config| Some(quoted(config.log_level.name())),
     },
 ];
-
-/// The keys of one listener.
-pub(super) const LISTENER_KEYS: [Key<Listener>; 4] = [
-    Key {
-        section: LISTENER,
-        name: "address",
-        about: "Where it listens: tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/run/tidemill.sock. [::] is every \
-                address of the host, IPv4 included. Anything but loopback is open to whoever reaches the host.",
-        example: "\"tcp://127.0.0.1:7000\"",
-        show: |listener| Some(quoted(&listener.listen.to_string())),
-    },
-    Key {
-        section: LISTENER,
-        name: "service",
-        about: "What it serves: echo, which sends back what it receives.",
-        example: "\"echo\"",
-        show: |listener| Some(quoted(listener.service.name())),
-    },
-    Key {
-        section: LISTENER,
-        name: "mode",
-        about: "Unix sockets only: who may connect, as the octal permissions of the file. Unset, what the umask leaves.",
-        example: "\"660\"",
-        show: |listener| listener.mode.map(|mode| quoted(&show_mode(mode))),
-    },
-    Key {
-        section: LISTENER,
-        name: "optional",
-        about: "Whether the server starts without this listener, with a warning, where the host has no IPv6.",
-        example: "false",
-        show: |listener| Some(listener.optional.to_string()),
-    },
-];
-
-/// A TOML string, escaped where TOML needs it.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
-}

@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use super::layer::{Layer, Said};
+use super::layer::{Layer, Said, SaidListener};
 use super::*;
 
 const CORES: [usize; 4] = [0, 1, 2, 3];
 
 fn load(text: &str) -> Result<Config, ConfigError> {
-    settle::settle(file::parse("t.toml", text)?, &CORES)
+    settle::settle(file::parse("t.toml", Path::new("/etc/t"), text)?, &CORES)
 }
 
 fn check(text: &str, sentence: &str) {
@@ -40,6 +40,16 @@ fn unusual() -> Config {
         outbox_high_water_bytes: 100_000,
         outbox_low_water_bytes: 2048,
         outbox_bytes_per_shard: 1 << 30,
+        connections_per_address: 9,
+        handshake_timeout: Duration::from_secs(5),
+        header_timeout: Duration::from_secs(6),
+        keep_alive_timeout: Duration::from_secs(7),
+        body_rate_min: 100,
+        head_bytes: 2000,
+        headers: 11,
+        body_bytes: 12,
+        message_bytes: 13,
+        ping_interval: Duration::from_secs(8),
         log_format: LogFormat::Json,
         log_level: LogLevel::Trace,
     }
@@ -51,10 +61,19 @@ fn nothing_said_is_the_default() {
     let shown: Vec<String> = Config::default().listeners.iter().map(|one| one.listen.to_string()).collect();
     assert_eq!(
         shown,
-        ["tcp://127.0.0.1:7000", "udp://127.0.0.1:7000", "tcp://[::1]:7000", "udp://[::1]:7000"]
+        [
+            "tcp://127.0.0.1:7000",
+            "udp://127.0.0.1:7000",
+            "tcp://[::1]:7000",
+            "udp://[::1]:7000",
+            "tcp://127.0.0.1:8080",
+            "tcp://[::1]:8080",
+            "tcp://127.0.0.1:9180",
+            "tcp://[::1]:9180"
+        ]
     );
     let optional: Vec<bool> = Config::default().listeners.iter().map(|one| one.optional).collect();
-    assert_eq!(optional, [false, false, true, true]);
+    assert_eq!(optional, [false, false, true, true, false, true, false, true]);
 }
 
 #[test]
@@ -94,10 +113,11 @@ fn the_examples_of_unset_keys_can_be_switched_on() {
 fn flags_lie_over_the_file() {
     let file = file::parse(
         "t.toml",
+        Path::new("/etc/t"),
         "[server]\nconnections = 5\nshards = 2\n[[listener]]\naddress = \"tcp://[::]:1\"",
     )
     .unwrap();
-    let listen = Said::by_flag("--listen", Listener::echo("tcp://[::]:2".parse().unwrap()));
+    let listen = SaidListener::by_flag(Listener::echo("tcp://[::]:2".parse().unwrap()), false);
     let flags = Layer {
         connections: Some(Said::by_flag("--connections", 6)),
         listeners: Some(Said::by_flag("--listen", vec![listen])),
@@ -123,11 +143,14 @@ fn unknown_keys() {
     check(
         "[limits]\nidle_timeout = \"1s\"\nidle_timeut = \"1s\"",
         "t.toml:3:1: limits.idle_timeut is not known (did you mean idle_timeout?): here may stand idle_timeout, \
-         stall_timeout, linger_timeout, drain_timeout, high_water, low_water, outbox_per_shard",
+         stall_timeout, linger_timeout, drain_timeout, high_water, low_water, outbox_per_shard, \
+         connections_per_address, handshake_timeout, header_timeout, keep_alive_timeout, body_rate_min, head_bytes, \
+         headers, body_bytes, message_bytes, ping_interval",
     );
     check(
         "[[listener]]\n  threads = 1",
-        "t.toml:2:3: listener.threads is not known: here may stand address, service, mode, optional",
+        "t.toml:2:3: listener.threads is not known: here may stand address, service, mode, optional, \
+         proxy_protocol, allow, deny, origins, subprotocols, deflate, tls, auth",
     );
     check("[tls]", "t.toml:1:2: tls is not known: here may stand server, listener, limits, log");
     check(
@@ -316,14 +339,14 @@ fn fields_that_cannot_be() {
     );
     check(
         |config| config.listeners[0].mode = Some(0o660),
-        "listener.address is tcp://127.0.0.1:7000, and a mode is for Unix sockets only",
+        "listener.mode is for Unix sockets only, and the address is tcp://127.0.0.1:7000",
     );
     check(
         |config| {
             let unix = Listener::echo("unix:/run/t.sock".parse().unwrap());
             config.listeners = vec![Listener { mode: Some(0o1660), ..unix }];
         },
-        "listener.address is unix:/run/t.sock, whose mode is 1660: the most is 777",
+        "listener.mode is 1660, at unix:/run/t.sock: the most is 777",
     );
     check(|config| config.shards = Some(0), "server.shards is 0: the least is 1");
     check(|config| config.shards = Some(100_000), "server.shards is 100000: the most is 1024");

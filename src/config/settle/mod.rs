@@ -3,18 +3,26 @@
 //! Each setting is checked against its bounds, then against its neighbours. A problem is told at the place where
 //! somebody said the value, and a default is never blamed when somebody said the other one.
 
+mod auth;
+mod listener;
+mod tls;
+
 use std::time::Duration;
 
 use super::error::ConfigError;
 use super::layer::{Layer, Place, Said};
-use super::units::{Cores, show_duration, show_size};
-use super::{Config, Listener, LogFormat, LogLevel, default_listeners};
+use super::units::{Cores, show_bytes_per_second, show_duration, show_size};
+use super::{Config, LogFormat, LogLevel};
 use crate::limits;
-use crate::sys::address::Listen;
+
+/// More connections than any configuration can have.
+#[expect(clippy::cast_possible_truncation, reason = "it is 1024")]
+const CONNECTIONS_MAX: u32 = limits::CONNECTIONS_PER_SHARD_MAX * limits::SHARDS_MAX as u32;
 
 /// Fills what `layer` leaves open with the defaults and validates the whole; `allowed` are the process's cores.
 pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
-    let listeners = settle_listeners(layer.listeners)?;
+    let tls = tls::of_flags(layer.tls_certificate, layer.tls_key, layer.tls_self_signed)?;
+    let listeners = listener::settle(layer.listeners, tls)?;
     let cores = layer.cores.map(|cores| settle_cores(cores, allowed)).transpose()?;
     let shards = layer.shards.map(|shards| settle_shards(&shards, cores.as_ref())).transpose()?;
     let cores = cores.map(|said| said.value.0);
@@ -35,6 +43,28 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
         outbox_high_water_bytes: high,
         outbox_low_water_bytes: low,
         outbox_bytes_per_shard: per_shard,
+        connections_per_address: settle_count(
+            layer.connections_per_address,
+            limits::CONNECTIONS_PER_ADDRESS,
+            CONNECTIONS_MAX,
+        )?,
+        handshake_timeout: settle_timeout(layer.handshake_timeout, limits::HANDSHAKE_TIMEOUT)?,
+        header_timeout: settle_timeout(layer.header_timeout, limits::HEADER_TIMEOUT)?,
+        keep_alive_timeout: settle_timeout(layer.keep_alive_timeout, limits::KEEP_ALIVE_TIMEOUT)?,
+        body_rate_min: settle_body_rate(layer.body_rate_min)?,
+        head_bytes: settle_size(
+            layer.head_bytes,
+            limits::HEAD_BYTES,
+            (limits::HEAD_BYTES_MIN, limits::HEAD_BYTES_MAX),
+        )?,
+        headers: settle_count(layer.headers, limits::HEADERS, limits::HEADERS_MAX)?,
+        body_bytes: settle_size(layer.body_bytes, limits::BODY_BYTES, (1, limits::BODY_BYTES_MAX))?,
+        message_bytes: settle_size(
+            layer.message_bytes,
+            limits::MESSAGE_BYTES,
+            (1, limits::MESSAGE_BYTES_MAX),
+        )?,
+        ping_interval: settle_timeout(layer.ping_interval, limits::PING_INTERVAL)?,
         log_format: layer.log_format.map_or(LogFormat::Human, |said| said.value),
         log_level: layer.log_level.map_or(LogLevel::Info, |said| said.value),
     })
@@ -42,39 +72,6 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
 
 fn wrong(place: Place, problem: String) -> ConfigError {
     ConfigError::Setting { place, problem }
-}
-
-fn settle_listeners(said: Option<Said<Vec<Said<Listener>>>>) -> Result<Vec<Listener>, ConfigError> {
-    let Some(Said { value: listeners, place }) = said else { return Ok(default_listeners()) };
-    if listeners.is_empty() {
-        return Err(wrong(place, "is empty: a server needs at least one".to_owned()));
-    }
-    if limits::LISTENERS_MAX < listeners.len() {
-        let problem = format!("has {} entries: the most is {}", listeners.len(), limits::LISTENERS_MAX);
-        return Err(wrong(place, problem));
-    }
-    for (index, Said { value, place }) in listeners.iter().enumerate() {
-        // A file's mode has been looked at where it stands; a program may write any number.
-        match value.mode {
-            Some(_) if !matches!(value.listen, Listen::Unix(_)) => {
-                let problem = format!("is {}, and a mode is for Unix sockets only", value.listen);
-                return Err(wrong(place.clone(), problem));
-            }
-            Some(mode @ 0o1000..) => {
-                let problem = format!("is {}, whose mode is {mode:o}: the most is 777", value.listen);
-                return Err(wrong(place.clone(), problem));
-            }
-            Some(_) | None => {}
-        }
-        let earlier =
-            listeners[..index].iter().find(|earlier| earlier.value.listen.collides_with(&value.listen));
-        if let Some(earlier) = earlier {
-            let problem =
-                format!("is {}, which cannot be open beside {}", value.listen, earlier.value.listen);
-            return Err(wrong(place.clone(), problem));
-        }
-    }
-    Ok(listeners.into_iter().map(|said| said.value).collect())
 }
 
 fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Said<Cores>, ConfigError> {
@@ -123,6 +120,23 @@ fn settle_timeout(said: Option<Said<Duration>>, default: Duration) -> Result<Dur
     let Some(said) = said else { return Ok(default) };
     let bounds = (limits::TIMEOUT_MIN, limits::TIMEOUT_MAX);
     within(&said, bounds, ("shortest", "longest"), |duration| show_duration(*duration))
+}
+
+fn settle_count(said: Option<Said<u64>>, default: u32, most: u32) -> Result<u32, ConfigError> {
+    let Some(said) = said else { return Ok(default) };
+    within(&said, (1, most.into()), ("least", "most"), u64::to_string).map(narrow)
+}
+
+fn settle_size(said: Option<Said<u64>>, default: u32, (least, most): (u32, u32)) -> Result<u32, ConfigError> {
+    let Some(said) = said else { return Ok(default) };
+    let bounds = (least.into(), most.into());
+    within(&said, bounds, ("smallest", "largest"), |bytes| show_size(*bytes)).map(narrow)
+}
+
+fn settle_body_rate(said: Option<Said<u64>>) -> Result<u32, ConfigError> {
+    let Some(said) = said else { return Ok(limits::BODY_RATE_MIN) };
+    let bounds = (1, limits::BODY_RATE_MIN_MAX.into());
+    within(&said, bounds, ("slowest", "fastest"), |bytes| show_bytes_per_second(*bytes)).map(narrow)
 }
 
 /// High water, low water and the shard's memory, each within its bounds and in this order: low < high <= memory.

@@ -3,19 +3,23 @@
 //! The parser gives a tree of values with their spans; here each known key is taken out of it, and whatever is left is
 //! refused. So every complaint, from a missing bracket to a time-out that is too short, can name file, line and column.
 
+mod listener;
+mod values;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use self::values::{Reader, bytes_per_second, connections, count, duration, shards, size, text_as};
 use super::error::{ConfigError, nearest};
-use super::keys::{KEYS, LISTENER, LISTENER_KEYS};
-use super::layer::{Layer, Place, Position, Said};
-use super::{Listener, ServiceName, units};
+use super::keys::{KEYS, LISTENER};
+use super::layer::{Layer, Place, Position, Said, SaidListener};
+use super::units;
 use crate::limits;
-use crate::sys::address::Listen;
 
 /// Reads the file at `path`.
 pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
@@ -25,16 +29,19 @@ pub(super) fn read(path: &Path) -> Result<Layer, ConfigError> {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
         ConfigError::NotText(position(&name, &valid, valid.len()))
     })?;
-    parse(&name, text)
+    // Absolute, so that a configuration that is printed means the same wherever it is put.
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    parse(&name, whole.parent().unwrap_or(Path::new("")), text)
 }
 
-/// Reads the text of a file of that name.
-pub(super) fn parse(name: &str, text: &str) -> Result<Layer, ConfigError> {
-    let source = Source { name, text };
+/// Reads the text of a file of that name; paths in it begin at its folder.
+pub(super) fn parse(name: &str, folder: &Path, text: &str) -> Result<Layer, ConfigError> {
+    let source = Source { name, folder, text };
     let root = DeTable::parse(text).map_err(|error| source.syntax(&error))?;
     let root = Table { source, section: "", table: root.get_ref() };
     root.refuse_unknown(&mut SECTIONS.into_iter())?;
-    let (server, limits, log) = (root.table("server")?, root.table("limits")?, root.table("log")?);
+    let table = |section| root.table(section, section);
+    let (server, limits, log) = (table("server")?, table("limits")?, table("log")?);
     for table in [server, limits, log].into_iter().flatten() {
         table.refuse_unknown(
             &mut KEYS.iter().filter(|key| key.section == table.section).map(|key| key.name),
@@ -54,18 +61,30 @@ pub(super) fn parse(name: &str, text: &str) -> Result<Layer, ConfigError> {
         high_water: limits.get("high_water", size)?,
         low_water: limits.get("low_water", size)?,
         outbox_per_shard: limits.get("outbox_per_shard", size)?,
+        connections_per_address: limits.get("connections_per_address", count)?,
+        handshake_timeout: limits.get("handshake_timeout", duration)?,
+        header_timeout: limits.get("header_timeout", duration)?,
+        keep_alive_timeout: limits.get("keep_alive_timeout", duration)?,
+        body_rate_min: limits.get("body_rate_min", bytes_per_second)?,
+        head_bytes: limits.get("head_bytes", size)?,
+        headers: limits.get("headers", count)?,
+        body_bytes: limits.get("body_bytes", size)?,
+        message_bytes: limits.get("message_bytes", size)?,
+        ping_interval: limits.get("ping_interval", duration)?,
         log_format: log.get("format", text_as)?,
         log_level: log.get("level", text_as)?,
+        ..Layer::default()
     })
 }
 
 /// The tables that may stand in a file.
 const SECTIONS: [&str; 4] = ["server", LISTENER, "limits", "log"];
 
-/// A file's name and text: what a span needs to become a place.
+/// A file's name and text: what a span needs to become a place. And its folder, where relative paths begin.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     name: &'a str,
+    folder: &'a Path,
     text: &'a str,
 }
 
@@ -76,9 +95,6 @@ struct Table<'a> {
     section: &'static str,
     table: &'a DeTable<'a>,
 }
-
-/// Reads one kind of value; what it cannot take it explains with the rest of a sentence that begins with the value.
-type Reader<T> = fn(&DeValue<'_>) -> Result<T, String>;
 
 /// A table that may be missing, in which case all its keys are.
 trait Get {
@@ -95,27 +111,29 @@ impl<'a> Table<'a> {
     /// The value of `key`, if it is there.
     fn get<T>(&self, key: &str, read: Reader<T>) -> Result<Option<Said<T>>, ConfigError> {
         let Some(value) = self.table.get(key) else { return Ok(None) };
-        let place = self.place(key, value.span());
-        match read(value.get_ref()) {
-            Ok(value) => Ok(Some(Said { value, place })),
-            Err(reason) => {
-                let problem = format!("is {}: {reason}", self.source.excerpt(value.span()));
-                Err(ConfigError::Setting { place, problem })
-            }
-        }
+        let value_read = self.read(key, value, read)?;
+        Ok(Some(Said { value: value_read, place: self.place(key, value.span()) }))
     }
 
-    /// The table of that name, if it is there.
-    fn table(&self, section: &'static str) -> Result<Option<Self>, ConfigError> {
-        let Some(value) = self.table.get(section) else { return Ok(None) };
+    /// One value, under the name of its key.
+    fn read<T>(&self, key: &str, value: &Spanned<DeValue<'_>>, read: Reader<T>) -> Result<T, ConfigError> {
+        read(value.get_ref()).map_err(|reason| {
+            let problem = format!("is {}: {reason}", self.source.excerpt(value.span()));
+            self.refuse(key, value.span(), problem)
+        })
+    }
+
+    /// The table of that key, if it is there.
+    fn table(&self, key: &str, section: &'static str) -> Result<Option<Self>, ConfigError> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
         let Some(table) = value.get_ref().as_table() else {
-            return Err(self.refuse(section, value.span(), format!("is a table: write [{section}]")));
+            return Err(self.refuse(key, value.span(), format!("is a table: write [{section}]")));
         };
         Ok(Some(Self { source: self.source, section, table }))
     }
 
     /// The listeners, if there are any tables of them.
-    fn listeners(&self) -> Result<Option<Said<Vec<Said<Listener>>>>, ConfigError> {
+    fn listeners(&self) -> Result<Option<Said<Vec<SaidListener>>>, ConfigError> {
         let Some(value) = self.table.get(LISTENER) else { return Ok(None) };
         let tables = value
             .get_ref()
@@ -130,25 +148,6 @@ impl<'a> Table<'a> {
             listeners.push(table.listener(each.span())?);
         }
         Ok(Some(Said { value: listeners, place: self.place(LISTENER, value.span()) }))
-    }
-
-    /// The listener that this table describes; `span` is the table's own.
-    fn listener(&self, span: Range<usize>) -> Result<Said<Listener>, ConfigError> {
-        self.refuse_unknown(&mut LISTENER_KEYS.iter().map(|key| key.name))?;
-        let Some(listen) = self.get::<Listen>("address", text_as)? else {
-            let problem = "is missing: write address = \"tcp://127.0.0.1:7000\", for example".to_owned();
-            return Err(self.refuse("address", span, problem));
-        };
-        let mode = self.get("mode", mode)?;
-        if let (Some(mode), false) = (&mode, matches!(listen.value, Listen::Unix(_))) {
-            let problem = format!("is for Unix sockets only, and the address is {}", listen.value);
-            return Err(ConfigError::Setting { place: mode.place.clone(), problem });
-        }
-        let service = self.get("service", text_as)?.map_or(ServiceName::Echo, |said| said.value);
-        let optional = self.get("optional", yes_or_no)?.is_some_and(|said| said.value);
-        let listener =
-            Listener { listen: listen.value, service, mode: mode.map(|said| said.value), optional };
-        Ok(Said { value: listener, place: listen.place })
     }
 
     /// Refuses the first key of the table that is not among `known`.
@@ -225,50 +224,4 @@ fn read_bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
         return Err(ConfigError::TooLarge(path.to_owned()));
     }
     Ok(bytes)
-}
-
-// --- Values ------------------------------------------------------------------------------------------------------
-
-fn number(value: &DeValue<'_>) -> Option<u64> {
-    value.as_integer().and_then(|digits| u64::from_str_radix(digits.as_str(), digits.radix()).ok())
-}
-
-fn shards(value: &DeValue<'_>) -> Result<u64, String> {
-    number(value).ok_or_else(|| format!("{}, without quotes", units::shards_wanted()))
-}
-
-fn connections(value: &DeValue<'_>) -> Result<u64, String> {
-    number(value).ok_or_else(|| format!("{}, without quotes", units::connections_wanted()))
-}
-
-fn yes_or_no(value: &DeValue<'_>) -> Result<bool, String> {
-    value.as_bool().ok_or_else(|| "it takes true or false".to_owned())
-}
-
-fn text<'a>(value: &'a DeValue<'_>) -> Result<&'a str, String> {
-    value.as_str().ok_or_else(|| "it takes a text in quotes".to_owned())
-}
-
-fn text_as<T: std::str::FromStr<Err: ToString>>(value: &DeValue<'_>) -> Result<T, String> {
-    text(value)?.parse().map_err(|error: T::Err| error.to_string())
-}
-
-fn duration(value: &DeValue<'_>) -> Result<std::time::Duration, String> {
-    let Some(text) = value.as_str() else {
-        return Err("it takes a duration in quotes, such as \"10m\"".to_owned());
-    };
-    units::parse_duration(text).map_err(|error| error.to_string())
-}
-
-/// A size in quotes, or a bare number of bytes.
-fn size(value: &DeValue<'_>) -> Result<u64, String> {
-    let Some(text) = value.as_str() else {
-        return number(value)
-            .ok_or_else(|| "it takes a size in quotes, such as \"256KiB\", or a number of bytes".to_owned());
-    };
-    units::parse_size(text).map_err(|error| error.to_string())
-}
-
-fn mode(value: &DeValue<'_>) -> Result<u32, String> {
-    units::parse_mode(text(value)?).map_err(|error| error.to_string())
 }

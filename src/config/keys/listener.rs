@@ -1,0 +1,246 @@
+//! The keys of one listener, of its TLS and of its authentication.
+
+use super::super::listener::{Auth, CertificateFiles, Listener, Tls};
+use super::super::names::ServiceName;
+use super::super::units::{show_duration, show_mode};
+use super::{Key, list, path, quoted};
+
+/// The table of listeners.
+pub(in super::super) const LISTENER: &str = "listener";
+/// The table of a listener's TLS.
+pub(in super::super) const TLS: &str = "listener.tls";
+/// The tables of a listener's further certificates.
+pub(in super::super) const CERTIFICATES: &str = "listener.tls.certificates";
+/// The table of what requests at a listener must bring.
+pub(in super::super) const AUTH: &str = "listener.auth";
+/// The tables that may stand in a listener.
+pub(in super::super) const LISTENER_TABLES: [&str; 2] = ["tls", "auth"];
+
+/// The keys of one listener.
+pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 10] = [
+    Key {
+        section: LISTENER,
+        name: "address",
+        about: "Where it listens: tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/run/tidemill.sock. [::] is every \
+                address of the host, IPv4 included. Anything but loopback is open to whoever reaches the host.",
+        example: "\"tcp://[::]:8443\"",
+        show: |listener| Some(quoted(&listener.listen.to_string())),
+    },
+    Key {
+        section: LISTENER,
+        name: "service",
+        about: "What it serves: echo, which sends back what it receives; http, which is HTTP/1.1 with pages, and \
+                WebSocket at /ws; or admin, with figures and connections for operators. The last two are not for udp.",
+        example: "\"http\"",
+        show: |listener| Some(quoted(listener.service.name())),
+    },
+    Key {
+        section: LISTENER,
+        name: "mode",
+        about: "Unix sockets only: who may connect, as the octal permissions of the file. Unset, what the umask leaves.",
+        example: "\"660\"",
+        show: |listener| listener.mode.map(|mode| quoted(&show_mode(mode))),
+    },
+    Key {
+        section: LISTENER,
+        name: "optional",
+        about: "Whether the server starts without this listener, with a warning, where the host has no IPv6.",
+        example: "false",
+        show: |listener| Some(listener.optional.to_string()),
+    },
+    Key {
+        section: LISTENER,
+        name: "proxy_protocol",
+        about: "Whether every connection must begin with a PROXY header, version 1 or 2, as load balancers send it to \
+                name the real peer. Only for listeners that nobody but the balancer reaches: the header is believed.",
+        example: "false",
+        show: |listener| Some(listener.proxy_protocol.to_string()),
+    },
+    Key {
+        section: LISTENER,
+        name: "allow",
+        about: "The networks whose peers may come; unset, all. With proxy_protocol, the peer is the one in the header.",
+        example: "[\"192.0.2.0/24\", \"2001:db8::/32\"]",
+        show: |listener| list(listener.allow.iter().map(|network| quoted(&network.to_string()))),
+    },
+    Key {
+        section: LISTENER,
+        name: "deny",
+        about: "The networks whose peers may not come, even when allowed.",
+        example: "[\"192.0.2.66\"]",
+        show: |listener| list(listener.deny.iter().map(|network| quoted(&network.to_string()))),
+    },
+    Key {
+        section: LISTENER,
+        name: "origins",
+        about: "Service http only: the pages that may open a WebSocket, as the origins that browsers send. same-origin \
+                is the host that is asked itself, and the default; * is every page of the web. Peers that are no \
+                browsers send none, and pass.",
+        example: "[\"same-origin\", \"https://example.org\"]",
+        show: |listener| match listener.service {
+            ServiceName::Http => {
+                Some(list(listener.origins.iter().map(|origin| quoted(origin))).unwrap_or("[]".to_owned()))
+            }
+            ServiceName::Echo | ServiceName::Admin => None,
+        },
+    },
+    Key {
+        section: LISTENER,
+        name: "subprotocols",
+        about: "Service http only: the WebSocket subprotocols that are spoken, the preferred one first. Unset, none.",
+        example: "[\"chat\"]",
+        show: |listener| list(listener.subprotocols.iter().map(|name| quoted(name))),
+    },
+    Key {
+        section: LISTENER,
+        name: "deflate",
+        about: "Service http only: whether WebSocket messages may be compressed. It saves bytes and costs memory and \
+                time for each connection. Default: false.",
+        example: "false",
+        show: |listener| (listener.service == ServiceName::Http).then(|| listener.deflate.to_string()),
+    },
+];
+
+/// The keys of a listener's TLS.
+pub(in super::super) const TLS_KEYS: [Key<Tls>; 7] = [
+    Key {
+        section: TLS,
+        name: "certificate",
+        about: "The file of the certificate and its chain, the server's own first, as PEM. Relative paths begin at the \
+                folder of this file.",
+        example: "\"example.org.pem\"",
+        show: |tls| tls.certificates.first().map(|files| path(&files.certificate)),
+    },
+    Key {
+        section: TLS,
+        name: "key",
+        about: "The file of its private key, as PEM.",
+        example: "\"example.org.key\"",
+        show: |tls| tls.certificates.first().map(|files| path(&files.key)),
+    },
+    Key {
+        section: TLS,
+        name: "certificates",
+        about: "More certificates: a client gets the first that fits the name it asks for, or else the first of all.",
+        example: "[{ certificate = \"example.com.pem\", key = \"example.com.key\" }]",
+        show: |tls| list(tls.certificates.iter().skip(1).map(certificate)),
+    },
+    Key {
+        section: TLS,
+        name: "self_signed",
+        about: "Whether a certificate is made at the start that nobody has signed. For a first try only: clients \
+                cannot know whom they speak to. Then no files are named. Default: false.",
+        example: "false",
+        show: |tls| Some(tls.self_signed.to_string()),
+    },
+    Key {
+        section: TLS,
+        name: "client_ca",
+        about: "The file of the authorities that clients' certificates are checked against, as PEM.",
+        example: "\"clients.pem\"",
+        show: |tls| tls.client_ca.as_deref().map(path),
+    },
+    Key {
+        section: TLS,
+        name: "client_auth",
+        about: "Whether clients must show a certificate: off, optional or required. Default: required with client_ca, \
+                else off.",
+        example: "\"required\"",
+        show: |tls| Some(quoted(tls.client_auth.name())),
+    },
+    Key {
+        section: TLS,
+        name: "min_version",
+        about: "The oldest version of TLS that is spoken: 1.2 or 1.3. Default: 1.2.",
+        example: "\"1.2\"",
+        show: |tls| Some(quoted(tls.min_version.name())),
+    },
+];
+
+/// The keys of what requests at a listener must bring.
+pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
+    Key {
+        section: AUTH,
+        name: "tokens",
+        about: "The file of static tokens, one in each line. A request needs one of what this table names, in its \
+                Authorization header: Bearer and the token.",
+        example: "\"tokens\"",
+        show: |auth| auth.tokens.as_deref().map(path),
+    },
+    Key {
+        section: AUTH,
+        name: "jwt_secret",
+        about: "The file of the secret of JSON Web Tokens that are signed with HS256.",
+        example: "\"jwt.secret\"",
+        show: |auth| auth.jwt_secret.as_deref().map(path),
+    },
+    Key {
+        section: AUTH,
+        name: "jwt_keys",
+        about: "The files of public keys of JSON Web Tokens, as PEM.",
+        example: "[\"issuer.pem\"]",
+        show: |auth| list(auth.jwt_keys.iter().map(|file| path(file))),
+    },
+    Key {
+        section: AUTH,
+        name: "jwks",
+        about: "The file of a set of such keys (RFC 7517).",
+        example: "\"jwks.json\"",
+        show: |auth| auth.jwks.as_deref().map(path),
+    },
+    Key {
+        section: AUTH,
+        name: "audience",
+        about: "The audience that a JSON Web Token must name. Unset, it may be meant for anybody: name one where the \
+                issuer serves others, too.",
+        example: "\"tidemill\"",
+        show: |auth| auth.audience.as_deref().map(quoted),
+    },
+    Key {
+        section: AUTH,
+        name: "issuer",
+        about: "The issuer that a JSON Web Token must name. Unset, any whose key fits.",
+        example: "\"https://login.example.org\"",
+        show: |auth| auth.issuer.as_deref().map(quoted),
+    },
+    Key {
+        section: AUTH,
+        name: "leeway",
+        about: "How far the clocks of those who make tokens may be off. Default: 30s.",
+        example: "\"30s\"",
+        show: |auth| Some(quoted(&show_duration(auth.leeway))),
+    },
+    Key {
+        section: AUTH,
+        name: "cookie",
+        about: "The cookie that may carry the token instead, for pages.",
+        example: "\"token\"",
+        show: |auth| auth.cookie.as_deref().map(quoted),
+    },
+    Key {
+        section: AUTH,
+        name: "query",
+        about: "The query parameter that may carry the token instead. Queries end up in the logs of proxies.",
+        example: "\"token\"",
+        show: |auth| auth.query.as_deref().map(quoted),
+    },
+    Key {
+        section: AUTH,
+        name: "subprotocol",
+        about: "Whether a WebSocket subprotocol may carry the token instead, for browsers, which cannot set the header. \
+                Default: false.",
+        example: "true",
+        show: |auth| Some(auth.subprotocol.to_string()),
+    },
+    Key {
+        section: AUTH,
+        name: "realm",
+        about: "The realm that a refusal names. Default: tidemill.",
+        example: "\"tidemill\"",
+        show: |auth| Some(quoted(&auth.realm)),
+    },
+];
+
+fn certificate(files: &CertificateFiles) -> String {
+    format!("{{ certificate = {}, key = {} }}", path(&files.certificate), path(&files.key))
+}
