@@ -118,3 +118,6 @@ fn status_at(bytes: &[u8], start: usize) -> Result<u16, Stop> {
     let [_, digits @ ..] = text.first_chunk::<4>().ok_or(Stop::Incomplete)?;
     Ok(digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0')))
 }
+
+#[cfg(test)]
+mod tests;
