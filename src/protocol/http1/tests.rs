@@ -456,8 +456,8 @@ fn targets_beyond_their_bound_are_refused() {
     assert_eq!(read(&format!("GET /?{}", "a".repeat(most))), Err(Refusal::TargetTooLong));
     let mut progress = Progress::new();
     let endless = target(100_000);
-    let stop = (1..).map(|end| (end, read_request(&endless.as_bytes()[..end], &mut progress, &limits)));
-    let (end, found) = stop.skip_while(|(_, found)| *found == Ok(None)).next().expect("it stops");
+    let mut stop = (1..).map(|end| (end, read_request(&endless.as_bytes()[..end], &mut progress, &limits)));
+    let (end, found) = stop.find(|(_, found)| *found != Ok(None)).expect("it stops");
     assert_eq!(found, Err(Refusal::TargetTooLong));
     assert!(end <= most + 64, "byte by byte, it is refused at {end}");
 }
