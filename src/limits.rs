@@ -146,3 +146,30 @@ const _: () = assert!(COMPLETIONS.is_power_of_two() && COMPLETIONS <= 65_536);
 const _: () = assert!(SUBMISSIONS.is_power_of_two() && SUBMISSIONS <= COMPLETIONS);
 const _: () = assert!(COMPLETIONS_PER_TURN <= COMPLETIONS as usize);
 const _: () = assert!(TIMER_TICK.as_millis() < TIMEOUT_MIN.as_millis());
+
+// --- WebSocket -------------------------------------------------------------------------------------------------
+
+/// Default for the longest WebSocket message, in bytes, after inflation. A peer that sends more is closed with 1009.
+pub const WEBSOCKET_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Longest payload of a control frame, in bytes (RFC 6455, 5.5).
+pub const WEBSOCKET_CONTROL_BYTES_MAX: usize = 125;
+/// Longest frame header, in bytes: two, a length of eight, a mask of four (RFC 6455, 5.2).
+pub const WEBSOCKET_HEADER_BYTES_MAX: usize = 14;
+/// Most bytes that a receiver asks its caller to carry over to the next call: a control frame but for its last byte.
+/// Its header is never longer than six bytes.
+pub const WEBSOCKET_CARRY_BYTES_MAX: usize = 6 + WEBSOCKET_CONTROL_BYTES_MAX - 1;
+/// First allocation for a message that does not arrive whole, in bytes; it doubles as bytes really arrive.
+pub const WEBSOCKET_ASSEMBLY_BYTES_MIN: usize = 1024;
+/// Default for the shortest message that is compressed, in bytes: below it deflate saves less than a packet.
+pub const WEBSOCKET_DEFLATE_BYTES_MIN: usize = 256;
+/// Default level of compression, 0 to 9: the first gives most of what text has to give, at a fraction of the cost.
+pub const WEBSOCKET_DEFLATE_LEVEL: u8 = 1;
+/// Default for the largest deflate window, as a power of two: what RFC 7692 has without negotiation, 32 KiB.
+pub const WEBSOCKET_WINDOW_BITS: u8 = 15;
+/// Smallest window that our own deflate can keep to (RFC 7692 also has 8, which zlib lacks for raw deflate).
+pub const WEBSOCKET_WINDOW_BITS_MIN: u8 = 9;
+
+const _: () = assert!(WEBSOCKET_HEADER_BYTES_MAX <= WEBSOCKET_CARRY_BYTES_MAX);
+const _: () = assert!(WEBSOCKET_CARRY_BYTES_MAX < INBOX_BYTES_MAX);
+const _: () = assert!(WEBSOCKET_ASSEMBLY_BYTES_MIN <= WEBSOCKET_MESSAGE_BYTES);
+const _: () = assert!(WEBSOCKET_WINDOW_BITS_MIN <= WEBSOCKET_WINDOW_BITS && WEBSOCKET_WINDOW_BITS <= 15);
