@@ -2,6 +2,11 @@
 //! chance.
 
 mod conformance;
+mod deflate;
+mod differential;
+mod fuzz;
+mod handshake;
 mod rfc;
+mod sending;
 mod support;
 mod utf8;
