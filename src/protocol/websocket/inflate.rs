@@ -76,7 +76,7 @@ impl Inflater {
             self.is_at_end = false;
         }
         if status == Status::StreamEnd {
-            // RFC 7692, 7.2.3.5: more may follow a final block. It is a stream of its own, with an empty window.
+            // RFC 7692, 7.2.3.4: more may follow a final block. It is a stream of its own, with an empty window.
             self.stream.reset(false);
             self.is_at_end = true;
         } else if read == 0 && written == 0 && had_room && !input.is_empty() {
