@@ -18,6 +18,7 @@ mod listener;
 mod outbox;
 mod table;
 pub mod timers;
+pub mod tls;
 
 pub use self::bounds::{Bounds, Cut};
 pub use self::datagram::{DATAGRAM_SLOTS, DatagramSocket, Replies};
