@@ -29,6 +29,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("log", &["config"]),
     ("config", &["sys", "tier"]),
     ("shard", &["service", "protocol", "connection", "ring", "sys", "metrics"]),
+    ("tls", &["connection::tls", "sys"]),
     (
         "service",
         &[
