@@ -54,6 +54,8 @@
 //! is for. Below them stands [`sys`], the edge of the process; beside them [`limits`], every bound with its reason.
 
 #[forbid(unsafe_code)]
+pub mod access;
+#[forbid(unsafe_code)]
 pub mod cli;
 #[forbid(unsafe_code)]
 pub mod config;

@@ -147,6 +147,64 @@ const _: () = assert!(SUBMISSIONS.is_power_of_two() && SUBMISSIONS <= COMPLETION
 const _: () = assert!(COMPLETIONS_PER_TURN <= COMPLETIONS as usize);
 const _: () = assert!(TIMER_TICK.as_millis() < TIMEOUT_MIN.as_millis());
 
+// --- Strangers ---
+
+/// Most networks in one list of allowed or denied ones. More is refused when the list is read.
+pub const NETWORKS_MAX: usize = 4096;
+
+/// Most units in one period of a rate, and most in its burst: a tebibyte, or as many requests.
+pub const RATE_UNITS_MAX: u64 = 1 << 40;
+/// Longest time in which an empty bucket may fill again: a day. For so long a stranger who has gone is remembered.
+pub const RATE_FILL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+/// Default for the addresses remembered at once, with or without connections: some 20 MiB when all are in use. The ones
+/// that have been away longest make room; see `access::addresses`.
+pub const ADDRESSES: usize = 65_536;
+/// Most addresses that may be configured.
+pub const ADDRESSES_MAX: usize = 1 << 24;
+/// Parts of the map of addresses, each with a lock of its own: two shards that accept at once seldom meet.
+pub const ADDRESS_PARTS: usize = 64;
+/// Addresses forgotten in passing by one arrival, so that nobody pays for all the others at once.
+pub const ADDRESSES_FORGOTTEN_PER_ARRIVAL: usize = 2;
+
+/// Longest credential that is looked at, in bytes. A longer one is malformed.
+pub const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
+/// Most static tokens in one file: each is compared with every credential, for the sake of constant time.
+pub const STATIC_TOKENS_MAX: usize = 1024;
+/// Shortest static token, in bytes: 128 bits of hexadecimal digits would be 32, so 16 is generous already.
+pub const STATIC_TOKEN_BYTES_MIN: usize = 16;
+/// Longest static token, in bytes.
+pub const STATIC_TOKEN_BYTES_MAX: usize = 256;
+/// Lengths of static tokens are told apart in steps of so many bytes, and no finer.
+pub const STATIC_TOKEN_CLASS_BYTES: usize = 32;
+/// Longest name of whoever holds a token, in bytes.
+pub const IDENTITY_BYTES_MAX: usize = 256;
+/// Longest file of tokens or keys, in bytes.
+pub const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Shortest secret of HS256, in bytes: as long as its hash (RFC 7518, section 3.2). Longer hashes need longer ones.
+pub const JWT_SECRET_BYTES_MIN: usize = 32;
+/// Bits that the modulus of an RSA key must have: RFC 7518, section 3.3, asks for 2048.
+pub const RSA_BITS_MIN: usize = 2048;
+/// Bits that the modulus of an RSA key may have: more is not verified by the library.
+pub const RSA_BITS_MAX: usize = 8192;
+/// Most keys for JSON Web Tokens, from all files together.
+pub const JWT_KEYS_MAX: usize = 64;
+/// Keys tried on one token: several fit when it does not name its key. A check may take a tenth of a millisecond.
+pub const JWT_TRIES_MAX: usize = 4;
+/// Default for how far the clocks of those who make tokens may be off.
+pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
+/// Most that may be configured for clocks that are off.
+pub const JWT_LEEWAY_MAX: Duration = Duration::from_secs(600);
+
+const _: () = assert!(NETWORKS_MAX <= u32::MAX as usize);
+const _: () = assert!(ADDRESS_PARTS.is_power_of_two() && ADDRESS_PARTS <= ADDRESSES);
+const _: () = assert!(CONNECTIONS as usize <= ADDRESSES && ADDRESSES <= ADDRESSES_MAX);
+const _: () = assert!(STATIC_TOKEN_BYTES_MIN <= STATIC_TOKEN_CLASS_BYTES);
+const _: () = assert!(STATIC_TOKEN_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
+const _: () = assert!(STATIC_TOKEN_BYTES_MAX <= CREDENTIAL_BYTES_MAX);
+const _: () = assert!(JWT_TRIES_MAX <= JWT_KEYS_MAX);
+const _: () = assert!(JWT_LEEWAY.as_secs() <= JWT_LEEWAY_MAX.as_secs());
+
 // --- HTTP, WebSocket, TLS: defaults that may be configured ---
 
 /// The port of the default listeners for pages and WebSocket.
@@ -160,16 +218,10 @@ pub const ADMIN_PORT: u16 = 9180;
 
 /// Most certificates at one listener: each is read and parsed at the start, and a name is looked for in all of them.
 pub const CERTIFICATES_MAX: usize = 64;
-/// Most files with public keys for the tokens of one listener: a key set holds more in one file.
-pub const JWT_KEY_FILES_MAX: usize = 16;
 /// Most origins or subprotocols at one listener: they are compared one after the other with what a peer sends.
 pub const NAMES_PER_LISTENER_MAX: usize = 64;
 /// Longest name in the configuration (realm, cookie, origin, audience), in bytes: it has room in one header line.
 pub const NAME_BYTES_MAX: usize = 256;
-/// Default for how far the clocks of those who make tokens may be off, in both directions.
-pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
-/// Longest leeway that may be configured: a clock that is off by more needs mending, and expired tokens would live on.
-pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(600);
 
 /// Default for connections open at once from one address: many behind one NAT or one load generator find room, and one
 /// host cannot take all the places.
@@ -212,5 +264,4 @@ const _: () = assert!(HEADERS <= HEADERS_MAX);
 const _: () = assert!(BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES <= MESSAGE_BYTES_MAX);
 const _: () = assert!(BODY_RATE_MIN <= BODY_RATE_MIN_MAX);
-const _: () = assert!(TOKEN_LEEWAY.as_secs() <= TOKEN_LEEWAY_MAX.as_secs());
 const _: () = assert!(CONNECTIONS_PER_ADDRESS <= CONNECTIONS);

@@ -1,0 +1,27 @@
+//! Who may come in, how often, and as whom.
+//!
+//! Pure policy: addresses, times and texts come in, decisions go out. It knows no socket and reads no clock; only
+//! [`token::Authenticator::load`] reads files, once, at start-up and when asked to reload.
+//!
+//! A connection passes [`networks`] (may this address come at all), then [`addresses`] (are there too many of it, do they
+//! come too fast), and what it asks for passes the buckets of its address ([`bucket`], at a [`rate`]). A request that must
+//! say who sends it carries a credential, found by [`credential`], judged by [`token`], refused with [`challenge`].
+
+pub mod addresses;
+pub mod bucket;
+pub mod challenge;
+pub mod credential;
+pub mod error;
+mod files;
+mod jwt;
+mod keys;
+mod keyset;
+pub mod networks;
+pub mod rate;
+mod statics;
+pub mod token;
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
