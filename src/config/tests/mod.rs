@@ -41,6 +41,14 @@ fn unusual() -> Config {
         outbox_low_water_bytes: 2048,
         outbox_bytes_per_shard: 1 << 30,
         connections_per_address: 9,
+        accept_rate: Some("1/m burst 2".parse().unwrap()),
+        accept_rate_per_address: Some("2/m burst 3".parse().unwrap()),
+        request_rate: Some("3/m burst 4".parse().unwrap()),
+        request_rate_per_address: Some("4/m burst 5".parse().unwrap()),
+        message_rate: Some("5/m burst 6".parse().unwrap()),
+        message_rate_per_address: Some("6/m burst 7".parse().unwrap()),
+        byte_rate: Some("7/m burst 8".parse().unwrap()),
+        byte_rate_per_address: Some("8/m burst 9".parse().unwrap()),
         handshake_timeout: Duration::from_secs(5),
         header_timeout: Duration::from_secs(6),
         keep_alive_timeout: Duration::from_secs(7),
@@ -144,8 +152,9 @@ fn unknown_keys() {
         "[limits]\nidle_timeout = \"1s\"\nidle_timeut = \"1s\"",
         "t.toml:3:1: limits.idle_timeut is not known (did you mean idle_timeout?): here may stand idle_timeout, \
          stall_timeout, linger_timeout, drain_timeout, high_water, low_water, outbox_per_shard, \
-         connections_per_address, handshake_timeout, header_timeout, keep_alive_timeout, body_rate_min, head_bytes, \
-         headers, body_bytes, message_bytes, ping_interval",
+         connections_per_address, accept_rate, accept_rate_per_address, request_rate, request_rate_per_address, \
+         message_rate, message_rate_per_address, byte_rate, byte_rate_per_address, handshake_timeout, header_timeout, \
+         keep_alive_timeout, body_rate_min, head_bytes, headers, body_bytes, message_bytes, ping_interval",
     );
     check(
         "[[listener]]\n  threads = 1",
