@@ -1,6 +1,10 @@
 //! The configuration from the outside: a text goes in, a `Config` or one sentence comes out.
 
+mod flags;
+mod listeners;
+
 use std::fs;
+use std::path::PathBuf;
 
 use super::layer::{Layer, Said, SaidListener};
 use super::*;
@@ -26,8 +30,9 @@ fn check_flags(flags: Layer, sentence: &str) {
 fn unusual() -> Config {
     let unix = Listener { mode: Some(0o660), ..Listener::echo("unix:/run/\"t\"\\é.sock".parse().unwrap()) };
     let six = Listener { optional: true, ..Listener::echo("udp://[::1]:9".parse().unwrap()) };
+    let (https, admin) = (unusual_https(), unusual_admin());
     Config {
-        listeners: vec![unix, six],
+        listeners: vec![unix, six, https, admin],
         shards: Some(2),
         cores: Some(vec![3, 0, 1]),
         connections: 7,
@@ -60,6 +65,59 @@ fn unusual() -> Config {
         ping_interval: Duration::from_secs(8),
         log_format: LogFormat::Json,
         log_level: LogLevel::Trace,
+    }
+}
+
+fn files(certificate: &str, key: &str) -> CertificateFiles {
+    CertificateFiles { certificate: certificate.into(), key: key.into() }
+}
+
+/// A listener of HTTP behind TLS in which every setting differs from its default.
+fn unusual_https() -> Listener {
+    let tls = Tls {
+        certificates: vec![
+            files("/a\\ \"b\".pem", "/a.key"),
+            files("/é.pem", "/é.key"),
+            files("/c.pem", "/c.key"),
+        ],
+        self_signed: false,
+        client_ca: Some("/ca.pem".into()),
+        client_auth: ClientAuth::Optional,
+        min_version: TlsVersion::V1_3,
+    };
+    let auth = Auth {
+        tokens: Some("/tokens".into()),
+        jwt_secret: Some("/secret".into()),
+        jwt_keys: vec!["/1.pem".into(), "/2.pem".into()],
+        jwks: Some("/jwks.json".into()),
+        audience: Some("a \"b\"".to_owned()),
+        issuer: Some("https://é.example".to_owned()),
+        leeway: Duration::ZERO,
+        cookie: Some("__Host-t".to_owned()),
+        query: Some("t".to_owned()),
+        subprotocol: true,
+        realm: "the mill's".to_owned(),
+    };
+    Listener {
+        proxy_protocol: true,
+        allow: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        deny: vec!["10.1.2.3/32".parse().unwrap()],
+        tls: Some(tls),
+        auth: Some(auth),
+        origins: vec!["https://example.org".to_owned(), "*".to_owned()],
+        subprotocols: vec!["chat".to_owned(), "v2.chat".to_owned()],
+        deflate: true,
+        ..Listener::new("tcp://[::]:443".parse().unwrap(), ServiceName::Http)
+    }
+}
+
+/// A listener for operators, with a certificate that is made; and one origin less than the default has.
+fn unusual_admin() -> Listener {
+    let auth = Auth { tokens: Some(PathBuf::from("/tokens")), ..Auth::default() };
+    Listener {
+        tls: Some(Tls::self_signed()),
+        auth: Some(auth),
+        ..Listener::new("tcp://0.0.0.0:9180".parse().unwrap(), ServiceName::Admin)
     }
 }
 
@@ -97,7 +155,9 @@ fn every_key_is_printed_and_explained() {
     for config in [Config::default(), unusual()] {
         let text = config.to_toml();
         let names = keys::KEYS.iter().map(|key| (key.name, key.about));
-        for (name, about) in names.chain(keys::LISTENER_KEYS.iter().map(|key| (key.name, key.about))) {
+        let names = names.chain(keys::LISTENER_KEYS.iter().map(|key| (key.name, key.about)));
+        let names = names.chain(keys::TLS_KEYS.iter().map(|key| (key.name, key.about)));
+        for (name, about) in names.chain(keys::AUTH_KEYS.iter().map(|key| (key.name, key.about))) {
             let is_key = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
             assert!(text.lines().any(|line| is_key(&line)), "{name} is missing:\n{text}");
             let first: Vec<&str> = about.split_whitespace().take(3).collect();
@@ -115,6 +175,33 @@ fn the_examples_of_unset_keys_can_be_switched_on() {
         assert!(text.contains(&off), "{}", key.name);
         assert_ne!(load(&text.replace(&off, &on)).unwrap(), Config::default(), "{}", key.name);
     }
+}
+
+/// The listener that is printed as a comment needs nothing but to be switched on.
+#[test]
+fn the_example_of_a_listener_can_be_switched_on() {
+    let text = Config::default().to_toml();
+    let (before, example) = text.split_once("#[[listener]]").unwrap();
+    let (example, after) = example.split_once("\n[limits]").unwrap();
+    let on: String = example
+        .lines()
+        .map(|line| {
+            format!("{}\n", line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        })
+        .collect();
+    let config = load(&format!("{before}[[listener]]{on}\n[limits]{after}")).unwrap();
+    let listener = config.listeners.last().unwrap();
+    assert_eq!(config.listeners.len(), Config::default().listeners.len() + 1);
+    let (tls, auth) = (listener.tls.as_ref().unwrap(), listener.auth.as_ref().unwrap());
+    assert_eq!(
+        tls.certificates,
+        [
+            files("/etc/t/example.org.pem", "/etc/t/example.org.key"),
+            files("/etc/t/example.com.pem", "/etc/t/example.com.key")
+        ]
+    );
+    assert_eq!(auth.tokens, Some("/etc/t/tokens".into()));
+    assert_eq!(auth.leeway, Duration::from_secs(30));
 }
 
 #[test]
@@ -247,6 +334,50 @@ fn values_out_of_bounds() {
     check("[limits]\nhigh_water = 1", "t.toml:2:14: limits.high_water is 1: the smallest is 32KiB");
     check("[limits]\nhigh_water = \"8GiB\"", "t.toml:2:14: limits.high_water is 8GiB: the largest is 1GiB");
     check("[limits]\nlow_water = 0", "t.toml:2:13: limits.low_water is 0: the smallest is 1");
+}
+
+#[test]
+fn limits_of_the_web_out_of_bounds() {
+    let wrong = |key: &str, value: &str, sentence: &str| {
+        let column = key.len() + 4;
+        check(
+            &format!("[limits]\n{key} = {value}"),
+            &format!("t.toml:2:{column}: limits.{key} is {sentence}"),
+        );
+    };
+    wrong("connections_per_address", "0", "0: the least is 1");
+    wrong("connections_per_address", "\"9\"", "\"9\": it takes a whole number, without quotes");
+    wrong("connections_per_address", "536870913", "536870913: the most is 536870912");
+    wrong("handshake_timeout", "\"1ms\"", "1ms: the shortest is 10ms");
+    wrong("header_timeout", "\"8d\"", "8days: the longest is 7days");
+    wrong("keep_alive_timeout", "\"0s\"", "0s: the shortest is 10ms");
+    wrong("ping_interval", "\"0s\"", "0s: the shortest is 10ms");
+    wrong("head_bytes", "\"64KiB\"", "64KiB: the largest is 48KiB");
+    wrong("head_bytes", "1023", "1023: the smallest is 1KiB");
+    wrong("headers", "0", "0: the least is 1");
+    wrong("headers", "1001", "1001: the most is 1000");
+    wrong("body_bytes", "\"2GiB\"", "2GiB: the largest is 1GiB");
+    wrong("body_bytes", "0", "0: the smallest is 1");
+    wrong("message_bytes", "\"2GiB\"", "2GiB: the largest is 1GiB");
+    wrong("body_rate_min", "\"0/s\"", "0/s: the slowest is 1/s");
+    wrong("body_rate_min", "\"1GiB/s\"", "1GiB/s: the fastest is 1MiB/s");
+    wrong("body_rate_min", "\"1KiB\"", "\"1KiB\": a speed is a size in each second, such as 1KiB/s");
+    wrong("accept_rate", "100", "100: it takes a text in quotes");
+    wrong(
+        "request_rate",
+        "\"100\"",
+        "\"100\": a rate is a count and its time, such as 100/s, 6000/m or 100/s burst 200",
+    );
+    wrong(
+        "byte_rate_per_address",
+        "\"100\"",
+        "\"100\": a rate of bytes is a size and its time, such as 1MiB/s or 1MiB/s burst 4MiB",
+    );
+    wrong(
+        "message_rate",
+        "\"0/s\"",
+        "\"0/s\": a rate of nothing lets nothing pass: leave the setting out where there is no limit",
+    );
 }
 
 #[test]
