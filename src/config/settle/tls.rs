@@ -52,10 +52,10 @@ pub(super) fn of_flags(
 impl TlsOfFlags {
     /// The settings for default listeners, which there are only for a first try.
     pub(super) fn without_listeners(self) -> Result<Tls, ConfigError> {
-        if self.tls.self_signed { Ok(self.tls) } else { Err(self.is_of_no_use()) }
+        if self.tls.self_signed { Ok(self.tls) } else { Err(self.no_use()) }
     }
 
-    fn is_of_no_use(self) -> ConfigError {
+    fn no_use(self) -> ConfigError {
         let problem = "is for listeners behind TLS that flags name, and there are none: add --listen \
                        https://127.0.0.1:8443 or --listen tls://127.0.0.1:7443, for example";
         wrong(self.certificate, problem.to_owned())
@@ -67,7 +67,7 @@ pub(super) fn hand_out(flags: Option<TlsOfFlags>, listeners: &mut [SaidListener]
     let mut takers = listeners.iter_mut().filter(|said| said.takes_tls).peekable();
     match (flags, takers.peek()) {
         (None, None) => Ok(()),
-        (Some(flags), None) => Err(flags.is_of_no_use()),
+        (Some(flags), None) => Err(flags.no_use()),
         (None, Some(taker)) => {
             let shown = Endpoint::of(&taker.value, true);
             let problem = format!(

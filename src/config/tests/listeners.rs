@@ -33,7 +33,7 @@ fn files_begin_at_the_folder_of_the_file() {
 fn tls_in_its_short_and_in_its_long_form() {
     let certificates = |lines: &str| one(lines).tls.unwrap().certificates;
     let a = files("/a", "/b");
-    assert_eq!(certificates("[listener.tls]\ncertificate = \"/a\"\nkey = \"/b\""), [a.clone()]);
+    assert_eq!(certificates("[listener.tls]\ncertificate = \"/a\"\nkey = \"/b\""), std::slice::from_ref(&a));
     let list =
         "certificates = [{ certificate = \"/a\", key = \"/b\" }, { certificate = \"/c\", key = \"/d\" }]";
     assert_eq!(certificates(&format!("[listener.tls]\n{list}")), [a.clone(), files("/c", "/d")]);
