@@ -10,6 +10,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use tidemill::access::meter::Rates;
 use tidemill::connection::Bounds;
 use tidemill::connection::Outbox;
 use tidemill::connection::timers::Timers;
@@ -19,7 +20,7 @@ use tidemill::ring::{
 };
 use tidemill::service::Echo;
 use tidemill::shard::mailbox::{Address, mailbox};
-use tidemill::shard::{Admission, Options, Shard, Sockets};
+use tidemill::shard::{House, Options, Shard, Sockets};
 use tidemill::sys::clock::Time;
 use tidemill::tier::RingTier;
 
@@ -31,9 +32,15 @@ fn shard(connections: u32) -> (Shard<Sim, Echo>, Vec<PeerId>, Address) {
     let listener = sim.listen();
     let peers = (0..connections).map(|_| sim.connect(listener, None)).collect();
     let sockets = Sockets { listeners: vec![listener], datagrams: Vec::new() };
-    let options = Options { number: 0, slots, bounds: Bounds::default(), outbox_bytes: u64::MAX };
+    let options = Options {
+        number: 0,
+        slots,
+        bounds: Bounds::default(),
+        outbox_bytes: u64::MAX,
+        rates: Rates::default(),
+    };
     let (mailbox, address) = mailbox();
-    let mut shard = Shard::new(sim, Echo, options, Admission::new(connections), mailbox, &sockets);
+    let mut shard = Shard::new(sim, Echo, options, House::open(connections), mailbox, &sockets);
     while !shard.kernel_mut().is_idle() || shard.snapshot().counters.accepted < u64::from(connections) {
         shard.turn().expect("a simulated ring does not fail");
     }
@@ -112,9 +119,9 @@ fn operations(criterion: &mut Criterion) {
             timers.schedule(black_box(3), now.saturating_add(Duration::from_secs(30)));
         });
     });
-    let received = received();
-    group.bench_function("buffer part retained and given back", |bencher| {
-        bencher.iter(|| black_box(&received).retain(8..black_box(40)).len());
+    let mut received = received();
+    group.bench_function("buffer part split off and given back", |bencher| {
+        bencher.iter(|| black_box(&mut received).split_to(black_box(0)).len());
     });
     group.finish();
 }

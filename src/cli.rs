@@ -192,7 +192,10 @@ impl Cli {
 impl Flags {
     /// What the flags say, as a layer over the file.
     pub fn into_layer(self) -> Layer {
-        let listener = |endpoint: Endpoint| SaidListener::by_flag(endpoint.clone().listener(), endpoint.tls);
+        let listener = |endpoint: Endpoint| {
+            let tls = endpoint.tls;
+            SaidListener::by_flag(endpoint.listener(), tls)
+        };
         let listeners: Vec<SaidListener> = self.listen.into_iter().map(listener).collect();
         Layer {
             listeners: (!listeners.is_empty()).then(|| Said::by_flag("--listen", listeners)),
@@ -263,13 +266,19 @@ mod tests {
 
     #[test]
     fn every_flag_reaches_the_layer() {
-        let line = "serve -l tcp://[::1]:1 --listen unix:/t --shards 2 --cores 0,2-3 --ring-max 6.6 --congestion reno \
+        let line = "serve -l tcp://[::1]:1 --listen unix:/t --listen https://[::1]:2 --tls-cert a --tls-key b --tls-self-signed \
+                    --connections-per-address 6 --shards 2 --cores 0,2-3 --ring-max 6.6 --congestion reno \
                     --connections 5 --idle-timeout 1m --stall-timeout 2s --linger-timeout 3s --drain-timeout 4s \
                     --high-water 1MiB --low-water 7 --log-format json --log-level warn";
         let layer = parse(line).unwrap().1.into_layer();
         let listeners = layer.listeners.unwrap().value;
         let shown: Vec<String> = listeners.iter().map(|said| said.value.listen.to_string()).collect();
-        assert_eq!(shown, ["tcp://[::1]:1", "unix:/t"]);
+        assert_eq!(shown, ["tcp://[::1]:1", "unix:/t", "tcp://[::1]:2"]);
+        assert_eq!(listeners.iter().map(|said| said.takes_tls).collect::<Vec<_>>(), [false, false, true]);
+        assert_eq!(layer.tls_certificate.unwrap().value, PathBuf::from("a"));
+        assert_eq!(layer.tls_key.unwrap().value, PathBuf::from("b"));
+        assert!(layer.tls_self_signed.is_some());
+        assert_eq!(layer.connections_per_address.unwrap().value, 6);
         assert_eq!(layer.shards.unwrap().value, 2);
         assert_eq!(layer.cores.unwrap().value.0, [0, 2, 3]);
         assert_eq!(layer.ring_max.unwrap().value, RingTier::V6_6);
@@ -288,6 +297,8 @@ mod tests {
     #[test]
     fn mistakes_are_usage_errors() {
         check_refused("--listen localhost", "an address begins with tcp://, udp:// or unix:");
+        check_refused("--listen ws://127.0.0.1:1", "http://, https:// or http+unix: for pages and WebSocket");
+        check_refused("--connections-per-address -1", "it takes a whole number");
         check_refused("--idle-timeout 10", "a duration is a number with its unit");
         check_refused("--high-water 1MB", "a size is a number of bytes");
         check_refused("--cores 1,1", "each core once");

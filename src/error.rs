@@ -22,6 +22,9 @@ pub enum StartError {
     /// A listener could not be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A file with certificates, keys or tokens cannot be used.
+    #[error("{0}")]
+    Credentials(String),
     /// A shard could not be pinned to its core.
     #[error(transparent)]
     PinFailed(#[from] PinError),
@@ -113,6 +116,7 @@ impl StartError {
             Self::ShardFailed { .. } | Self::Output(_) => exit::FAILED,
             Self::Config(_) => exit::USAGE,
             Self::Bind(_)
+            | Self::Credentials(_)
             | Self::PinFailed(_)
             | Self::TooFewDescriptors(_)
             | Self::RingDisabled { .. }

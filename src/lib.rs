@@ -81,3 +81,5 @@ pub mod shard;
 pub mod sys;
 #[forbid(unsafe_code)]
 pub mod tier;
+#[forbid(unsafe_code)]
+pub mod tls;

@@ -247,16 +247,10 @@ pub const ADMIN_PORT: u16 = 9180;
 
 /// Most certificates at one listener: each is read and parsed at the start, and a name is looked for in all of them.
 pub const CERTIFICATES_MAX: usize = 64;
-/// Most files with public keys for the tokens of one listener: a key set holds more in one file.
-pub const JWT_KEY_FILES_MAX: usize = 16;
 /// Most origins or subprotocols at one listener: they are compared one after the other with what a peer sends.
 pub const NAMES_PER_LISTENER_MAX: usize = 64;
 /// Longest name in the configuration (realm, cookie, origin, audience), in bytes: it has room in one header line.
 pub const NAME_BYTES_MAX: usize = 256;
-/// Default for how far the clocks of those who make tokens may be off, in both directions.
-pub const TOKEN_LEEWAY: Duration = Duration::from_secs(30);
-/// Longest leeway that may be configured: a clock that is off by more needs mending, and expired tokens would live on.
-pub const TOKEN_LEEWAY_MAX: Duration = Duration::from_secs(600);
 
 /// Default for connections open at once from one address: many behind one NAT or one load generator find room, and one
 /// host cannot take all the places.
@@ -299,7 +293,6 @@ const _: () = assert!(HEADERS <= HEADERS_MAX);
 const _: () = assert!(BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES <= MESSAGE_BYTES_MAX);
 const _: () = assert!(BODY_RATE_MIN <= BODY_RATE_MIN_MAX);
-const _: () = assert!(TOKEN_LEEWAY.as_secs() <= TOKEN_LEEWAY_MAX.as_secs());
 const _: () = assert!(CONNECTIONS_PER_ADDRESS <= CONNECTIONS);
 
 // --- TLS -------------------------------------------------------------------------------------------------------
@@ -311,6 +304,10 @@ pub const TLS_RECORD_BYTES_MAX: usize = 5 + TLS_RECORD_PLAIN_BYTES_MAX + 2048;
 /// Most bytes of an unfinished handshake message or record that a connection keeps: the largest message that rustls
 /// takes (64 KiB: a chain of certificates), in full records, and one more record. A peer that needs more is cut.
 pub const TLS_CARRY_BYTES_MAX: usize = (64 << 10) + 2 * TLS_RECORD_BYTES_MAX;
+
+/// Most bytes of a first message, in its records, that a server keeps of somebody it knows nothing of. Browsers send two
+/// thousand; a ticket with a client's certificate inside may be some thousands more. A peer that needs more is cut.
+pub const TLS_HELLO_BYTES_MAX: usize = 32 << 10;
 /// Default for the time between accepting a connection and the end of its TLS handshake.
 pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest file of certificates or keys that is read, in bytes: the authorities of all the world take a fifth of it.
@@ -329,9 +326,61 @@ pub const SELF_SIGNED_DAYS: u64 = 365;
 
 const _: () = assert!(TLS_RECORD_BYTES_MAX < TLS_CARRY_BYTES_MAX);
 
+const _: () =
+    assert!(TLS_RECORD_BYTES_MAX < TLS_HELLO_BYTES_MAX && TLS_HELLO_BYTES_MAX < TLS_CARRY_BYTES_MAX);
+
 // --- PROXY protocol --------------------------------------------------------------------------------------------
 
 /// Longest line of version 1, with its CR LF (proxy-protocol.txt, 2.1). More is refused.
 pub const PROXY_V1_BYTES_MAX: usize = 107;
 /// Longest header of version 2, with its addresses and extensions: some ten times what proxies send. More is refused.
 pub const PROXY_V2_BYTES_MAX: usize = 4096;
+
+// --- What comes before a service -----------------------------------------------------------------------------------
+
+/// Memory that a shard keeps for what it decrypts, in bytes: one record and some (RFC 8446, section 5.1). What a burst
+/// needs beyond it is given back.
+pub const TLS_PLAIN_BYTES_KEPT: usize = 64 * 1024;
+/// Largest answer of `/bytes/N`, in bytes.
+pub const HTTP_BYTES_ANSWER_MAX: u64 = 1 << 30;
+/// Longest delay of `/delay/MS`.
+pub const HTTP_DELAY_MAX: Duration = Duration::from_secs(60);
+/// Connections open at once to all admin listeners: a few operators and their monitoring.
+pub const ADMIN_CONNECTIONS: u32 = 256;
+
+// --- WebSocket -------------------------------------------------------------------------------------------------
+
+/// Default for the longest WebSocket message, in bytes, after inflation. A peer that sends more is closed with 1009.
+pub const WEBSOCKET_MESSAGE_BYTES: usize = 1024 * 1024;
+/// Longest payload of a control frame, in bytes (RFC 6455, 5.5).
+pub const WEBSOCKET_CONTROL_BYTES_MAX: usize = 125;
+/// Longest frame header, in bytes: two, a length of eight, a mask of four (RFC 6455, 5.2).
+pub const WEBSOCKET_HEADER_BYTES_MAX: usize = 14;
+/// Most bytes that a receiver asks its caller to carry over to the next call: a control frame but for its last byte.
+/// Its header is never longer than six bytes.
+pub const WEBSOCKET_CARRY_BYTES_MAX: usize = 6 + WEBSOCKET_CONTROL_BYTES_MAX - 1;
+/// First allocation for a message that does not arrive whole, in bytes; it doubles as bytes really arrive.
+pub const WEBSOCKET_ASSEMBLY_BYTES_MIN: usize = 1024;
+/// Default for the shortest message that is compressed, in bytes: below it deflate saves less than a packet.
+pub const WEBSOCKET_DEFLATE_BYTES_MIN: usize = 256;
+/// Default level of compression, 0 to 9: the first gives most of what text has to give, at a fraction of the cost.
+pub const WEBSOCKET_DEFLATE_LEVEL: u8 = 1;
+/// Default for the largest deflate window, as a power of two: what RFC 7692 has without negotiation, 32 KiB.
+pub const WEBSOCKET_WINDOW_BITS: u8 = 15;
+/// Smallest window that our own deflate can keep to (RFC 7692 also has 8, which zlib lacks for raw deflate).
+pub const WEBSOCKET_WINDOW_BITS_MIN: u8 = 9;
+
+const _: () = assert!(WEBSOCKET_HEADER_BYTES_MAX <= WEBSOCKET_CARRY_BYTES_MAX);
+const _: () = assert!(WEBSOCKET_CARRY_BYTES_MAX < INBOX_BYTES_MAX);
+const _: () = assert!(WEBSOCKET_ASSEMBLY_BYTES_MIN <= WEBSOCKET_MESSAGE_BYTES);
+const _: () = assert!(WEBSOCKET_WINDOW_BITS_MIN <= WEBSOCKET_WINDOW_BITS && WEBSOCKET_WINDOW_BITS <= 15);
+/// Zeros that answers of `/bytes/N` are made of, in bytes: shared by all of them.
+pub const HTTP_ZEROS_BYTES: usize = 64 * 1024;
+/// Shorter answers of `/bytes/N` are copied, in bytes: a part of its own costs more.
+pub const HTTP_ZEROS_COPIED_BYTES: usize = 2 * 1024;
+/// How long a WebSocket peer may take to answer our close frame.
+pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Most connections on one page of `/connz`.
+pub const CONNZ_PAGE_MAX: usize = 1000;
+/// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
+pub const CONNZ_OFFSET_MAX: usize = 1 << 20;

@@ -183,7 +183,8 @@ fn watch(
         match signals.wait(waker, Some(next_line.saturating_since(now)))? {
             Woken::Stop(_) => stop.store(true, Ordering::Relaxed), // Pairs with nothing: see `Worker`.
             Woken::Waker => thread::yield_now(),                   // It is about to end.
-            Woken::Report | Woken::TimedOut => {}
+            // It ends by itself soon, whether its terminal is there or not.
+            Woken::Reload | Woken::Report | Woken::TimedOut => {}
         }
     }
     if let Some(line) = &mut line {

@@ -466,6 +466,21 @@ mod tests {
     }
 
     #[test]
+    fn arrivals_forget_others_in_passing() {
+        let addresses = addresses(|limits| limits.requests = rate("1/s burst 3"));
+        for at in 0..1000 {
+            let ticket = addresses.enter(Ipv4Addr::from_bits(at).into(), seconds(1)).unwrap();
+            ticket.take_request(seconds(1)).unwrap();
+        }
+        assert_eq!(addresses.len(), 1000);
+        for at in 1000..3000 {
+            drop(addresses.enter(Ipv4Addr::from_bits(at).into(), seconds(2)).unwrap());
+        }
+        // Some thirty come to each part, and a few would be enough to forget the sixteen that are there.
+        assert!(addresses.is_empty(), "{} are left", addresses.len());
+    }
+
+    #[test]
     fn a_full_map_forgets_whose_buckets_are_full_first_and_keeps_who_is_here() {
         // One address has room in each part.
         let addresses = addresses(|limits| (limits.entries, limits.bytes) = (1, rate("1/s burst 1000")));
@@ -526,7 +541,9 @@ mod tests {
         let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
         let mut kept = Vec::new();
         for at in 0..1_000_000_u64 {
-            (seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17);
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
             let bits = u128::from(seed) << 64 | u128::from(at);
             let now = Time::from_nanos(at * 1000);
             let ticket = addresses.enter(Ipv6Addr::from_bits(bits).into(), now).unwrap();
@@ -537,7 +554,7 @@ mod tests {
         }
         assert!(addresses.len() <= 4096, "{}", addresses.len());
         let counted = kept.iter().filter(|ticket| ticket.is_counted()).count();
-        assert_eq!(addresses.len(), counted.max(addresses.len()));
+        assert!(counted <= addresses.len());
         assert!(addresses.uncounted() > 0);
         drop(kept);
         (0..limits::ADDRESS_PARTS).for_each(|_| addresses.forget(seconds(100_000)));

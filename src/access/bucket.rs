@@ -182,7 +182,9 @@ mod tests {
         charge(0, 3, 300);
         charge(100, 0, 200);
         charge(300, 1, 100);
+        // After a rest the bucket is full, and no fuller.
         charge(5000, 2, 0);
+        charge(5000, 1, 100);
     }
 
     #[test]

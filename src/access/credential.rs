@@ -289,7 +289,9 @@ mod tests {
         for _ in 0..20_000 {
             let mut text = String::new();
             for _ in 0..8 {
-                (seed ^= seed << 13, seed ^= seed >> 17, seed ^= seed << 5);
+                seed ^= seed << 13;
+                seed ^= seed >> 17;
+                seed ^= seed << 5;
                 text.push_str(pieces[usize::try_from(seed).unwrap() % pieces.len()]);
             }
             let found = find(&all(), (Some(&text), &[&text], Some(&text), &text));

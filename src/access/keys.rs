@@ -38,7 +38,8 @@ pub(super) fn from_secret(bytes: &[u8]) -> Result<VerifyingKey, String> {
         return Err("this is a PEM file and no secret: name it as a public key, if it is one".to_owned());
     }
     let line = bytes.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let secret = line.filter(|line| line.iter().all(u8::is_ascii_graphic)).unwrap_or(bytes);
+    let is_text = |line: &&[u8]| std::str::from_utf8(line).is_ok_and(|text| !text.contains(char::is_control));
+    let secret = line.filter(is_text).unwrap_or(bytes);
     secret_key(Algorithm::HS256, secret, None)
 }
 

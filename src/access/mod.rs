@@ -16,6 +16,7 @@ mod files;
 mod jwt;
 mod keys;
 mod keyset;
+pub mod meter;
 pub mod networks;
 pub mod rate;
 mod statics;

@@ -283,7 +283,9 @@ mod tests {
     fn ranges_answer_as_a_walk_over_the_list_does() {
         let mut seed = 0x7469_6465_u32;
         let mut random = move || {
-            (seed ^= seed << 13, seed ^= seed >> 17, seed ^= seed << 5);
+            seed ^= seed << 13;
+            seed ^= seed >> 17;
+            seed ^= seed << 5;
             seed
         };
         for round in 0..200 {

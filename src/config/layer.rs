@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::units::Cores;
 use super::{Config, Listener, LogFormat, LogLevel};
+use crate::access::rate::Rate;
 use crate::tier::RingTier;
 
 /// A value, and where it was said.
@@ -78,6 +79,14 @@ pub struct Layer {
     pub low_water: Option<Said<u64>>,
     pub outbox_per_shard: Option<Said<u64>>,
     pub connections_per_address: Option<Said<u64>>,
+    pub accept_rate: Option<Said<Rate>>,
+    pub accept_rate_per_address: Option<Said<Rate>>,
+    pub request_rate: Option<Said<Rate>>,
+    pub request_rate_per_address: Option<Said<Rate>>,
+    pub message_rate: Option<Said<Rate>>,
+    pub message_rate_per_address: Option<Said<Rate>>,
+    pub byte_rate: Option<Said<Rate>>,
+    pub byte_rate_per_address: Option<Said<Rate>>,
     pub handshake_timeout: Option<Said<Duration>>,
     pub header_timeout: Option<Said<Duration>>,
     pub keep_alive_timeout: Option<Said<Duration>>,
@@ -122,6 +131,22 @@ impl Layer {
                 "limits.connections_per_address",
                 config.connections_per_address.into(),
             ),
+            accept_rate: config.accept_rate.and_then(|rate| said("limits.accept_rate", rate)),
+            accept_rate_per_address: config
+                .accept_rate_per_address
+                .and_then(|rate| said("limits.accept_rate_per_address", rate)),
+            request_rate: config.request_rate.and_then(|rate| said("limits.request_rate", rate)),
+            request_rate_per_address: config
+                .request_rate_per_address
+                .and_then(|rate| said("limits.request_rate_per_address", rate)),
+            message_rate: config.message_rate.and_then(|rate| said("limits.message_rate", rate)),
+            message_rate_per_address: config
+                .message_rate_per_address
+                .and_then(|rate| said("limits.message_rate_per_address", rate)),
+            byte_rate: config.byte_rate.and_then(|rate| said("limits.byte_rate", rate)),
+            byte_rate_per_address: config
+                .byte_rate_per_address
+                .and_then(|rate| said("limits.byte_rate_per_address", rate)),
             handshake_timeout: said("limits.handshake_timeout", config.handshake_timeout),
             header_timeout: said("limits.header_timeout", config.header_timeout),
             keep_alive_timeout: said("limits.keep_alive_timeout", config.keep_alive_timeout),
@@ -157,6 +182,14 @@ impl Layer {
             low_water: self.low_water.or(below.low_water),
             outbox_per_shard: self.outbox_per_shard.or(below.outbox_per_shard),
             connections_per_address: self.connections_per_address.or(below.connections_per_address),
+            accept_rate: self.accept_rate.or(below.accept_rate),
+            accept_rate_per_address: self.accept_rate_per_address.or(below.accept_rate_per_address),
+            request_rate: self.request_rate.or(below.request_rate),
+            request_rate_per_address: self.request_rate_per_address.or(below.request_rate_per_address),
+            message_rate: self.message_rate.or(below.message_rate),
+            message_rate_per_address: self.message_rate_per_address.or(below.message_rate_per_address),
+            byte_rate: self.byte_rate.or(below.byte_rate),
+            byte_rate_per_address: self.byte_rate_per_address.or(below.byte_rate_per_address),
             handshake_timeout: self.handshake_timeout.or(below.handshake_timeout),
             header_timeout: self.header_timeout.or(below.header_timeout),
             keep_alive_timeout: self.keep_alive_timeout.or(below.keep_alive_timeout),

@@ -141,7 +141,7 @@ impl Default for Auth {
             jwks: None,
             audience: None,
             issuer: None,
-            leeway: limits::TOKEN_LEEWAY,
+            leeway: limits::JWT_LEEWAY,
             cookie: None,
             query: None,
             subprotocol: false,

@@ -18,10 +18,12 @@ pub mod units;
 use std::path::Path;
 use std::time::Duration;
 
+pub use self::endpoint::Endpoint;
 pub use self::error::ConfigError;
 use self::layer::Layer;
 pub use self::listener::{Auth, CertificateFiles, Listener, Tls};
 pub use self::names::{ClientAuth, LogFormat, LogLevel, NoSuchName, ServiceName, TlsVersion};
+use crate::access::rate::Rate;
 use crate::limits;
 use crate::sys::cpu;
 use crate::tier::RingTier;
@@ -57,6 +59,22 @@ pub struct Config {
     pub outbox_bytes_per_shard: u64,
     /// Connections open at once from one address.
     pub connections_per_address: u32,
+    /// How often a connection is accepted, over all; unset, without a limit.
+    pub accept_rate: Option<Rate>,
+    /// How often a connection is accepted, from one address; unset, without a limit.
+    pub accept_rate_per_address: Option<Rate>,
+    /// How often a request is answered, over all; unset, without a limit.
+    pub request_rate: Option<Rate>,
+    /// How often a request is answered, from one address; unset, without a limit.
+    pub request_rate_per_address: Option<Rate>,
+    /// How often a message is taken, over all; unset, without a limit.
+    pub message_rate: Option<Rate>,
+    /// How often a message is taken, from one address; unset, without a limit.
+    pub message_rate_per_address: Option<Rate>,
+    /// How many bytes are taken, over all; unset, without a limit.
+    pub byte_rate: Option<Rate>,
+    /// How many bytes are taken, from one address; unset, without a limit.
+    pub byte_rate_per_address: Option<Rate>,
     /// The time from the accept to the end of the PROXY header and the TLS handshake.
     pub handshake_timeout: Duration,
     /// The time that the whole head of a request may take, from the accept or from its first byte.
@@ -124,6 +142,14 @@ impl Default for Config {
             outbox_low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES,
             outbox_bytes_per_shard: limits::OUTBOX_BYTES_PER_SHARD,
             connections_per_address: limits::CONNECTIONS_PER_ADDRESS,
+            accept_rate: None,
+            accept_rate_per_address: None,
+            request_rate: None,
+            request_rate_per_address: None,
+            message_rate: None,
+            message_rate_per_address: None,
+            byte_rate: None,
+            byte_rate_per_address: None,
             handshake_timeout: limits::HANDSHAKE_TIMEOUT,
             header_timeout: limits::HEADER_TIMEOUT,
             keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,

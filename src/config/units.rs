@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::access::rate::{Rate, RateError};
 use crate::limits;
 
 /// A text that could not be read, and how it should have been written.
@@ -50,6 +51,27 @@ pub fn parse_bytes_per_second(text: &str) -> Result<u64, Unreadable> {
 /// Writes bytes in each second.
 pub fn show_bytes_per_second(bytes: u64) -> String {
     format!("{}/s", show_size(bytes))
+}
+
+/// Reads how often something may happen.
+pub fn parse_rate(text: &str) -> Result<Rate, String> {
+    Rate::parse(text).map_err(|error| error.to_string())
+}
+
+/// Reads how many bytes may come.
+pub fn parse_byte_rate(text: &str) -> Result<Rate, String> {
+    let rate = Rate::parse_with(text, |size| parse_size(size).ok());
+    rate.map_err(|error| match error {
+        RateError::Form => {
+            "a rate of bytes is a size and its time, such as 1MiB/s or 1MiB/s burst 4MiB".to_owned()
+        }
+        _ => error.to_string(),
+    })
+}
+
+/// Writes how many bytes may come.
+pub fn show_byte_rate(rate: &Rate) -> String {
+    rate.show_with(show_size)
 }
 
 /// Writes a size as it stands in a sentence, where a bare number would be a riddle.
@@ -253,6 +275,24 @@ mod tests {
         assert_eq!(show_bytes_per_second(1024), "1KiB/s");
         for text in ["", "/s", "1KiB", "1KiB/m", "1KB/s"] {
             assert_eq!(parse_bytes_per_second(text), Err(SPEED), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_of_bytes() {
+        let check = |text: &str, shown: &str| {
+            let rate = parse_byte_rate(text).unwrap();
+            assert_eq!(show_byte_rate(&rate), shown);
+            assert_eq!(parse_byte_rate(shown), Ok(rate));
+        };
+        check("1MiB/s burst 4MiB", "1MiB/s burst 4MiB");
+        check("1MiB/s", "1MiB/s burst 1MiB");
+        check("60KiB/m", "60KiB/m burst 1KiB");
+        check("100/s", "100/s burst 100");
+        for (text, words) in
+            [("1MB/s", "a rate of bytes is a size"), ("0/s", "lets nothing pass"), ("1MiB", "its time")]
+        {
+            assert!(parse_byte_rate(text).unwrap_err().contains(words), "{text}");
         }
     }
 

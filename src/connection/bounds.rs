@@ -11,6 +11,8 @@ pub struct Bounds {
     pub high_water_bytes: usize,
     /// Waiting bytes at which reading starts again.
     pub low_water_bytes: usize,
+    /// Longest time from the accept until the service can begin: a PROXY header, a TLS handshake.
+    pub opening_timeout: Duration,
     /// Longest silence.
     pub idle_timeout: Duration,
     /// Longest time without the peer reading what waits for it.
@@ -24,6 +26,7 @@ impl Default for Bounds {
         Self {
             high_water_bytes: limits::OUTBOX_HIGH_WATER_BYTES as usize,
             low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES as usize,
+            opening_timeout: limits::HANDSHAKE_TIMEOUT,
             idle_timeout: limits::IDLE_TIMEOUT,
             stall_timeout: limits::STALL_TIMEOUT,
             linger_timeout: limits::LINGER_TIMEOUT,
@@ -34,6 +37,10 @@ impl Default for Bounds {
 /// Why a connection was ended before its peer or its service ended it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cut {
+    /// It took too long until the service could begin.
+    Opening,
+    /// It may not come in.
+    TurnedAway,
     /// It was silent for too long.
     Idle,
     /// It did not read what waited for it.

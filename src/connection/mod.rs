@@ -13,19 +13,27 @@
 
 mod bounds;
 mod datagram;
+mod deadline;
 mod inbox;
 mod listener;
+mod listing;
 mod outbox;
 mod table;
 pub mod timers;
 pub mod tls;
+mod transport;
+mod wishes;
 
 pub use self::bounds::{Bounds, Cut};
 pub use self::datagram::{DATAGRAM_SLOTS, DatagramSocket, Replies};
+pub use self::deadline::Due;
 pub use self::inbox::{Carried, Inbox, InboxFull};
 pub use self::listener::{Backoff, LISTENER_SLOTS, Listener};
+pub use self::listing::{Listed, Order};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
+pub use self::transport::Transport;
+pub(crate) use self::wishes::Hold;
 use crate::ring::{Descriptor, Gather, ReceiveError, RecvBuf, SendError};
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
@@ -95,27 +103,6 @@ enum OurEnd {
     Ended,
 }
 
-/// Why what the peer sends is kept back from the service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Hold {
-    /// It is not.
-    #[default]
-    No,
-    /// Until most of what waits for the peer has been sent.
-    ForRoom,
-    /// Until the service's timer comes.
-    ForTimer,
-}
-
-/// What a deadline is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// The connection is cut.
-    Cut(Cut),
-    /// The service asked to be called.
-    Service,
-}
-
 /// A timer that is not set.
 const NEVER: Time = Time::from_nanos(u64::MAX);
 
@@ -138,6 +125,10 @@ pub struct Connection {
     wait_first: bool,
     /// Whether, and why, what the peer sends is kept back from the service.
     hold: Hold,
+    /// Whether something still comes before the service.
+    opening: bool,
+    /// Whether the peer has ended its side within what carries it: TLS says so before the socket ends.
+    stream_ended: bool,
     /// Whether the service was told of the peer's end.
     pub(crate) told_of_end: bool,
     /// Cancels and closes in flight.
@@ -159,6 +150,8 @@ pub struct Connection {
     timer: Time,
     /// When the service wants to be called.
     service_timer: Time,
+    /// Until when it is not read from because it sent more than its rate; never is not at all.
+    throttled_until: Time,
     /// Bytes that the peer has sent.
     pub bytes_received: u64,
     /// Bytes that the peer was sent.
@@ -169,6 +162,8 @@ pub struct Connection {
     pub(crate) charged_bytes: usize,
     /// What waits for the peer.
     pub outbox: Outbox,
+    /// What stands between the socket and the service, if anything does.
+    transport: Option<Box<Transport>>,
     /// What came in and waits for the rest of its frame.
     pub(crate) carried: Carried,
     /// Who the peer is.
@@ -204,7 +199,11 @@ impl Connection {
             paused: false,
             wait_first: false,
             hold: Hold::No,
+            opening: false,
+            stream_ended: false,
             told_of_end: false,
+            transport: None,
+            throttled_until: NEVER,
             service_timer: NEVER,
             bytes_received: 0,
             bytes_sent: 0,
@@ -239,23 +238,29 @@ impl Connection {
 
     /// Private memory that the peer has made us keep.
     pub fn private_bytes(&self) -> usize {
-        self.outbox.copied_bytes() + self.carried.len() + self.session_bytes
+        let transport = self.transport.as_ref().map_or(0, |transport| transport.memory_bytes());
+        self.outbox.copied_bytes() + self.carried.len() + self.session_bytes + transport
     }
 
     /// Whether the peer has ended its side.
     pub fn peer_ended(&self) -> bool {
-        self.peer_ended
+        self.peer_ended || self.stream_ended
+    }
+
+    /// When the last byte went in either direction.
+    pub(crate) fn last_active(&self) -> Time {
+        self.last_active
     }
 
     /// Whether it is open, and everything that the peer sent has been read as far as we know, and answered.
     pub fn is_caught_up(&self) -> bool {
-        let reads = self.receiving == Receiving::Armed && self.hold == Hold::No;
+        let reads = self.receiving == Receiving::Armed && self.is_read();
         self.outbox.is_empty() && self.state == State::Open && reads
     }
 
     /// Whether what the peer sends is to be shown to the service now.
     pub(crate) fn is_read(&self) -> bool {
-        self.state == State::Open && self.hold == Hold::No
+        self.state == State::Open && self.hold == Hold::No && !self.opening
     }
 
     /// Whether it waits for a receive buffer.
@@ -360,46 +365,6 @@ impl Connection {
         self.other_in_flight = self.other_in_flight.checked_sub(1).expect("each is answered once");
     }
 
-    // --- What its service wants ---------------------------------------------------------------------------------
-
-    /// What the service waits for, and when it wants to be called.
-    pub(crate) fn service_wishes(&self) -> (Hold, Option<Time>) {
-        (self.hold, (self.service_timer != NEVER).then_some(self.service_timer))
-    }
-
-    /// The service wants to be called then, and what comes until then, perhaps, kept back.
-    pub(crate) fn set_service_wishes(&mut self, hold: Hold, timer: Option<Time>) {
-        self.hold = hold;
-        self.service_timer = timer.unwrap_or(NEVER);
-    }
-
-    /// Whether its service waits for room.
-    pub(crate) fn waits_for_room(&self) -> bool {
-        self.hold == Hold::ForRoom
-    }
-
-    /// Whether what was kept back until there is room can be shown to the service now; told once.
-    pub(crate) fn take_room(&mut self, bounds: &Bounds) -> bool {
-        let room = self.state == State::Open && self.outbox.pending_bytes() <= bounds.low_water_bytes;
-        let taken = room && self.hold == Hold::ForRoom;
-        if taken {
-            self.hold = Hold::No;
-        }
-        taken
-    }
-
-    /// Whether the service's timer has come; told once.
-    pub(crate) fn take_service_timer(&mut self, now: Time) -> bool {
-        let due = self.state == State::Open && self.service_timer <= now;
-        if due {
-            self.service_timer = NEVER;
-            if self.hold == Hold::ForTimer {
-                self.hold = Hold::No;
-            }
-        }
-        due
-    }
-
     // --- Decisions of others ------------------------------------------------------------------------------------
 
     /// Ends the connection in order: what waits is sent, then our side ends, then the peer's.
@@ -424,6 +389,7 @@ impl Connection {
         self.state = state;
         self.hold = Hold::No;
         self.service_timer = NEVER;
+        self.throttled_until = NEVER;
         self.deadline_since = now;
     }
 
@@ -487,7 +453,7 @@ impl Connection {
     fn next_receive(&mut self, bounds: &Bounds) -> Option<Action> {
         let pending = self.outbox.pending_bytes();
         let discards = self.state != State::Open;
-        let held = self.hold != Hold::No;
+        let held = self.hold != Hold::No || self.is_throttled();
         let full = bounds.high_water_bytes < pending || held;
         match self.receiving {
             Receiving::Armed if full && !discards => {
@@ -508,27 +474,6 @@ impl Connection {
         }
     }
 
-    /// When something is to happen to it if nothing else does, and what. Early is harmless: ask again then.
-    pub fn deadline(&self, bounds: &Bounds) -> Option<(Time, Due)> {
-        let (due, cut) = self.cut_deadline(bounds)?;
-        if self.service_timer < due {
-            return Some((self.service_timer, Due::Service));
-        }
-        Some((due, Due::Cut(cut)))
-    }
-
-    fn cut_deadline(&self, bounds: &Bounds) -> Option<(Time, Cut)> {
-        let stalled = (self.deadline_since.saturating_add(bounds.stall_timeout), Cut::Stalled);
-        match self.state {
-            State::Open | State::Finishing if !self.outbox.is_empty() => Some(stalled),
-            State::Open => Some((self.last_active.saturating_add(bounds.idle_timeout), Cut::Idle)),
-            State::Finishing | State::Lingering => {
-                Some((self.deadline_since.saturating_add(bounds.linger_timeout), Cut::Linger))
-            }
-            State::Closing => None,
-        }
-    }
-
     /// Whether reading from the peer has just paused (true) or gone on (false); for the counters.
     pub(crate) fn pause_changed(&mut self, bounds: &Bounds) -> Option<bool> {
         let armed = self.receiving == Receiving::Armed;
@@ -536,22 +481,6 @@ impl Connection {
         let paused = open && !armed && bounds.low_water_bytes < self.outbox.pending_bytes();
         let before = std::mem::replace(&mut self.paused, paused);
         (before != paused).then_some(paused)
-    }
-
-    /// When to set its timer to, if that is earlier than it is set. A timer that comes too early is set again: so the
-    /// deadlines that every byte moves cost nothing per byte.
-    pub(crate) fn next_timer(&mut self, bounds: &Bounds) -> Option<Time> {
-        let (deadline, _) = self.deadline(bounds)?;
-        if self.timer <= deadline {
-            return None;
-        }
-        self.timer = deadline;
-        Some(deadline)
-    }
-
-    /// Its timer has come, and is set no more.
-    pub(crate) fn handle_timer(&mut self) {
-        self.timer = NEVER;
     }
 
     /// Plants the bug of a receive that is not armed again after buffers ran out.

@@ -65,6 +65,48 @@ impl Outbox {
         }
     }
 
+    /// Has `write` append to what was written, without a copy in between.
+    pub fn write_with<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let joins =
+            |part: &Part| matches!(part, Part::Copied(tail, _) if tail.len() < limits::COPY_PART_BYTES);
+        if !self.queued.last().is_some_and(joins) {
+            self.queued.push(Part::Copied(Vec::new(), 0));
+        }
+        let Some(Part::Copied(tail, _)) = self.queued.last_mut() else { unreachable!("it was put there") };
+        let before = tail.len();
+        let result = write(tail);
+        let written = tail.len() - before;
+        if tail.is_empty() {
+            self.queued.pop();
+        }
+        self.pending_bytes += written;
+        self.copied_bytes += written;
+        result
+    }
+
+    /// Writes bytes that need no copy.
+    pub fn write_owned(&mut self, bytes: Vec<u8>) {
+        if !bytes.is_empty() {
+            self.pending_bytes += bytes.len();
+            self.copied_bytes += bytes.len();
+            self.queued.push(Part::Copied(bytes, 0));
+        }
+    }
+
+    /// What was queued, for a filter that sends something else instead.
+    pub(crate) fn take_queued(&mut self) -> Vec<Part> {
+        let taken = std::mem::take(&mut self.queued);
+        self.pending_bytes -= taken.iter().map(|part| part.bytes().len()).sum::<usize>();
+        self.copied_bytes -= copied_in(&taken);
+        taken
+    }
+
+    /// Keeps the room of what [`take_queued`](Self::take_queued) gave.
+    pub(crate) fn give_room(&mut self, mut parts: Vec<Part>) {
+        parts.clear();
+        self.queued = parts;
+    }
+
     /// Sends received bytes on, from the buffer they came in; or, if they are few and the peer does not keep up, a copy.
     pub fn send_received(&mut self, bytes: RecvBuf) {
         if self.stalled && bytes.len() < limits::LEND_BYTES_MIN {
@@ -221,6 +263,22 @@ mod tests {
         assert!(outbox.sent(send, 18));
         assert!(outbox.is_empty());
         assert_eq!(outbox.copied_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_written_in_place_joins_what_was_written_before() {
+        let mut outbox = Outbox::default();
+        outbox.write_with(|_| ());
+        assert!(!outbox.has_queued());
+        outbox.write(b"ab");
+        assert_eq!(outbox.write_with(|bytes| bytes.extend_from_slice(b"cde")), ());
+        outbox.write_owned(b"fg".to_vec());
+        assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (7, 7));
+        let parts = outbox.take_queued();
+        assert_eq!(parts.iter().map(|part| part.bytes().len()).collect::<Vec<_>>(), [5, 2]);
+        assert!(outbox.is_empty());
+        outbox.give_room(parts);
+        assert!(!outbox.has_queued());
     }
 
     #[test]

@@ -93,6 +93,12 @@ impl Table {
         slot.connection.as_mut()
     }
 
+    /// All connections, each with its slot.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Connection)> {
+        let slots = (0u32..).zip(&self.slots);
+        slots.filter_map(|(slot, entry)| entry.connection.as_ref().map(|connection| (slot, connection)))
+    }
+
     /// The connection that a completion belongs to, unless it is stale.
     pub fn owner(&self, token: Token) -> Option<ConnectionId> {
         let slot = self.slots.get(token.slot() as usize)?;

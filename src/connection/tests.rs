@@ -15,6 +15,7 @@ fn bounds() -> Bounds {
     Bounds {
         high_water_bytes: 100,
         low_water_bytes: 40,
+        opening_timeout: SECOND * 10,
         idle_timeout: SECOND * 60,
         stall_timeout: SECOND * 30,
         linger_timeout: SECOND * 2,

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::Server;
-use crate::config::Config;
 use crate::config::units::Cores;
+use crate::config::{Config, Endpoint, ServiceName};
 use crate::sys::address::Listen;
 
 /// Its listeners, shards and ring, and how to try it.
@@ -21,13 +21,20 @@ pub(super) fn text(server: &Server, config: &Config) -> String {
         config.connections
     );
     let _ = writeln!(text, "  ring  tier {}: {capabilities}", capabilities.tier());
-    for address in server.addresses() {
-        let _ = writeln!(text, "  echo  {address}");
+    for endpoint in server.endpoints() {
+        let _ = writeln!(text, "  {:<5} {}", endpoint.service.name(), url(endpoint));
     }
-    if let Some(hint) = try_it(server.addresses()) {
+    for (listener, fingerprint) in server.fingerprints() {
+        let _ = writeln!(text, "  The certificate of {listener} is self-signed, SHA-256 {fingerprint}");
+    }
+    if let Some(hint) = try_it(server.endpoints()) {
         let _ = writeln!(text, "Try it: {hint}");
     }
-    let _ = writeln!(text, "Stop it: Ctrl-C. Its counters: kill -USR1 {}", std::process::id());
+    let _ = writeln!(
+        text,
+        "Stop it: Ctrl-C. Its counters: kill -USR1 {0}. Read certificates and keys again: kill -HUP {0}",
+        std::process::id()
+    );
     text
 }
 
@@ -41,9 +48,32 @@ fn crew(mut cores: Vec<usize>) -> String {
     format!("{shards} {shard} on {core} {}", Cores(cores))
 }
 
-/// How to try this server. A connection is what everybody can make without the load generator, so it goes first.
-fn try_it(addresses: &[Listen]) -> Option<String> {
-    addresses.iter().find_map(by_hand).or_else(|| addresses.first().map(load))
+/// Where a service is reached, as a program that speaks to it takes it.
+fn url(endpoint: &Endpoint) -> String {
+    match (endpoint.service, &endpoint.listen) {
+        (ServiceName::Http | ServiceName::Admin, Listen::Tcp(address)) => {
+            format!("{}://{address}", if endpoint.tls { "https" } else { "http" })
+        }
+        _ => endpoint.to_string(),
+    }
+}
+
+/// How to try this server: pages are what everybody can look at, then a connection by hand, then the load generator.
+fn try_it(endpoints: &[Endpoint]) -> Option<String> {
+    let page = |endpoint: &&Endpoint| endpoint.service == ServiceName::Http;
+    if let Some(endpoint) = endpoints.iter().find(page) {
+        return Some(match &endpoint.listen {
+            Listen::Unix(path) => format!("curl --unix-socket {} http://localhost/", path.display()),
+            listen => {
+                let insecure = if endpoint.tls { "-k " } else { "" };
+                format!("curl {insecure}{}", url(&Endpoint { listen: reachable(listen), ..endpoint.clone() }))
+            }
+        });
+    }
+    let plain = endpoints.iter().filter(|endpoint| endpoint.service == ServiceName::Echo && !endpoint.tls);
+    let addresses: Vec<&Listen> = plain.map(|endpoint| &endpoint.listen).collect();
+    let first = addresses.first().copied();
+    addresses.into_iter().find_map(by_hand).or_else(|| first.map(load))
 }
 
 /// A command that everybody has, and the load generator.
@@ -83,10 +113,10 @@ mod tests {
     use super::*;
 
     fn check_hint(addresses: &[&str], end: &str) {
-        let addresses: Vec<Listen> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let hint = try_it(&addresses).unwrap();
+        let endpoints: Vec<Endpoint> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        let hint = try_it(&endpoints).unwrap();
         assert!(hint.ends_with(end), "{hint}");
-        assert_eq!(hint.contains("/dev/tcp/"), addresses.iter().any(|one| matches!(one, Listen::Tcp(_))));
+        assert_eq!(hint.contains("/dev/tcp/"), addresses.iter().any(|one| one.starts_with("tcp")));
     }
 
     #[test]
@@ -107,6 +137,9 @@ mod tests {
         check("udp://127.0.0.1:7000", "cargo run --release -p loadgen -- run udp://127.0.0.1:7000");
         check("udp://[::]:7000", "cargo run --release -p loadgen -- run udp://127.0.0.1:7000");
         check("unix:/run/t.sock", "cargo run --release -p loadgen -- run unix:/run/t.sock");
+        check("http://[::]:80", "curl http://127.0.0.1:80");
+        check("https://127.0.0.1:8443", "curl -k https://127.0.0.1:8443");
+        check("http+unix:/run/h", "curl --unix-socket /run/h http://localhost/");
         check("unix:/run/a b'c", r"cargo run --release -p loadgen -- run 'unix:/run/a b'\''c'");
     }
 

@@ -1,44 +1,38 @@
 //! The shards' threads, seen from outside.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use super::plan::{Plan, ShardPlan, ring_failed};
+use super::plan::{AdminPlan, Plan, ShardPlan, ring_failed};
+use super::switchboard::Switchboard;
 use crate::error::StartError;
 use crate::limits;
 use crate::metrics::Snapshot;
-use crate::ring::{
-    Bell, Capabilities, Generation, Kernel, Kind, Op, Outcome, RingError, Setup, Token, Uring, Wait,
-};
+use crate::ring::{Bell, Kernel, RingError, Setup, Uring};
 use crate::service::Service;
-use crate::shard::mailbox::{Address, Contact, Delivered, Mailbox, Message, Undelivered, mailbox};
-use crate::shard::{Admission, Options, Shard, Sockets};
+use crate::shard::mailbox::{Address, Contact, Mailbox, Message, mailbox};
+use crate::shard::{Door, House, Options, Shard, Sockets};
 use crate::sys::clock;
 use crate::sys::cpu;
 use crate::sys::signal::Waker;
 use crate::sys::socket::SocketFile;
 
-/// How long the kernel may take to ring a bell; it does so at once.
-const BELL_TIMEOUT: Duration = Duration::from_millis(100);
-/// How long a shard may take to send its counters.
-const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// The shards' threads.
 pub(super) struct Crew {
-    shards: Vec<Running>,
-    /// For ringing the shards' bells from this thread.
-    ring: Uring,
+    /// The shards, and the one behind the admin listeners, if there are any, at the end.
+    threads: Vec<Running>,
+    /// How many shards there are.
+    shards: usize,
+    switchboard: Switchboard,
     /// Dropped, and so removed, when the shards have ended.
     _files: Vec<SocketFile>,
 }
 
 struct Running {
-    core: usize,
-    contact: Contact,
+    core: Option<usize>,
     ended: Arc<AtomicBool>,
     thread: JoinHandle<Result<Snapshot, RingError>>,
 }
@@ -56,7 +50,7 @@ struct Kit {
     plan: ShardPlan,
     setup: Setup,
     options: Options,
-    admission: Arc<Admission>,
+    house: House,
     mailbox: Mailbox,
 }
 
@@ -67,77 +61,79 @@ impl Crew {
     /// Starts all shards, and waits until they serve.
     pub(super) fn start<S: Service>(
         plan: Plan,
+        house: &House,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
         waker: &Waker,
     ) -> Result<Self, StartError> {
-        let ring = Uring::new(&bell_ringer(plan.capabilities)).map_err(ring_failed)?;
         let count = plan.shards.len();
-        let (started, starts) = sync_channel(count);
-        let admission = Admission::new(plan.connections);
-        let mut threads = Vec::with_capacity(count);
+        let mut starting = Starting::new(plan.setup, waker);
         for (number, shard) in plan.shards.into_iter().enumerate() {
-            let (mailbox, address) = mailbox();
-            let core = shard.core;
             let options = Options { number, ..plan.options };
-            let admission = Arc::clone(&admission);
-            let kit = Kit { plan: shard, setup: plan.setup, options, admission, mailbox };
-            let ended = Arc::new(AtomicBool::new(false));
-            let end = WakeAtEnd { waker: waker.clone(), ended: Arc::clone(&ended) };
-            let thread = spawn(kit, make.clone(), started.clone(), end)?;
-            threads.push((core, address, ended, thread));
+            let make = make.clone();
+            starting.spawn(shard, options, house, move |number| Ok(make(number)))?;
         }
-        drop(started);
-        let bells = await_starts(&starts, count)?;
-        let running = |((core, address, ended, thread), bell): ((usize, Address, _, _), _)| Running {
-            core,
-            contact: Contact { address, bell },
-            ended,
-            thread,
-        };
-        let shards = threads.into_iter().zip(bells).map(running).collect();
-        Ok(Self { shards, ring, _files: plan.files })
+        let (threads, contacts) = starting.wait()?;
+        let switchboard = Switchboard::new(plan.capabilities, contacts)?;
+        Ok(Self { threads, shards: count, switchboard, _files: plan.files })
     }
 
+    /// Starts one more thread, with a service that can ask the shards.
+    pub(super) fn start_admin<S: Service>(
+        &mut self,
+        plan: AdminPlan,
+        house: &House,
+        make: impl FnOnce(Switchboard) -> S + Send + 'static,
+        waker: &Waker,
+    ) -> Result<(), StartError> {
+        let contacts = self.switchboard.contacts().to_vec();
+        let capabilities = plan.setup.capabilities;
+        let mut starting = Starting::new(plan.setup, waker);
+        let options = Options { number: self.shards, ..plan.options };
+        starting.spawn(plan.shard, options, house, move |_| {
+            Ok(make(Switchboard::new(capabilities, contacts)?))
+        })?;
+        let (threads, contacts) = starting.wait()?;
+        self.threads.extend(threads);
+        contacts.into_iter().for_each(|contact| self.switchboard.add(contact));
+        Ok(())
+    }
+
+    /// The cores of the shards.
     pub(super) fn cores(&self) -> Vec<usize> {
-        self.shards.iter().map(|shard| shard.core).collect()
+        self.threads.iter().take(self.shards).filter_map(|shard| shard.core).collect()
     }
 
     /// Whether a shard has ended.
     pub(super) fn has_lost_one(&self) -> bool {
-        self.shards.iter().any(Running::has_ended)
+        self.threads.iter().any(Running::has_ended)
     }
 
     /// Whether all shards have ended.
     pub(super) fn is_over(&self) -> bool {
-        self.shards.iter().all(Running::has_ended)
+        self.threads.iter().all(Running::has_ended)
     }
 
     pub(super) fn stop(&mut self, timeout: Duration) {
-        for index in 0..self.shards.len() {
-            self.tell(index, Message::Stop(timeout));
+        self.switchboard.tell(self.threads.len(), || Message::Stop(timeout));
+    }
+
+    /// Gives the shards new doors; those of the admin listeners are its own.
+    pub(super) fn change_doors(&mut self, doors: &Arc<[Door]>, admin_doors: &Arc<[Door]>) {
+        self.switchboard.tell(self.shards, || Message::Doors(Arc::clone(doors)));
+        if self.shards < self.threads.len() {
+            self.switchboard.tell_one(self.shards, Message::Doors(Arc::clone(admin_doors)));
         }
     }
 
     pub(super) fn report(&mut self) -> Vec<Snapshot> {
-        let (sender, receiver) = sync_channel(self.shards.len());
-        for index in 0..self.shards.len() {
-            self.tell(index, Message::Report(sender.clone()));
-        }
-        drop(sender);
-        let deadline = clock::now().saturating_add(REPORT_TIMEOUT);
-        let mut reports = Vec::new();
-        while let Ok(report) = receiver.recv_timeout(deadline.saturating_since(clock::now())) {
-            reports.push(report);
-        }
-        reports.sort_by_key(|(number, _)| *number);
-        reports.into_iter().map(|(_, snapshot)| snapshot).collect()
+        self.switchboard.report(self.shards)
     }
 
-    /// Waits for all shards; a second time there is nobody to wait for.
+    /// Waits for all threads, and returns the shards' counters; a second time there is nobody to wait for.
     pub(super) fn join(&mut self) -> Result<Vec<Snapshot>, StartError> {
-        let mut snapshots = Vec::with_capacity(self.shards.len());
+        let mut snapshots = Vec::with_capacity(self.threads.len());
         let mut failure = None;
-        for (shard, running) in self.shards.drain(..).enumerate() {
+        for (shard, running) in self.threads.drain(..).enumerate() {
             match running.thread.join() {
                 Ok(Ok(snapshot)) => snapshots.push(snapshot),
                 Ok(Err(error)) => {
@@ -149,56 +145,58 @@ impl Crew {
                 }
             }
         }
+        snapshots.truncate(self.shards);
         failure.map_or(Ok(snapshots), Err)
-    }
-
-    /// Rings a bell, and returns whether it was heard.
-    fn ring_at(&mut self, bell: Bell) -> bool {
-        let token = Token::new(Kind::DoorbellSent, 0, Generation::default());
-        let mut answers = VecDeque::new();
-        let pushed = self.ring.push(Op::Ring { token, bell }).is_ok();
-        let deadline = clock::now().saturating_add(BELL_TIMEOUT);
-        let entered = pushed && self.ring.submit_and_wait(Wait::Until(Some(deadline))).is_ok();
-        self.ring.collect(&mut answers, BELL_TRIES);
-        entered && answers.iter().any(|answer| matches!(answer.outcome, Outcome::DoorbellSent(Ok(()))))
-    }
-
-    /// Puts a message into a shard's mailbox, and rings if it sleeps.
-    fn tell(&mut self, index: usize, message: Message) {
-        let Contact { address, bell } = &self.shards[index].contact;
-        match address.post(message) {
-            Ok(Delivered::Awake) => {}
-            Ok(Delivered::Asleep) => {
-                let bell = *bell;
-                let rung = (0..BELL_TRIES).any(|_| self.ring_at(bell));
-                if !rung && !self.shards[index].thread.is_finished() {
-                    tracing::error!("shard {index} cannot be woken");
-                }
-            }
-            Err(Undelivered::Gone(_)) => {}
-            Err(Undelivered::Full(_)) => tracing::error!("shard {index} does not read its mailbox"),
-        }
     }
 }
 
-/// How often a bell is rung until it is heard: the kernel may lack memory for a moment.
-const BELL_TRIES: usize = 3;
+/// Threads that were started and have not all said yet that they serve.
+struct Starting<'a> {
+    setup: Setup,
+    waker: &'a Waker,
+    started: SyncSender<Started>,
+    starts: Receiver<Started>,
+    threads: Vec<(Running, Address)>,
+}
 
-/// A ring that only rings bells.
-fn bell_ringer(capabilities: Capabilities) -> Setup {
-    Setup {
-        submissions: 8,
-        completions: 16,
-        files: 1,
-        stream_buffers: (1, 64),
-        datagram_buffers: None,
-        capabilities,
+impl<'a> Starting<'a> {
+    fn new(setup: Setup, waker: &'a Waker) -> Self {
+        let (started, starts) = sync_channel(limits::SHARDS_MAX);
+        Self { setup, waker, started, starts, threads: Vec::new() }
+    }
+
+    fn spawn<S: Service>(
+        &mut self,
+        plan: ShardPlan,
+        options: Options,
+        house: &House,
+        make: impl FnOnce(usize) -> Result<S, StartError> + Send + 'static,
+    ) -> Result<(), StartError> {
+        let (mailbox, address) = mailbox();
+        let core = plan.core;
+        let kit = Kit { plan, setup: self.setup, options, house: house.clone(), mailbox };
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = WakeAtEnd { waker: self.waker.clone(), ended: Arc::clone(&ended) };
+        let place = self.threads.len();
+        let thread = spawn(place, kit, make, self.started.clone(), end)?;
+        self.threads.push((Running { core, ended, thread }, address));
+        Ok(())
+    }
+
+    /// Waits until all of them serve.
+    fn wait(self) -> Result<(Vec<Running>, Vec<Contact>), StartError> {
+        drop(self.started);
+        let bells = await_starts(&self.starts, self.threads.len())?;
+        let contact =
+            |((running, address), bell): ((Running, Address), Bell)| (running, Contact { address, bell });
+        Ok(self.threads.into_iter().zip(bells).map(contact).unzip())
     }
 }
 
 fn spawn<S: Service>(
+    place: usize,
     kit: Kit,
-    make: impl Fn(usize) -> S + Send + 'static,
+    make: impl FnOnce(usize) -> Result<S, StartError> + Send + 'static,
     started: SyncSender<Started>,
     end: WakeAtEnd,
 ) -> Result<JoinHandle<Result<Snapshot, RingError>>, StartError> {
@@ -211,11 +209,11 @@ fn spawn<S: Service>(
             Ok(shard) => shard,
             Err(error) => {
                 // Nobody listens when the start was given up.
-                let _ = started.send((number, Err(error)));
+                let _ = started.send((place, Err(error)));
                 return Ok(Snapshot::default());
             }
         };
-        let _ = started.send((number, Ok(shard.kernel_mut().bell())));
+        let _ = started.send((place, Ok(shard.kernel_mut().bell())));
         drop(started);
         shard.run()?;
         Ok(shard.snapshot())
@@ -224,8 +222,13 @@ fn spawn<S: Service>(
 }
 
 /// Pins the thread, makes its ring, and takes its sockets into it.
-fn begin<S: Service>(kit: Kit, make: impl Fn(usize) -> S) -> Result<Shard<Uring, S>, StartError> {
-    cpu::pin(kit.plan.core)?;
+fn begin<S: Service>(
+    kit: Kit,
+    make: impl FnOnce(usize) -> Result<S, StartError>,
+) -> Result<Shard<Uring, S>, StartError> {
+    if let Some(core) = kit.plan.core {
+        cpu::pin(core)?;
+    }
     let mut ring = Uring::new(&kit.setup).map_err(ring_failed)?;
     let mut sockets = Sockets::default();
     for (place, listener) in (0..).zip(kit.plan.listeners) {
@@ -235,8 +238,8 @@ fn begin<S: Service>(kit: Kit, make: impl Fn(usize) -> S) -> Result<Shard<Uring,
     for (place, datagram) in (after..).zip(kit.plan.datagrams) {
         sockets.datagrams.push(ring.adopt(datagram, place).map_err(StartError::RingUnexpected)?);
     }
-    let service = make(kit.options.number);
-    Ok(Shard::new(ring, service, kit.options, kit.admission, kit.mailbox, &sockets))
+    let service = make(kit.options.number)?;
+    Ok(Shard::new(ring, service, kit.options, kit.house, kit.mailbox, &sockets))
 }
 
 fn await_starts(starts: &Receiver<Started>, count: usize) -> Result<Vec<Bell>, StartError> {

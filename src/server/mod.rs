@@ -5,19 +5,34 @@
 
 mod banner;
 mod crew;
+mod doors;
+mod inspect;
 mod plan;
+mod services;
+mod switchboard;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::crew::Crew;
-use crate::config::Config;
+use self::doors::Doors;
+use self::inspect::Inspector;
+use self::plan::AdminPlan;
+use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
+use crate::limits;
 use crate::log;
 use crate::metrics::Snapshot;
+use crate::metrics::board::Board;
 use crate::ring::Capabilities;
-use crate::service::{Echo, Service};
+use crate::service::Service;
+use crate::service::house::House;
+use crate::service::http::{Admin, Http};
+use crate::shard;
 use crate::sys::address::Listen;
+use crate::sys::clock;
 use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
+use crate::tls::Tickets;
 
 /// Serves the configured services until a signal asks to stop, and returns the exit code.
 ///
@@ -26,11 +41,16 @@ use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
-    let mut server = Server::start(config, |_| Echo)?;
+    let mut server = Server::begin(config, |listeners, board| {
+        let behind = services::behind(config, listeners);
+        let board = Arc::clone(board);
+        move |_| House::new(&behind, Arc::clone(&board))
+    })?;
     log.say(&banner::text(&server, config));
     let code = loop {
         match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
             Woken::Report => log.say(&table(&server.report())),
+            Woken::Reload => server.reload(),
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => match drain(&mut server, &signals, config)? {
@@ -65,8 +85,11 @@ fn drain(server: &mut Server, signals: &Signals, config: &Config) -> Result<Opti
 pub struct Server {
     crew: Crew,
     waker: Waker,
+    endpoints: Vec<Endpoint>,
     addresses: Vec<Listen>,
     capabilities: Capabilities,
+    doors: Doors,
+    admin_doors: Doors,
 }
 
 impl Server {
@@ -78,17 +101,64 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
+        Self::begin(config, |_, _| make)
+    }
+
+    /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened.
+    fn begin<S: Service, F: Fn(usize) -> S + Clone + Send + 'static>(
+        config: &Config,
+        prepare: impl FnOnce(&[Listener], &Arc<Board>) -> F,
+    ) -> Result<Self, StartError> {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
-        let (plan, addresses) = plan::draw(config)?;
-        let capabilities = plan.capabilities;
-        let crew = Crew::start(plan, make, &waker)?;
-        Ok(Self { crew, waker, addresses, capabilities })
+        let mut plan = plan::draw(config)?;
+        let (capabilities, endpoints) = (plan.capabilities, plan.endpoints.clone());
+        let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
+        let doors = Doors::load(&plan.listeners, &tickets)?;
+        let admin = plan.admin.take();
+        let admins = admin.as_ref().map_or(&[][..], |plan| &plan.listeners);
+        let admin_doors = Doors::load(admins, &tickets)?;
+        let board = Arc::new(Board::new(plan.shards.len()));
+        let house = shard::House {
+            doors: doors.make(),
+            addresses: Some(doors::addresses(config)),
+            counts_bytes: config.byte_rate_per_address.is_some(),
+            board: Some(Arc::clone(&board)),
+            ..shard::House::open(config.connections)
+        };
+        let make = prepare(&plan.listeners, &board);
+        let words = endpoints.iter().map(ToString::to_string).collect();
+        let mut crew = Crew::start(plan, &house, make, &waker)?;
+        if let Some(plan) = admin {
+            start_admin(&mut crew, config, plan, &admin_doors, words, &waker)?;
+        }
+        let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
+        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors })
+    }
+
+    /// Reads certificates, keys and tokens again. Connections that are open stay as they are; what cannot be used is
+    /// said in the log, and stays as it was.
+    pub fn reload(&mut self) {
+        let all = self.doors.reload() & self.admin_doors.reload();
+        self.crew.change_doors(&self.doors.make(), &self.admin_doors.make());
+        if all {
+            tracing::info!("certificates, keys and tokens were read again");
+        }
     }
 
     /// Where it listens, with the ports that the system chose.
     pub fn addresses(&self) -> &[Listen] {
         &self.addresses
+    }
+
+    /// What it serves where, in the order of the configuration.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Listeners whose certificate nobody has signed, each with the certificate's SHA-256 fingerprint.
+    pub fn fingerprints(&self) -> Vec<(&str, &str)> {
+        self.doors.fingerprints().into_iter().chain(self.admin_doors.fingerprints()).collect()
     }
 
     /// What its rings can do.
@@ -138,6 +208,25 @@ impl Drop for Server {
         // Nobody is left to be told of a failure.
         let _ = self.crew.join();
     }
+}
+
+/// Starts the thread behind the operators' pages.
+fn start_admin(
+    crew: &mut Crew,
+    config: &Config,
+    plan: AdminPlan,
+    doors: &Doors,
+    listeners: Vec<String>,
+    waker: &Waker,
+) -> Result<(), StartError> {
+    let house = shard::House { doors: doors.make(), ..shard::House::open(limits::ADMIN_CONNECTIONS) };
+    let settings = plan.listeners.iter().map(|listener| services::http_settings(config, listener)).collect();
+    let (since, shards) = (clock::now(), crew.cores().len());
+    let make = move |switchboard| {
+        let inspector = Inspector { switchboard, shards, since, listeners };
+        Http::new(Admin::new(inspector), settings)
+    };
+    crew.start_admin(plan, &house, make, waker)
 }
 
 /// The shards' counters, and their sums.

@@ -3,7 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::access::meter::Rates;
+use crate::config::{Config, Endpoint, Listener, ServiceName};
 use crate::connection::Bounds;
 use crate::error::{StartError, ring_unavailable};
 use crate::limits;
@@ -19,40 +20,94 @@ pub(super) struct Plan {
     pub(super) capabilities: Capabilities,
     pub(super) setup: Setup,
     pub(super) options: Options,
-    pub(super) connections: u32,
     pub(super) shards: Vec<ShardPlan>,
+    /// The stream listeners of the shards, in the order of their sockets.
+    pub(super) listeners: Vec<Listener>,
+    /// For the admin listeners, if there are any.
+    pub(super) admin: Option<AdminPlan>,
+    /// Where all of them listen, in the order of the configuration.
+    pub(super) endpoints: Vec<Endpoint>,
     /// Unix sockets' files, removed at the end.
     pub(super) files: Vec<SocketFile>,
+}
+
+/// What the thread behind the admin listeners gets: a small shard of its own, that may wait for the others.
+pub(super) struct AdminPlan {
+    pub(super) setup: Setup,
+    pub(super) options: Options,
+    pub(super) shard: ShardPlan,
+    /// Its listeners, in the order of their sockets.
+    pub(super) listeners: Vec<Listener>,
 }
 
 /// What one shard gets.
 #[derive(Default)]
 pub(super) struct ShardPlan {
-    pub(super) core: usize,
+    /// The core it is pinned to, if it is.
+    pub(super) core: Option<usize>,
     pub(super) listeners: Vec<OwnedFd>,
     pub(super) datagrams: Vec<OwnedFd>,
 }
 
 /// Makes the plan and opens its listeners.
-pub(super) fn draw(config: &Config) -> Result<(Plan, Vec<Listen>), StartError> {
+pub(super) fn draw(config: &Config) -> Result<Plan, StartError> {
     let mut shards = shards_on(config);
     let tier = config.ring_max.unwrap_or(RingTier::V6_17);
     let capabilities = Capabilities::probe(tier).map_err(ring_failed)?;
     let (options, files) = sizes(config);
     descriptors::raise_limit(descriptors_for(config, shards.len(), files))?;
-    let mut addresses = Vec::new();
-    let mut socket_files = Vec::new();
-    for bound in open(config, shards.len())? {
-        hand_out(&bound.address, bound.sockets, &mut shards);
-        addresses.push(bound.address);
-        socket_files.extend(bound.file);
+    let mut opened = Opened::default();
+    let mut admin = ShardPlan::default();
+    for (listener, bound) in open(config, shards.len())? {
+        let own = std::slice::from_mut(&mut admin);
+        let takers = if listener.service == ServiceName::Admin { own } else { &mut shards[..] };
+        hand_out(&bound.address, bound.sockets, takers);
+        opened.add(listener, bound.address, bound.file);
     }
-    let datagrams = addresses.iter().any(|address| !address.is_stream());
+    let datagrams = opened.endpoints.iter().any(|endpoint| !endpoint.listen.is_stream());
     let setup = Setup::shard(capabilities, files, datagrams);
-    let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64);
-    let plan =
-        Plan { capabilities, setup, options, connections: config.connections, shards, files: socket_files };
-    Ok((plan, addresses))
+    let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
+    let Opened { endpoints, listeners, admins, files } = opened;
+    let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
+    Ok(Plan { capabilities, setup, options, shards, listeners, admin, endpoints, files })
+}
+
+/// What was opened, in the order of the configuration.
+#[derive(Default)]
+struct Opened {
+    endpoints: Vec<Endpoint>,
+    listeners: Vec<Listener>,
+    admins: Vec<Listener>,
+    files: Vec<SocketFile>,
+}
+
+impl Opened {
+    fn add(&mut self, listener: &Listener, address: Listen, file: Option<SocketFile>) {
+        self.files.extend(file);
+        let is_stream = address.is_stream();
+        let listener = Listener { listen: address, ..listener.clone() };
+        self.endpoints.push(Endpoint::of(&listener, listener.tls.is_some()));
+        if is_stream {
+            let admin = listener.service == ServiceName::Admin;
+            let group = if admin { &mut self.admins } else { &mut self.listeners };
+            group.push(listener);
+        }
+    }
+}
+
+/// A small shard: few operators come at once.
+fn admin_plan(
+    config: &Config,
+    capabilities: Capabilities,
+    shard: ShardPlan,
+    listeners: Vec<Listener>,
+) -> AdminPlan {
+    let slots = Options::slots_for(limits::ADMIN_CONNECTIONS, listeners.len());
+    let options = Options { slots, rates: Rates::default(), ..sizes(config).0 };
+    let sockets = u32::try_from(listeners.len()).expect("LISTENERS_MAX is small");
+    let setup = Setup::shard(capabilities, slots + sockets, false);
+    let setup = Setup { submissions: SMALLEST_QUEUE, completions: 8 * SMALLEST_QUEUE, ..setup };
+    AdminPlan { setup, options, shard, listeners }
 }
 
 /// One shard per core, or as many as asked for; more than cores share them in turn.
@@ -60,7 +115,7 @@ fn shards_on(config: &Config) -> Vec<ShardPlan> {
     let cores = config.cores.clone().unwrap_or_else(cpu::allowed_cores);
     let count = config.shards.unwrap_or(cores.len());
     let in_turn = cores.into_iter().cycle().take(count);
-    in_turn.map(|core| ShardPlan { core, ..ShardPlan::default() }).collect()
+    in_turn.map(|core| ShardPlan { core: Some(core), ..ShardPlan::default() }).collect()
 }
 
 /// The bounds of a shard, and the places of its table of descriptors.
@@ -72,11 +127,14 @@ fn sizes(config: &Config) -> (Options, u32) {
     let bounds = Bounds {
         high_water_bytes: config.outbox_high_water_bytes as usize,
         low_water_bytes: config.outbox_low_water_bytes as usize,
+        opening_timeout: config.handshake_timeout,
         idle_timeout: config.idle_timeout,
         stall_timeout: config.stall_timeout,
         linger_timeout: config.linger_timeout,
     };
-    let options = Options { number: 0, slots, bounds, outbox_bytes: config.outbox_bytes_per_shard };
+    let rates =
+        Rates { requests: config.request_rate, messages: config.message_rate, bytes: config.byte_rate };
+    let options = Options { number: 0, slots, bounds, outbox_bytes: config.outbox_bytes_per_shard, rates };
     let sockets = u32::try_from(config.listeners.len()).expect("LISTENERS_MAX is small");
     (options, slots + sockets)
 }
@@ -88,7 +146,7 @@ fn descriptors_for(config: &Config, shards: usize, files: u32) -> u64 {
     u64::from(files).max(own as u64) + u64::from(limits::DESCRIPTORS_RESERVE)
 }
 
-fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
+fn open(config: &Config, shards: usize) -> Result<Vec<(&Listener, Bound)>, StartError> {
     let mut opened = Vec::new();
     for listener in &config.listeners {
         let options = SocketOptions {
@@ -97,8 +155,9 @@ fn open(config: &Config, shards: usize) -> Result<Vec<Bound>, StartError> {
             // Longer than we wait ourselves, so that the reason is ours to tell; then the kernel lets go, too.
             user_timeout: Some(config.stall_timeout * 2),
         };
+        let shards = if listener.service == ServiceName::Admin { 1 } else { shards };
         match bind_patiently(&listener.listen, shards, &options) {
-            Ok(bound) => opened.push(bound),
+            Ok(bound) => opened.push((listener, bound)),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
                 tracing::warn!("{} is left out: {error}", listener.listen);
             }
@@ -184,7 +243,7 @@ mod tests {
     fn more_shards_than_cores_share_them_in_turn() {
         let cores = cpu::allowed_cores();
         let config = Config { shards: Some(2 * cores.len() + 1), ..Config::default() };
-        let shards: Vec<_> = shards_on(&config).iter().map(|shard| shard.core).collect();
+        let shards: Vec<_> = shards_on(&config).iter().filter_map(|shard| shard.core).collect();
         assert_eq!(shards, [&cores[..], &cores[..], &cores[..1]].concat());
     }
 

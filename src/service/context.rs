@@ -1,7 +1,12 @@
 //! A connection, as its service sees it.
 
+use std::time::Duration;
+
+use crate::access::bucket::Wait;
+use crate::access::meter::{Meter, Rates};
+use crate::access::token::Authenticator;
 use crate::connection::{ConnectionId, Cut, Hold, Outbox};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Refused};
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
 
@@ -20,6 +25,16 @@ pub struct Context<'a> {
     pub outbox: &'a mut Outbox,
     /// Where the service counts.
     pub counters: &'a mut Counters,
+    /// The time of day, in seconds since 1970: for dates, and for the time of credentials.
+    pub unix_seconds: u64,
+    /// Whether the server takes new work: not while it stops.
+    pub ready: bool,
+    /// Who may ask here, where not everyone may.
+    pub authenticator: Option<&'a Authenticator>,
+    pub(crate) meter: &'a mut Meter,
+    pub(crate) rates: &'a Rates,
+    /// Why something was refused, if it was.
+    pub(crate) refused: Option<Refused>,
     /// Bytes that may wait for the peer at most, less those that already wait elsewhere.
     pub(crate) allowance: usize,
     pub(crate) ending: Ending,
@@ -52,6 +67,24 @@ impl Context<'_> {
     /// Whether the service has ended the connection.
     pub fn is_ending(&self) -> bool {
         self.ending != Ending::No
+    }
+
+    /// Takes one request from what this peer may ask, or says how long it has to wait.
+    ///
+    /// # Errors
+    /// When the peer asks too often; then nothing was taken.
+    pub fn take_request(&mut self) -> Result<(), Wait> {
+        self.meter.take_request(self.rates, self.now)
+    }
+
+    /// Counts messages against what this peer may send; says how long to take no more.
+    pub fn charge_messages(&mut self, count: u64) -> Duration {
+        self.meter.charge_messages(self.rates, count, self.now)
+    }
+
+    /// Says that the peer, or something it asked for, was turned away: it is counted, and logged with the peer's address.
+    pub fn refuse(&mut self, refused: Refused) {
+        self.refused = Some(refused);
     }
 
     /// Bytes that may still be written before the peer counts as one who does not keep up. One answer may go beyond it;

@@ -24,6 +24,10 @@ impl Service for Echo {
         }
     }
 
+    fn protocol(&self, (): &()) -> &'static str {
+        "echo"
+    }
+
     fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
         // The end of a truncated datagram is lost: half an echo would be a wrong one.
         if !datagram.truncated() {

@@ -6,6 +6,8 @@
 
 mod context;
 mod echo;
+pub mod house;
+pub mod http;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};
@@ -57,6 +59,12 @@ pub trait Service {
     fn memory(&self, session: &Self::Session) -> usize {
         let _ = session;
         0
+    }
+
+    /// What is spoken in a session, in a word: for listings of connections.
+    fn protocol(&self, session: &Self::Session) -> &'static str {
+        let _ = session;
+        "raw"
     }
 
     /// A datagram came in.

@@ -1,7 +1,7 @@
 //! Letting connections in: keeping accepts in flight, admitting who comes, pausing while descriptors are short.
 
-use super::Shard;
 use super::streams::owned;
+use super::{Place, Shard};
 use crate::connection::{Connection, Cut, Listener};
 use crate::ring::{AcceptError, Accepted, Kernel, Op, Token};
 use crate::service::Service;
@@ -36,10 +36,14 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let listener = u16::try_from(index).expect("listeners are few");
         let connection = Connection::new(accepted.descriptor, peer, listener, self.now);
         let id = self.connections.insert(connection);
+        let slot = id.slot() as usize;
+        if self.places.len() <= slot {
+            self.places.resize_with(slot + 1, Place::default);
+        }
         if self.admission.enter() {
             self.metrics.counters.accepted += 1;
             tracing::debug!(shard = self.options.number, %peer, "a connection was opened");
-            self.open_session(id);
+            self.let_in(id);
         } else {
             self.cut(id, Cut::Refused);
         }

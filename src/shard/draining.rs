@@ -179,7 +179,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         let done = drain.ripe(connection.since) <= self.now && connection.is_caught_up();
         let open = connection.state() == State::Open && !connection.told_to_drain;
-        if open && (done || drain.hurried) {
+        if open && connection.is_opening() {
+            // There is no service yet to say anything.
+            if drain.hurried {
+                connection.finish(self.now);
+            }
+        } else if open && (done || drain.hurried) {
             connection.told_to_drain = true;
             self.serve(id, |service, session, _, context| service.drain(session, context));
         }

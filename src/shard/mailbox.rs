@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
+use super::door::Door;
+use crate::connection::{Listed, Order};
 use crate::limits;
 use crate::metrics::Snapshot;
 use crate::ring::Bell;
@@ -18,8 +20,12 @@ use crate::ring::Bell;
 pub enum Message {
     /// Stop: accept nothing more, let answers finish for this long, then cut.
     Stop(Duration),
+    /// From now on these are the doors of your listeners.
+    Doors(Arc<[Door]>),
     /// Send your counters there, with your number.
     Report(SyncSender<(usize, Snapshot)>),
+    /// Send there how many connections you have, and the first so many of them in this order.
+    List(Order, usize, SyncSender<(usize, Vec<Listed>)>),
 }
 
 /// A shard's own end.
@@ -40,6 +46,7 @@ pub struct Address {
 struct Shared {
     sleeping: AtomicBool,
     waiting: AtomicUsize,
+    gone: AtomicBool,
 }
 
 /// The message could not be delivered; here it is.
@@ -90,7 +97,19 @@ impl Mailbox {
     }
 }
 
+impl Drop for Mailbox {
+    fn drop(&mut self) {
+        // Relaxed: it is a hint, and guards nothing.
+        self.shared.gone.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Address {
+    /// Whether its shard has ended.
+    pub fn is_gone(&self) -> bool {
+        self.shared.gone.load(Ordering::Relaxed)
+    }
+
     /// Puts a message in.
     ///
     /// # Errors

@@ -7,9 +7,11 @@
 
 mod accepting;
 mod datagrams;
+mod door;
 mod draining;
 pub mod mailbox;
 mod notice;
+mod opening;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -18,18 +20,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+pub use self::door::Door;
 use self::draining::Drain;
 use self::mailbox::{Mailbox, Message};
 use self::notice::Notices;
+use crate::access::addresses::Addresses;
+use crate::access::meter::{Meter, Rates};
 use crate::connection::timers::Timers;
+use crate::connection::tls::Filter;
 use crate::connection::{
-    Bounds, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, LISTENER_SLOTS, Listener, Replies, Table,
+    Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, LISTENER_SLOTS, Listed, Listener,
+    Order, Outbox, Replies, Table,
 };
 use crate::limits;
+use crate::metrics::board::Board;
 use crate::metrics::{Metrics, Snapshot};
 use crate::ring::{Completion, Descriptor, Kernel, Kind, Op, Outcome, Refused, RingError, Token, Wait};
 use crate::service::Service;
-use crate::sys::clock::Time;
+use crate::sys::clock::{Time, Wall};
 
 /// How many completions ahead a connection is loaded into the cache: long enough for memory to answer.
 const PREFETCH_AHEAD: usize = 4;
@@ -45,6 +53,8 @@ pub struct Options {
     pub bounds: Bounds,
     /// Private memory that all waiting bytes may take.
     pub outbox_bytes: u64,
+    /// The rates of each connection.
+    pub rates: Rates,
 }
 
 impl Options {
@@ -52,6 +62,49 @@ impl Options {
     pub fn slots_for(connections: u32, listeners: usize) -> u32 {
         let refusals = u32::try_from(listeners).unwrap_or(u32::MAX).saturating_mul(limits::ACCEPTS_IN_FLIGHT);
         connections.saturating_add(refusals)
+    }
+}
+
+/// What a shard has in common with the others.
+#[derive(Clone, Debug)]
+pub struct House {
+    /// How many connections there are, and may be.
+    pub admission: Arc<Admission>,
+    /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
+    pub doors: Arc<[Door]>,
+    /// Those of one address, where they are counted.
+    pub addresses: Option<Arc<Addresses>>,
+    /// Whether the bytes of an address are counted.
+    pub counts_bytes: bool,
+    /// Where the figures are hung out, if they are.
+    pub board: Option<Arc<Board>>,
+}
+
+impl House {
+    /// One that asks nothing, and counts connections only.
+    pub fn open(connections: u32) -> Self {
+        Self {
+            admission: Admission::new(connections),
+            doors: Arc::from([]),
+            addresses: None,
+            counts_bytes: false,
+            board: None,
+        }
+    }
+}
+
+/// What there is of a connection beside its socket.
+#[derive(Debug)]
+struct Place<T> {
+    /// What the service remembers, from when it begins.
+    session: Option<T>,
+    /// What it has taken.
+    meter: Meter,
+}
+
+impl<T> Default for Place<T> {
+    fn default() -> Self {
+        Self { session: None, meter: Meter::default() }
     }
 }
 
@@ -104,8 +157,22 @@ pub struct Shard<K: Kernel, S: Service> {
     listeners: Vec<Listener>,
     sockets: Vec<DatagramSocket>,
     connections: Table,
-    /// What the service remembers of the connection in the slot of the same number.
-    sessions: Vec<Option<S::Session>>,
+    /// What else there is of the connection in the slot of the same number.
+    places: Vec<Place<S::Session>>,
+    /// What a service wrote that TLS is still to encrypt; empty between two services.
+    unencrypted: Outbox,
+    /// What TLS has decrypted; empty between two connections.
+    plain: Vec<u8>,
+    doors: Arc<[Door]>,
+    /// Those of one address, over all shards, where they are counted.
+    addresses: Option<Arc<Addresses>>,
+    /// Whether any rate of bytes is bounded.
+    counts_bytes: bool,
+    /// Where the figures are hung out, if they are.
+    board: Option<Arc<Board>>,
+    /// When they are to be hung out next, if they have changed.
+    board_due: Option<Time>,
+    wall: Wall,
     timers: Timers,
     /// Completions of this turn that are not handled yet.
     ready: VecDeque<Completion>,
@@ -133,7 +200,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         kernel: K,
         service: S,
         options: Options,
-        admission: Arc<Admission>,
+        house: House,
         mailbox: Mailbox,
         sockets: &Sockets,
     ) -> Self {
@@ -144,14 +211,22 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             kernel,
             service,
             options,
-            admission,
+            admission: house.admission,
             mailbox,
             metrics: Metrics::default(),
             notices: Notices::new(now),
             listeners: listeners.collect(),
             sockets: datagrams.collect(),
             connections: Table::new(options.slots),
-            sessions: Vec::new(),
+            places: Vec::new(),
+            unencrypted: Outbox::default(),
+            plain: Vec::new(),
+            doors: house.doors,
+            counts_bytes: options.rates.bytes.is_some() || house.counts_bytes,
+            addresses: house.addresses,
+            board: house.board,
+            board_due: None,
+            wall: Wall::default(),
             timers: Timers::new(now),
             ready: VecDeque::with_capacity(limits::COMPLETIONS_PER_TURN),
             deferred: VecDeque::new(),
@@ -201,6 +276,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.read_mailbox();
         self.expire();
         self.settle();
+        self.hang_out();
         self.metrics.counters.turns += 1;
         self.metrics.record_stall(self.kernel.now().saturating_since(self.now));
         Ok(())
@@ -218,6 +294,30 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.connections_open = self.connections.len() as u64;
         counters.receive_buffers_free = u64::from(self.kernel.buffers().free);
         snapshot
+    }
+
+    /// The first `count` connections in this order.
+    fn list(&self, order: Order, count: usize) -> Vec<Listed> {
+        let listed = |(slot, connection): (u32, &Connection)| Listed {
+            shard: self.options.number,
+            slot,
+            listener: connection.listener,
+            peer: connection.peer,
+            age: self.now.saturating_since(connection.since),
+            idle: self.now.saturating_since(connection.last_active()),
+            state: connection.state().name(),
+            protocol: self.protocol(slot),
+            tls: connection.filter().and_then(Filter::protocol_version),
+            bytes_received: connection.bytes_received,
+            bytes_sent: connection.bytes_sent,
+            pending_bytes: connection.outbox.pending_bytes() as u64,
+        };
+        order.first(self.connections.iter().map(listed).collect(), count)
+    }
+
+    fn protocol(&self, slot: u32) -> &'static str {
+        let session = self.places.get(slot as usize).and_then(|place| place.session.as_ref());
+        session.map_or("opening", |session| self.service.protocol(session))
     }
 
     /// The kernel, for those who simulate it.
@@ -244,7 +344,22 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         // A pause that is over is forgotten when somebody asks for it; it is no reason to wake.
         let pauses = pauses.filter(|until| self.now < *until);
         let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
+        let pauses = pauses.chain(self.board_due);
         Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
+    }
+
+    /// Hangs the figures out, if they have changed and were not hung out lately.
+    fn hang_out(&mut self) {
+        let Some(board) = &self.board else { return };
+        match self.board_due {
+            None => self.board_due = Some(self.now.saturating_add(Board::PERIOD)),
+            Some(due) if due <= self.now => {
+                self.board_due = None;
+                let board = Arc::clone(board);
+                board.write(self.options.number, || self.snapshot());
+            }
+            Some(_) => {}
+        }
     }
 
     /// Whether there is something to do that no completion announces.
@@ -273,6 +388,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 Message::Report(to) => {
                     // Whoever asked may have stopped waiting.
                     let _ = to.try_send((self.options.number, self.snapshot()));
+                }
+                Message::Doors(doors) => self.doors = doors,
+                Message::List(order, count, to) => {
+                    let _ = to.try_send((self.connections.len(), self.list(order, count)));
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::connection::Cut;
 use crate::limits;
+use crate::metrics::Refused;
 use crate::ring::AcceptError;
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
@@ -13,6 +14,7 @@ use crate::sys::clock::Time;
 pub(super) struct Notices {
     cuts: Allowance,
     pauses: Allowance,
+    refusals: Allowance,
 }
 
 /// How many lines of a kind this second has had.
@@ -24,7 +26,7 @@ struct Allowance {
 
 impl Notices {
     pub(super) fn new(now: Time) -> Self {
-        Self { cuts: Allowance::new(now), pauses: Allowance::new(now) }
+        Self { cuts: Allowance::new(now), pauses: Allowance::new(now), refusals: Allowance::new(now) }
     }
 
     /// A connection was ended. Returns whether its line was suppressed.
@@ -32,6 +34,8 @@ impl Notices {
         let reason = match cut {
             // Peers come and go as they like.
             Cut::PeerGone | Cut::Service => return false,
+            // Said already, and why.
+            Cut::Opening | Cut::TurnedAway => return false,
             Cut::Idle => "it was silent for too long",
             Cut::Stalled => "it did not read what waited for it",
             Cut::Linger => "it did not close after we had",
@@ -44,6 +48,15 @@ impl Notices {
         let allowed = self.cuts.allow(now);
         if allowed {
             tracing::info!(shard, %peer, "cut a connection because {reason}");
+        }
+        !allowed
+    }
+
+    /// A peer was turned away. Returns whether its line was suppressed.
+    pub(super) fn refused(&mut self, shard: usize, peer: Peer, refused: Refused, now: Time) -> bool {
+        let allowed = self.refusals.allow(now);
+        if allowed {
+            tracing::info!(shard, %peer, reason = refused.label(), "turned a peer away: {}", refused.sentence());
         }
         !allowed
     }

@@ -1,9 +1,10 @@
 //! Serving connections: from what the ring brought, through the service, to what the ring is asked next.
 
-use super::{Shard, push};
+use super::{Place, Shard, push};
 use crate::connection::{
     Action, Carried, Connection, ConnectionId, Cut, Delivery, Due, Inbox, InboxFull, State, Table, delivery,
 };
+use crate::metrics::Refused;
 use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, Token};
 use crate::service::{Closed, Context, Ending, Service};
 
@@ -33,25 +34,53 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             bytes.plant_double_return();
         }
         let Some(bytes) = connection.handle_bytes(bytes, more, self.now) else { return };
+        let has_transport = connection.transport().is_some();
+        if self.counts_bytes {
+            self.charge_bytes(id, bytes.len());
+        }
+        if has_transport {
+            self.handle_wire(id, bytes);
+        } else {
+            self.serve_received(id, bytes);
+        }
+    }
+
+    /// Gives the service what was received, or keeps it back.
+    pub(super) fn serve_received(&mut self, id: ConnectionId, bytes: RecvBuf) {
+        let connection = owned(&mut self.connections, id);
         if connection.is_read() {
             self.serve_bytes(id, |service, session, carried, context| {
                 let mut inbox = Inbox::received(carried, bytes);
                 service.receive(session, &mut inbox, context);
                 inbox.carry()
             });
-        } else {
+        } else if connection.state() == State::Open {
             connection.carried.append(&bytes);
+        }
+    }
+
+    /// Counts what came against the peer's rates, and reads no more from it for as long as it is too much.
+    fn charge_bytes(&mut self, id: ConnectionId, count: usize) {
+        let meter = &mut self.places[id.slot() as usize].meter;
+        let debt = meter.charge_bytes(&self.options.rates, count as u64, self.now);
+        if !debt.is_zero() {
+            self.metrics.counters.throttled += 1;
+            owned(&mut self.connections, id).throttle(self.now.saturating_add(debt));
         }
     }
 
     fn handle_end(&mut self, id: ConnectionId, more: bool) {
         let connection = owned(&mut self.connections, id);
         connection.handle_end(more, self.now);
+        if connection.is_opening() {
+            // Whoever leaves before it has come is not missed.
+            return connection.finish(self.now);
+        }
         self.tell_of_end(id);
     }
 
     /// Tells the service of the peer's end, once, when it has seen all that came before.
-    fn tell_of_end(&mut self, id: ConnectionId) {
+    pub(super) fn tell_of_end(&mut self, id: ConnectionId) {
         let connection = owned(&mut self.connections, id);
         if connection.peer_ended() && connection.is_read() && !connection.told_of_end {
             connection.told_of_end = true;
@@ -116,12 +145,18 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let connection = owned(&mut self.connections, id);
         connection.handle_timer();
         match connection.deadline(&self.options.bounds) {
-            Some((deadline, Due::Cut(cut))) if deadline <= self.now => self.cut(id, cut),
+            Some((deadline, Due::Cut(cut))) if deadline <= self.now => {
+                if cut == Cut::Opening {
+                    self.note_refused(id, Refused::OpeningTimeout);
+                }
+                self.cut(id, cut);
+            }
             Some((_, Due::Service)) if connection.take_service_timer(self.now) => {
                 self.serve_kept(id, |service, session, inbox, context| {
                     service.timer(session, inbox, context);
                 });
             }
+            Some((_, Due::Rate)) if connection.take_throttle(self.now) => {}
             _ => {}
         }
         // Settling it sets its next timer.
@@ -151,7 +186,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     }
 
     /// Lets the service act on bytes, and sees to those that it leaves.
-    fn serve_bytes(
+    pub(super) fn serve_bytes(
         &mut self,
         id: ConnectionId,
         act: impl FnOnce(&mut S, &mut S::Session, &mut Carried, &mut Context<'_>) -> Result<(), InboxFull>,
@@ -166,10 +201,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     /// Begins the service's part of a connection.
     pub(super) fn open_session(&mut self, id: ConnectionId) {
-        let slot = id.slot() as usize;
-        if self.sessions.len() <= slot {
-            self.sessions.resize_with(slot + 1, || None);
-        }
         self.with_context(id, |service, session, _, context| *session = Some(service.open(context)));
     }
 
@@ -191,28 +222,44 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         act: impl FnOnce(&mut S, &mut Option<S::Session>, &mut Carried, &mut Context<'_>),
     ) {
         let connection = owned(&mut self.connections, id);
-        let session = &mut self.sessions[id.slot() as usize];
+        let Place { session, meter } = &mut self.places[id.slot() as usize];
+        let door = self.doors.get(usize::from(connection.listener));
         let (hold, timer) = connection.service_wishes();
+        let encrypts = connection.filter().is_some();
         let Connection { carried, outbox, peer, listener, .. } = connection;
+        // What TLS is to encrypt is collected apart; what it has encrypted already waits all the same.
+        let encrypted_bytes = if encrypts { outbox.pending_bytes() } else { 0 };
         let mut context = Context {
             id,
             listener: *listener,
             peer,
             now: self.now,
-            outbox,
+            outbox: if encrypts { &mut self.unencrypted } else { outbox },
             counters: &mut self.metrics.counters,
-            allowance: self.options.bounds.high_water_bytes,
+            unix_seconds: self.wall.seconds(self.now),
+            ready: self.drain.is_none(),
+            authenticator: door.and_then(|door| door.authenticator.as_deref()),
+            meter,
+            rates: &self.options.rates,
+            refused: None,
+            allowance: self.options.bounds.high_water_bytes.saturating_sub(encrypted_bytes),
             ending: Ending::No,
             hold,
             timer,
         };
         act(&mut self.service, session, carried, &mut context);
-        let Context { ending, hold, timer, .. } = context;
+        let Context { ending, hold, timer, refused, .. } = context;
         connection.set_service_wishes(hold, timer);
         connection.session_bytes = session.as_ref().map_or(0, |session| self.service.memory(session));
+        if encrypts {
+            self.encrypt(id, ending == Ending::Finish);
+        }
+        if let Some(refused) = refused {
+            self.note_refused(id, refused);
+        }
         match ending {
             Ending::No => {}
-            Ending::Finish => connection.finish(self.now),
+            Ending::Finish => owned(&mut self.connections, id).finish(self.now),
             Ending::Abort => self.cut(id, Cut::Service),
         }
     }
@@ -236,7 +283,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             Cut::Refused => counters.refused_full += 1,
             Cut::PeerGone => counters.reset_by_peer += 1,
             Cut::Unexpected => counters.unexpected_errors += 1,
-            Cut::Service => {}
+            Cut::Service | Cut::Opening | Cut::TurnedAway => {}
         }
         let suppressed = self.notices.cut(self.options.number, peer, cut, self.now);
         self.metrics.counters.log_lines_suppressed += u64::from(suppressed);
@@ -351,8 +398,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.metrics.counters.closed += 1;
             tracing::debug!(shard = self.options.number, peer = %connection.peer, ?cut, "a connection was closed");
         }
-        let session = self.sessions.get_mut(id.slot() as usize).and_then(Option::take);
-        if let Some(session) = session {
+        let place = std::mem::take(&mut self.places[id.slot() as usize]);
+        if let Some(session) = place.session {
             self.service.close(session, &mut Closed { id, cut, counters: &mut self.metrics.counters });
         }
     }

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mailbox::{Address, Message, mailbox};
-use super::{Admission, Options, Shard, Sockets};
+use super::{Admission, House, Options, Shard, Sockets};
+use crate::access::meter::Rates;
 use crate::connection::{Bounds, Inbox, Replies};
 use crate::metrics::{Snapshot, TABLE};
 use crate::ring::sim::{Faults, PeerId, Random, Sim, SimSetup};
@@ -133,6 +134,7 @@ impl World {
         sim.set_window([64, 500, 4000][random.index(3)]);
         let sockets = Sockets { listeners: vec![sim.listen()], datagrams: vec![sim.datagram_socket()] };
         let bounds = Bounds {
+            opening_timeout: Duration::from_secs(5),
             high_water_bytes: 400,
             low_water_bytes: [0, 100, 399][random.index(3)],
             idle_timeout: Duration::from_secs(5),
@@ -141,7 +143,7 @@ impl World {
         };
         let outbox_bytes = [u64::MAX, 600][random.index(2)];
         let slots = Options::slots_for([2, 40][random.index(2)], 1);
-        let options = Options { number: 0, slots, bounds, outbox_bytes };
+        let options = Options { number: 0, slots, bounds, outbox_bytes, rates: Rates::default() };
         let admission = Admission::new([3, 100][random.index(2)]);
         let (mailbox, address) = mailbox();
         let patience = random.index(20);
@@ -150,7 +152,8 @@ impl World {
             1 => Manner::Aborts(patience),
             _ => Manner::Echoes,
         };
-        let shard = Shard::new(sim, manner, options, Arc::clone(&admission), mailbox, &sockets);
+        let house = House { admission: Arc::clone(&admission), ..House::open(0) };
+        let shard = Shard::new(sim, manner, options, house, mailbox, &sockets);
         let to_come = 1 + random.index(6);
         Self {
             shard,

@@ -117,7 +117,7 @@ impl fmt::Display for Listen {
 }
 
 /// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
     /// A peer over IP, in its canonical form: see [`Peer::from_ip`].
     Ip(SocketAddr),
@@ -130,6 +130,14 @@ impl Peer {
     /// logs and limits see one peer as one peer.
     pub fn from_ip(address: SocketAddr) -> Self {
         Self::Ip(canonical(address))
+    }
+
+    /// Its address, unless it is a process of this host.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            Self::Unix => None,
+        }
     }
 }
 

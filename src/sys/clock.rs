@@ -4,7 +4,7 @@
 //! can be replayed. `clippy.toml` forbids `Instant::now` everywhere else.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A moment: nanoseconds since this process first read its clock. It never goes back, and it lasts 584 years.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,27 @@ pub fn now() -> Time {
     Time(nanos(now.saturating_duration_since(first)))
 }
 
+/// The time of day, for dates in answers and the time of credentials. It may go back, so nothing is measured with it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wall {
+    read_at: Option<Time>,
+    seconds: u64,
+}
+
+impl Wall {
+    /// Seconds since 1970 at about `now`: read anew when the last reading is a quarter of a second old.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where time enters")]
+    pub fn seconds(&mut self, now: Time) -> u64 {
+        let fresh = |read_at: Time| now.saturating_since(read_at) < Duration::from_millis(250);
+        if !self.read_at.is_some_and(fresh) {
+            self.read_at = Some(now);
+            let since = SystemTime::now().duration_since(UNIX_EPOCH);
+            self.seconds = since.unwrap_or_default().as_secs();
+        }
+        self.seconds
+    }
+}
+
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -64,6 +85,17 @@ mod tests {
     fn time_stops_at_both_ends() {
         assert_eq!(Time::ZERO.saturating_since(Time::from_nanos(1)), Duration::ZERO);
         assert_eq!(Time::from_nanos(5).saturating_add(Duration::MAX).as_nanos(), 18_446_744_073_709_551_615);
+    }
+
+    /// The day on which this was written had begun 1,795,132,800 seconds after 1970.
+    #[test]
+    fn the_time_of_day_is_read_four_times_a_second() {
+        let mut wall = Wall::default();
+        let seconds = wall.seconds(Time::from_nanos(5));
+        assert!(1_795_132_800 <= seconds, "{seconds}");
+        wall.seconds = 7;
+        assert_eq!(wall.seconds(Time::from_nanos(250_000_004)), 7);
+        assert!(7 < wall.seconds(Time::from_nanos(250_000_005)));
     }
 
     #[test]

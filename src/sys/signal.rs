@@ -1,9 +1,8 @@
-//! Signals as values: stop, and report.
+//! Signals as values: stop, reload, and report.
 //!
 //! The thread that starts the server blocks the signals before it starts any other, so that all threads inherit the
 //! mask and no handler ever runs. It then waits here, for a signal or for another thread's [`Waker`], and reads what
-//! came from a signalfd(2). SIGHUP stops like SIGTERM until there is something to reload; where it is ignored, as nohup(1)
-//! leaves it, it stays so.
+//! came from a signalfd(2). SIGHUP asks to read files again, as with most servers; so a terminal that goes ends nothing.
 
 #![allow(
     unsafe_code,
@@ -31,6 +30,8 @@ pub struct Signals {
 pub enum Woken {
     /// The server was asked to stop.
     Stop(StopSignal),
+    /// SIGHUP: certificates, keys and tokens are to be read again.
+    Reload,
     /// SIGUSR1: the operator wants to see the figures.
     Report,
     /// Another thread called [`Waker::wake`].
@@ -46,8 +47,6 @@ pub enum StopSignal {
     Interrupt,
     /// SIGTERM: `kill`, systemd, a container runtime.
     Terminate,
-    /// SIGHUP: the terminal is gone.
-    Hangup,
 }
 
 impl StopSignal {
@@ -56,7 +55,6 @@ impl StopSignal {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
-            Self::Hangup => 129,
         }
     }
 }
@@ -93,12 +91,7 @@ impl Signals {
     /// and watches. Call it before the first thread is started.
     pub fn watch() -> io::Result<Self> {
         ignore_broken_pipes();
-        let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGUSR1];
-        // A blocked signal reaches the signalfd even where it is ignored, so this one has to be left alone.
-        if !is_ignored(libc::SIGHUP) {
-            signals.push(libc::SIGHUP);
-        }
-        let watched = set_of(&signals);
+        let watched = set_of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1]);
         block(&watched)?;
         // SAFETY: signalfd(2) reads the set through its pointer. `watched` was initialised by `set_of` and lives until
         // the call has returned.
@@ -141,7 +134,7 @@ fn meaning(record: &[u8; size_of::<libc::signalfd_siginfo>()]) -> Woken {
     let number = u32::from_ne_bytes([record[0], record[1], record[2], record[3]]);
     match i32::try_from(number) {
         Ok(libc::SIGINT) => Woken::Stop(StopSignal::Interrupt),
-        Ok(libc::SIGHUP) => Woken::Stop(StopSignal::Hangup),
+        Ok(libc::SIGHUP) => Woken::Reload,
         Ok(libc::SIGUSR1) => Woken::Report,
         _ => Woken::Stop(StopSignal::Terminate),
     }
@@ -168,16 +161,6 @@ fn sleep(descriptors: [RawFd; 2], milliseconds: i32) -> io::Result<()> {
 fn ignore_broken_pipes() {
     // SAFETY: signal(2) needs a handler that may run at any moment; SIG_IGN runs nothing.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
-}
-
-/// Whether the process that started us wants this signal to be ignored.
-fn is_ignored(signal: libc::c_int) -> bool {
-    // SAFETY: `sigaction` holds integers and a function's address that may be missing: all bits zero is a value.
-    let mut found: libc::sigaction = unsafe { std::mem::zeroed() };
-    // SAFETY: sigaction(2) reads a new action unless its pointer is null, which it is, and writes the old one through
-    // the other. `found` is one, on this stack and borrowed by nobody else.
-    let answer = unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut found) };
-    answer == 0 && found.sa_sigaction == libc::SIG_IGN
 }
 
 /// The set of these signals. Their numbers are the constants of the C library, which are all valid.
@@ -232,12 +215,9 @@ mod tests {
         for (signal, woken) in [
             (libc::SIGTERM, Woken::Stop(StopSignal::Terminate)),
             (libc::SIGINT, Woken::Stop(StopSignal::Interrupt)),
-            (libc::SIGHUP, Woken::Stop(StopSignal::Hangup)),
+            (libc::SIGHUP, Woken::Reload),
             (libc::SIGUSR1, Woken::Report),
         ] {
-            if is_ignored(signal) {
-                continue; // Under nohup(1).
-            }
             raise(signal);
             assert_eq!(signals.wait(&waker, DEADLINE).unwrap(), woken);
         }
@@ -287,6 +267,5 @@ mod tests {
     fn exit_codes_are_those_of_a_shell() {
         assert_eq!(i32::from(StopSignal::Interrupt.exit_code()), 128 + libc::SIGINT);
         assert_eq!(i32::from(StopSignal::Terminate.exit_code()), 128 + libc::SIGTERM);
-        assert_eq!(i32::from(StopSignal::Hangup.exit_code()), 128 + libc::SIGHUP);
     }
 }

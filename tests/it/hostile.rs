@@ -178,7 +178,7 @@ fn idle_connections_leave_others_alone() {
     if !has_descriptors(count) {
         return skip("1,000 connections need more descriptors than this process may have");
     }
-    let server = Server::tcp(&["--shards", "2"]);
+    let server = Server::tcp(&["--shards", "2", "--connections-per-address", "16384"]);
     let (before, descriptors) = (server.counters(), server.descriptors());
     let idle: Vec<TcpStream> = (0..count).map(|_| streams::tcp(server.tcp_address())).collect();
     ping_pong(server.tcp_address(), 1_000);

@@ -40,6 +40,12 @@ fn wrong_flags_are_named() {
     check_usage(&["--listen", "tcp://::1:7000"], "brackets");
     check_usage(&["--listen", "tcp://*:7000"], "* is not an address");
     check_usage(&["--listen", "unix:"], "takes the path");
+    check_usage(
+        &["--listen", "ws://127.0.0.1:80"],
+        "http://, https:// or http+unix: for pages and WebSocket",
+    );
+    check_usage(&["--listen", "https://localhost:443"], "names are not looked up");
+    check_usage(&["--connections-per-address", "many"], "--connections-per-address");
 }
 
 /// Values out of their bounds, and values that contradict each other, are told by flag.
@@ -54,6 +60,14 @@ fn values_that_cannot_be_are_named() {
     check(&["--cores", "1000"], "core 1000 may not be used");
     let address = "tcp://127.0.0.1:7000";
     check(&["--listen", address, "--listen", address], "cannot be open beside");
+    check(&["--connections-per-address", "0"], "--connections-per-address is 0: the least is 1");
+    check(
+        &["--listen", "https://127.0.0.1:0"],
+        "which needs a certificate: add --tls-cert FILE and --tls-key FILE",
+    );
+    check(&["--tls-cert", "a.pem"], "--tls-cert is alone: it needs --tls-key FILE beside it");
+    check(&["--listen", address, "--tls-self-signed"], "is for listeners behind TLS");
+    check(&["--listen", "admin://0.0.0.0:0"], "add [listener.auth] in a file, or listen at 127.0.0.1");
     check(&["--config", "/nowhere/t.toml"], "/nowhere/t.toml does not exist");
     check(&["--config", "/tmp"], "/tmp is a directory");
 }
@@ -79,6 +93,12 @@ fn a_wrong_file_is_told_by_its_place() {
     check("[server]\nshards = \"two\"\n", "2:10", "server.shards");
     check("[limits]\nidle_timeout = \"soon\"\n", "2:16", "limits.idle_timeout");
     check("[[listener]]\naddress = \"tcp://localhost:7\"\n", "2:11", "listener.address");
+    check(
+        "[[listener]]\naddress = \"udp://[::1]:7\"\ntls.self_signed = true\n",
+        "3:1",
+        "listener.tls is for tcp://",
+    );
+    check("[limits]\naccept_rate = \"often\"\n", "2:15", "limits.accept_rate");
 }
 
 // --- Data and questions --------------------------------------------------------------------------------------------
@@ -94,7 +114,15 @@ fn questions_are_answered_on_standard_output() {
     assert_eq!(answer(&["--version"]), concat!("tidemill ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(answer(&["check"]), "The configuration is valid.\n");
     let help = answer(&["--help"]);
-    for word in ["--listen", "--drain-timeout", "SIGUSR1", "Exit codes:", "143"] {
+    for word in [
+        "--listen",
+        "https://ADDRESS",
+        "--tls-self-signed",
+        "--drain-timeout",
+        "SIGUSR1",
+        "Exit codes:",
+        "143",
+    ] {
         assert!(help.contains(word), "{word}: {help}");
     }
 }
@@ -110,6 +138,21 @@ fn the_printed_configuration_is_a_configuration() {
     let again = run(tidemill(&["--config", text(&file), "--print-config"]));
     assert_eq!(again.stdout, printed.stdout);
     assert_eq!(run(tidemill(&["check", "--config", text(&file)])).code, Some(0));
+}
+
+/// Files that flags and files name are printed from the root, so that the printed file may lie anywhere.
+#[test]
+fn a_printed_configuration_may_be_moved() {
+    let folder = Folder::new();
+    let toml = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\n\
+                tls = { certificate = \"a.pem\", key = \"a.key\" }\nauth = { tokens = \"tokens\" }\n";
+    let file = folder.write("t.toml", toml);
+    let printed = run(tidemill(&["--config", text(&file), "--print-config"])).stdout;
+    let tokens = file.with_file_name("tokens");
+    assert!(printed.contains(&format!("tokens = \"{}\"\n", text(&tokens))), "{printed}");
+    let elsewhere = Folder::new();
+    let moved = elsewhere.write("moved.toml", &printed);
+    assert_eq!(run(tidemill(&["--config", text(&moved), "--print-config"])).stdout, printed);
 }
 
 /// The listeners of a file echo, and a flag goes before the file.
@@ -223,12 +266,14 @@ fn without_ipv6_the_defaults_start_and_a_wish_is_refused() {
         return skip("a network of its own takes root, unshare, ip and sysctl");
     }
     let server = Server::launch(alone(BINARY));
-    assert_eq!((server.addresses("tcp://").len(), server.addresses("udp://").len()), (1, 1));
+    let count = |scheme| server.addresses(scheme).len();
+    let found = ["tcp://", "udp://", "http://", "admin://"].map(count);
+    assert_eq!(found, [1, 1, 1, 1]);
     let farewell = server.stop();
     assert_eq!(farewell.code, Some(0));
     let warnings =
         farewell.stderr.iter().filter(|line| line.contains("WARN") && line.contains("is left out"));
-    assert_eq!(warnings.count(), 2, "{farewell:#?}");
+    assert_eq!(warnings.count(), 4, "{farewell:#?}");
     let wish = alone(&format!("{BINARY} --listen 'tcp://[::1]:0'"));
     check_refused(wish, 3, "tcp://[::1]:0 needs IPv6, which this host does not have");
 }
@@ -396,41 +441,19 @@ fn a_pipe_is_no_configuration() {
 
 // --- A lost terminal -----------------------------------------------------------------------------------------------
 
-/// A terminal that is closed stops the server in order; a second signal ends it at once.
+/// SIGHUP has files read again and stops nothing, whether it was ignored when the server was started, as under nohup, or
+/// not.
 #[test]
-fn a_hangup_stops_in_order() {
-    if !can_run("env", &["--default-signal=HUP", "true"]) {
-        return skip("env cannot set signals");
+fn a_hangup_stops_nothing() {
+    for prefix in ["", "trap '' HUP; "] {
+        let mut command = Command::new("sh");
+        let script = format!("{prefix}exec \"$0\" --listen tcp://127.0.0.1:0 --shards 1");
+        command.args(["-c", &script, BINARY]);
+        let server = Server::launch(command);
+        server.signal(Signal::HUP);
+        server.await_line("read again");
+        streams::ping(&mut streams::tcp(server.tcp_address()), b"after");
+        let ended = server.stop();
+        assert_eq!(ended.code, Some(0), "{:?}", ended.stderr);
     }
-    let start = || {
-        let mut command = Command::new("env");
-        // The tests themselves may run under nohup.
-        command.args(["--default-signal=HUP", BINARY, "--listen", "tcp://127.0.0.1:0", "--shards", "1"]);
-        Server::launch(command)
-    };
-    let server = start();
-    streams::ping(&mut streams::tcp(server.tcp_address()), b"before");
-    server.signal(Signal::HUP);
-    assert_eq!(server.wait().code, Some(0));
-
-    let server = start();
-    // A peer that never closes its side keeps the drain going.
-    let mut client = streams::tcp(server.tcp_address());
-    streams::ping(&mut client, b"still here");
-    server.signal(Signal::HUP);
-    server.await_line("stopping: ");
-    server.signal(Signal::HUP);
-    assert_eq!(server.wait().code, Some(129));
-}
-
-/// Under nohup, which has SIGHUP ignored, the server outlives its terminal.
-#[test]
-fn a_hangup_that_is_ignored_stops_nothing() {
-    let mut command = Command::new("sh");
-    let script = "trap '' HUP; exec \"$0\" --listen tcp://127.0.0.1:0 --shards 1";
-    command.args(["-c", script, BINARY]);
-    let server = Server::launch(command);
-    server.signal(Signal::HUP);
-    streams::ping(&mut streams::tcp(server.tcp_address()), b"after");
-    assert!(server.stop().stderr.iter().all(|line| !line.contains("at once")));
 }

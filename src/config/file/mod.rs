@@ -14,7 +14,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use self::values::{Reader, bytes_per_second, connections, count, duration, shards, size, text_as};
+use self::values::{
+    Reader, byte_rate, bytes_per_second, connections, count, duration, rate, shards, size, text_as,
+};
 use super::error::{ConfigError, nearest};
 use super::keys::{KEYS, LISTENER};
 use super::layer::{Layer, Place, Position, Said, SaidListener};
@@ -62,6 +64,14 @@ pub(super) fn parse(name: &str, folder: &Path, text: &str) -> Result<Layer, Conf
         low_water: limits.get("low_water", size)?,
         outbox_per_shard: limits.get("outbox_per_shard", size)?,
         connections_per_address: limits.get("connections_per_address", count)?,
+        accept_rate: limits.get("accept_rate", rate)?,
+        accept_rate_per_address: limits.get("accept_rate_per_address", rate)?,
+        request_rate: limits.get("request_rate", rate)?,
+        request_rate_per_address: limits.get("request_rate_per_address", rate)?,
+        message_rate: limits.get("message_rate", rate)?,
+        message_rate_per_address: limits.get("message_rate_per_address", rate)?,
+        byte_rate: limits.get("byte_rate", byte_rate)?,
+        byte_rate_per_address: limits.get("byte_rate_per_address", byte_rate)?,
         handshake_timeout: limits.get("handshake_timeout", duration)?,
         header_timeout: limits.get("header_timeout", duration)?,
         keep_alive_timeout: limits.get("keep_alive_timeout", duration)?,

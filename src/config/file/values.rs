@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::units;
+use crate::access::rate::Rate;
 
 /// Reads one kind of value.
 pub(super) type Reader<T> = fn(&DeValue<'_>) -> Result<T, String>;
@@ -67,6 +68,16 @@ pub(super) fn count(value: &DeValue<'_>) -> Result<u64, String> {
 /// Bytes in each second.
 pub(super) fn bytes_per_second(value: &DeValue<'_>) -> Result<u64, String> {
     units::parse_bytes_per_second(text(value)?).map_err(|error| error.to_string())
+}
+
+/// How often something may happen.
+pub(super) fn rate(value: &DeValue<'_>) -> Result<Rate, String> {
+    units::parse_rate(text(value)?)
+}
+
+/// How many bytes may come.
+pub(super) fn byte_rate(value: &DeValue<'_>) -> Result<Rate, String> {
+    units::parse_byte_rate(text(value)?)
 }
 
 /// An address or a network.

@@ -162,8 +162,8 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
     Key {
         section: AUTH,
         name: "tokens",
-        about: "The file of static tokens, one in each line. A request needs one of what this table names, in its \
-                Authorization header: Bearer and the token.",
+        about: "The file of static tokens, each on a line of its own, alone or as name:token. A request needs one of what \
+                this table names, in its Authorization header: Bearer and the token.",
         example: "\"tokens\"",
         show: |auth| auth.tokens.as_deref().map(path),
     },

@@ -1,11 +1,11 @@
 //! The keys of the tables that stand once: the server, its limits and its logs.
 
 use super::super::Config;
-use super::super::units::{Cores, show_bytes_per_second, show_duration, show_size};
+use super::super::units::{Cores, show_byte_rate, show_bytes_per_second, show_duration, show_size};
 use super::{Key, quoted};
 
 /// The keys of the tables that stand once.
-pub(in super::super) const KEYS: [Key<Config>; 24] = [
+pub(in super::super) const KEYS: [Key<Config>; 32] = [
     Key {
         section: "server",
         name: "shards",
@@ -109,6 +109,66 @@ pub(in super::super) const KEYS: [Key<Config>; 24] = [
                 the places of all others. Peers behind one NAT or proxy share an address.",
         example: "4096",
         show: |config| Some(config.connections_per_address.to_string()),
+    },
+    Key {
+        section: "limits",
+        name: "accept_rate",
+        about: "Connections that are accepted, as in 100/s, or 6000/m burst 500 where so many may come at once. \
+                Those beyond it are closed and counted, so that a storm of them costs no more than its accepts. \
+                Unset, no limit.",
+        example: "\"1000/s burst 2000\"",
+        show: |config| config.accept_rate.map(|rate| quoted(&rate.to_string())),
+    },
+    Key {
+        section: "limits",
+        name: "accept_rate_per_address",
+        about: "The same as accept_rate, for each address by itself. Unset, no limit.",
+        example: "\"20/s burst 100\"",
+        show: |config| config.accept_rate_per_address.map(|rate| quoted(&rate.to_string())),
+    },
+    Key {
+        section: "limits",
+        name: "request_rate",
+        about: "Requests that are answered. Those beyond it are refused and counted. Unset, no limit.",
+        example: "\"10000/s\"",
+        show: |config| config.request_rate.map(|rate| quoted(&rate.to_string())),
+    },
+    Key {
+        section: "limits",
+        name: "request_rate_per_address",
+        about: "The same as request_rate, for each address by itself. Unset, no limit.",
+        example: "\"100/s burst 200\"",
+        show: |config| config.request_rate_per_address.map(|rate| quoted(&rate.to_string())),
+    },
+    Key {
+        section: "limits",
+        name: "message_rate",
+        about: "Messages that are taken. Those beyond it wait, or are dropped where they are datagrams. Unset, no \
+                limit.",
+        example: "\"100000/s\"",
+        show: |config| config.message_rate.map(|rate| quoted(&rate.to_string())),
+    },
+    Key {
+        section: "limits",
+        name: "message_rate_per_address",
+        about: "The same as message_rate, for each address by itself. Unset, no limit.",
+        example: "\"1000/s\"",
+        show: |config| config.message_rate_per_address.map(|rate| quoted(&rate.to_string())),
+    },
+    Key {
+        section: "limits",
+        name: "byte_rate",
+        about: "Bytes that are taken, as in 1MiB/s or 1MiB/s burst 4MiB. Those beyond it wait with their senders. \
+                Unset, no limit.",
+        example: "\"100MiB/s\"",
+        show: |config| config.byte_rate.map(|rate| quoted(&show_byte_rate(&rate))),
+    },
+    Key {
+        section: "limits",
+        name: "byte_rate_per_address",
+        about: "The same as byte_rate, for each address by itself. Unset, no limit.",
+        example: "\"1MiB/s burst 4MiB\"",
+        show: |config| config.byte_rate_per_address.map(|rate| quoted(&show_byte_rate(&rate))),
     },
     Key {
         section: "limits",

@@ -2,10 +2,10 @@
 
 use super::super::error::ConfigError;
 use super::super::layer::{Said, SaidListener};
-use super::super::listener::{ANY_ORIGIN, Listener, SAME_ORIGIN, default_listeners, default_tls_listeners};
+use super::super::listener::{Listener, default_listeners, default_tls_listeners};
 use super::super::names::ServiceName;
 use super::tls::TlsOfFlags;
-use super::{auth, tls, wrong};
+use super::{access, tls, web, wrong};
 use crate::limits;
 use crate::sys::address::Listen;
 
@@ -37,39 +37,32 @@ pub(super) fn settle(
 fn check(said: &SaidListener) -> Result<(), ConfigError> {
     check_transport(said)?;
     check_mode(said)?;
-    check_web(said)?;
+    access::check(said)?;
     if let Some(settings) = &said.value.tls {
         tls::check(said, settings)?;
     }
-    if let Some(settings) = &said.value.auth {
-        auth::check(said, settings)?;
-    }
-    Ok(())
+    web::check(said)
 }
 
-/// Refuses what the kind of socket cannot do.
+/// Refuses what datagrams cannot carry.
 fn check_transport(said: &SaidListener) -> Result<(), ConfigError> {
     let Listener { listen, service, .. } = &said.value;
-    let refuse =
-        |key, words: &str| Err(wrong(said.place_of(key), format!("{words}, and the address is {listen}")));
-    if !listen.is_stream() {
-        if *service != ServiceName::Echo {
-            return refuse(
-                "listener.service",
-                &format!("is {}, which is for tcp:// and unix:", service.name()),
-            );
+    let is_not_echo = *service != ServiceName::Echo;
+    let settings = [
+        ("listener.service", is_not_echo, format!("is {}, which is", service.name())),
+        ("listener.tls", said.value.tls.is_some(), "is".to_owned()),
+        ("listener.proxy_protocol", said.value.proxy_protocol, "is".to_owned()),
+    ];
+    match settings.into_iter().find(|(_, is_set, _)| *is_set) {
+        Some((key, _, is)) if !listen.is_stream() => {
+            let problem = format!("{is} for tcp:// and unix: addresses, and this one is {listen}");
+            Err(wrong(said.place_of(key), problem))
         }
-        if said.value.tls.is_some() {
-            return refuse("listener.tls", "is for tcp:// and unix:");
-        }
-        if said.value.proxy_protocol {
-            return refuse("listener.proxy_protocol", "is for tcp:// and unix:");
-        }
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
-/// A file's mode has been looked at where it stands; a program may write any number.
+/// The permissions of a Unix socket. The file's form allows no more than three digits; a program may write any number.
 fn check_mode(said: &SaidListener) -> Result<(), ConfigError> {
     let listen = &said.value.listen;
     let problem = match said.value.mode {
@@ -80,13 +73,6 @@ fn check_mode(said: &SaidListener) -> Result<(), ConfigError> {
         Some(_) | None => return Ok(()),
     };
     Err(wrong(said.place_of("listener.mode"), problem))
-}
-
-/// Settings that only pages and WebSocket have.
-fn check_web(said: &SaidListener) -> Result<(), ConfigError> {
-    let Listener { listen, service, origins, subprotocols, deflate, .. } = &said.value;
-    let _ = (origins, subprotocols, deflate, service, listen, ANY_ORIGIN, SAME_ORIGIN);
-    Ok(())
 }
 
 fn refuse_collision(earlier: &[SaidListener], said: &SaidListener) -> Result<(), ConfigError> {

@@ -3,14 +3,17 @@
 //! Each setting is checked against its bounds, then against its neighbours. A problem is told at the place where
 //! somebody said the value, and a default is never blamed when somebody said the other one.
 
-mod auth;
+mod access;
 mod listener;
+mod names;
 mod tls;
+mod web;
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::ConfigError;
-use super::layer::{Layer, Place, Said};
+use super::layer::{Layer, Place, Said, SaidListener};
 use super::units::{Cores, show_bytes_per_second, show_duration, show_size};
 use super::{Config, LogFormat, LogLevel};
 use crate::limits;
@@ -48,6 +51,14 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
             limits::CONNECTIONS_PER_ADDRESS,
             CONNECTIONS_MAX,
         )?,
+        accept_rate: layer.accept_rate.map(|said| said.value),
+        accept_rate_per_address: layer.accept_rate_per_address.map(|said| said.value),
+        request_rate: layer.request_rate.map(|said| said.value),
+        request_rate_per_address: layer.request_rate_per_address.map(|said| said.value),
+        message_rate: layer.message_rate.map(|said| said.value),
+        message_rate_per_address: layer.message_rate_per_address.map(|said| said.value),
+        byte_rate: layer.byte_rate.map(|said| said.value),
+        byte_rate_per_address: layer.byte_rate_per_address.map(|said| said.value),
         handshake_timeout: settle_timeout(layer.handshake_timeout, limits::HANDSHAKE_TIMEOUT)?,
         header_timeout: settle_timeout(layer.header_timeout, limits::HEADER_TIMEOUT)?,
         keep_alive_timeout: settle_timeout(layer.keep_alive_timeout, limits::KEEP_ALIVE_TIMEOUT)?,
@@ -72,6 +83,16 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
 
 fn wrong(place: Place, problem: String) -> ConfigError {
     ConfigError::Setting { place, problem }
+}
+
+/// Refuses a file whose name cannot be printed and read again. Whether it is there is found out when it is read.
+fn check_file(said: &SaidListener, key: &'static str, file: &Path) -> Result<(), ConfigError> {
+    let problem = match file.to_str() {
+        Some("") => "is \"\": it takes the path of a file".to_owned(),
+        Some(_) => return Ok(()),
+        None => format!("is {file:?}, which is not UTF-8: a configuration can only name files that are"),
+    };
+    Err(wrong(said.place_of(key), problem))
 }
 
 fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Said<Cores>, ConfigError> {
@@ -120,6 +141,12 @@ fn settle_timeout(said: Option<Said<Duration>>, default: Duration) -> Result<Dur
     let Some(said) = said else { return Ok(default) };
     let bounds = (limits::TIMEOUT_MIN, limits::TIMEOUT_MAX);
     within(&said, bounds, ("shortest", "longest"), |duration| show_duration(*duration))
+}
+
+/// Refuses a time that does not lie between the two bounds, which belong to what is allowed.
+fn within_time(place: Place, value: Duration, bounds: (Duration, Duration)) -> Result<(), ConfigError> {
+    let said = Said { value, place };
+    within(&said, bounds, ("shortest", "longest"), |duration| show_duration(*duration)).map(|_| ())
 }
 
 fn settle_count(said: Option<Said<u64>>, default: u32, most: u32) -> Result<u32, ConfigError> {

@@ -6,7 +6,9 @@ use super::super::endpoint::Endpoint;
 use super::super::error::ConfigError;
 use super::super::layer::{Place, Said, SaidListener};
 use super::super::listener::{CertificateFiles, Tls};
-use super::wrong;
+use super::super::names::ClientAuth;
+use super::{check_file, wrong};
+use crate::limits;
 
 /// The certificate that flags name, with the flags' places.
 pub(super) struct TlsOfFlags {
@@ -50,10 +52,10 @@ pub(super) fn of_flags(
 impl TlsOfFlags {
     /// The settings for default listeners, which there are only for a first try.
     pub(super) fn without_listeners(self) -> Result<Tls, ConfigError> {
-        if self.tls.self_signed { Ok(self.tls) } else { Err(self.is_of_no_use()) }
+        if self.tls.self_signed { Ok(self.tls) } else { Err(self.no_use()) }
     }
 
-    fn is_of_no_use(self) -> ConfigError {
+    fn no_use(self) -> ConfigError {
         let problem = "is for listeners behind TLS that flags name, and there are none: add --listen \
                        https://127.0.0.1:8443 or --listen tls://127.0.0.1:7443, for example";
         wrong(self.certificate, problem.to_owned())
@@ -65,7 +67,7 @@ pub(super) fn hand_out(flags: Option<TlsOfFlags>, listeners: &mut [SaidListener]
     let mut takers = listeners.iter_mut().filter(|said| said.takes_tls).peekable();
     match (flags, takers.peek()) {
         (None, None) => Ok(()),
-        (Some(flags), None) => Err(flags.is_of_no_use()),
+        (Some(flags), None) => Err(flags.no_use()),
         (None, Some(taker)) => {
             let shown = Endpoint::of(&taker.value, true);
             let problem = format!(
@@ -87,8 +89,32 @@ pub(super) fn hand_out(flags: Option<TlsOfFlags>, listeners: &mut [SaidListener]
 }
 
 /// Refuses settings that contradict each other.
-pub(super) fn check(_said: &SaidListener, _tls: &Tls) -> Result<(), ConfigError> {
-    Ok(())
+pub(super) fn check(said: &SaidListener, tls: &Tls) -> Result<(), ConfigError> {
+    let problem = if tls.self_signed && !tls.certificates.is_empty() {
+        "makes a certificate, and another one is named: leave one of the two out".to_owned()
+    } else if !tls.self_signed && tls.certificates.is_empty() {
+        "has no certificate: add certificate and key, or self_signed = true for a first try".to_owned()
+    } else if limits::CERTIFICATES_MAX < tls.certificates.len() {
+        format!("has {} certificates: the most is {}", tls.certificates.len(), limits::CERTIFICATES_MAX)
+    } else if tls.client_auth != ClientAuth::Off && tls.client_ca.is_none() {
+        let problem = format!(
+            "is {}: it needs client_ca, the authorities that certificates are checked against",
+            tls.client_auth.name()
+        );
+        return Err(wrong(said.place_of("listener.tls.client_auth"), problem));
+    } else {
+        return check_files(said, tls);
+    };
+    let key = if tls.self_signed { "listener.tls.self_signed" } else { "listener.tls" };
+    Err(wrong(said.place_of(key), problem))
+}
+
+fn check_files(said: &SaidListener, tls: &Tls) -> Result<(), ConfigError> {
+    for CertificateFiles { certificate, key } in &tls.certificates {
+        check_file(said, "listener.tls.certificate", certificate)?;
+        check_file(said, "listener.tls.key", key)?;
+    }
+    tls.client_ca.iter().try_for_each(|file| check_file(said, "listener.tls.client_ca", file))
 }
 
 /// The path from the root, so that a configuration that is printed means the same wherever it is put.

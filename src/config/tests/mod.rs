@@ -1,7 +1,13 @@
 //! The configuration from the outside: a text goes in, a `Config` or one sentence comes out.
 
-use std::fs;
+mod flags;
+mod listeners;
+mod unusual;
 
+use std::fs;
+use std::path::PathBuf;
+
+use self::unusual::{files, unusual, unusual_https};
 use super::layer::{Layer, Said, SaidListener};
 use super::*;
 
@@ -20,39 +26,6 @@ fn check(text: &str, sentence: &str) {
 
 fn check_flags(flags: Layer, sentence: &str) {
     assert_eq!(settle::settle(flags, &CORES).unwrap_err().to_string(), sentence);
-}
-
-/// A configuration in which every setting differs from its default.
-fn unusual() -> Config {
-    let unix = Listener { mode: Some(0o660), ..Listener::echo("unix:/run/\"t\"\\é.sock".parse().unwrap()) };
-    let six = Listener { optional: true, ..Listener::echo("udp://[::1]:9".parse().unwrap()) };
-    Config {
-        listeners: vec![unix, six],
-        shards: Some(2),
-        cores: Some(vec![3, 0, 1]),
-        connections: 7,
-        ring_max: Some(RingTier::V6_12),
-        congestion: Some("reno".to_owned()),
-        idle_timeout: Duration::from_millis(90_001),
-        stall_timeout: Duration::from_secs(2),
-        linger_timeout: Duration::from_secs(3),
-        drain_timeout: Duration::from_secs(4),
-        outbox_high_water_bytes: 100_000,
-        outbox_low_water_bytes: 2048,
-        outbox_bytes_per_shard: 1 << 30,
-        connections_per_address: 9,
-        handshake_timeout: Duration::from_secs(5),
-        header_timeout: Duration::from_secs(6),
-        keep_alive_timeout: Duration::from_secs(7),
-        body_rate_min: 100,
-        head_bytes: 2000,
-        headers: 11,
-        body_bytes: 12,
-        message_bytes: 13,
-        ping_interval: Duration::from_secs(8),
-        log_format: LogFormat::Json,
-        log_level: LogLevel::Trace,
-    }
 }
 
 #[test]
@@ -89,7 +62,9 @@ fn every_key_is_printed_and_explained() {
     for config in [Config::default(), unusual()] {
         let text = config.to_toml();
         let names = keys::KEYS.iter().map(|key| (key.name, key.about));
-        for (name, about) in names.chain(keys::LISTENER_KEYS.iter().map(|key| (key.name, key.about))) {
+        let names = names.chain(keys::LISTENER_KEYS.iter().map(|key| (key.name, key.about)));
+        let names = names.chain(keys::TLS_KEYS.iter().map(|key| (key.name, key.about)));
+        for (name, about) in names.chain(keys::AUTH_KEYS.iter().map(|key| (key.name, key.about))) {
             let is_key = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
             assert!(text.lines().any(|line| is_key(&line)), "{name} is missing:\n{text}");
             let first: Vec<&str> = about.split_whitespace().take(3).collect();
@@ -107,6 +82,33 @@ fn the_examples_of_unset_keys_can_be_switched_on() {
         assert!(text.contains(&off), "{}", key.name);
         assert_ne!(load(&text.replace(&off, &on)).unwrap(), Config::default(), "{}", key.name);
     }
+}
+
+/// The listener that is printed as a comment needs nothing but to be switched on.
+#[test]
+fn the_example_of_a_listener_can_be_switched_on() {
+    let text = Config::default().to_toml();
+    let (before, example) = text.split_once("#[[listener]]").unwrap();
+    let (example, after) = example.split_once("\n[limits]").unwrap();
+    let on: String = example
+        .lines()
+        .map(|line| {
+            format!("{}\n", line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line))
+        })
+        .collect();
+    let config = load(&format!("{before}[[listener]]{on}\n[limits]{after}")).unwrap();
+    let listener = config.listeners.last().unwrap();
+    assert_eq!(config.listeners.len(), Config::default().listeners.len() + 1);
+    let (tls, auth) = (listener.tls.as_ref().unwrap(), listener.auth.as_ref().unwrap());
+    assert_eq!(
+        tls.certificates,
+        [
+            files("/etc/t/example.org.pem", "/etc/t/example.org.key"),
+            files("/etc/t/example.com.pem", "/etc/t/example.com.key")
+        ]
+    );
+    assert_eq!(auth.tokens, Some("/etc/t/tokens".into()));
+    assert_eq!(auth.leeway, Duration::from_secs(30));
 }
 
 #[test]
@@ -144,8 +146,9 @@ fn unknown_keys() {
         "[limits]\nidle_timeout = \"1s\"\nidle_timeut = \"1s\"",
         "t.toml:3:1: limits.idle_timeut is not known (did you mean idle_timeout?): here may stand idle_timeout, \
          stall_timeout, linger_timeout, drain_timeout, high_water, low_water, outbox_per_shard, \
-         connections_per_address, handshake_timeout, header_timeout, keep_alive_timeout, body_rate_min, head_bytes, \
-         headers, body_bytes, message_bytes, ping_interval",
+         connections_per_address, accept_rate, accept_rate_per_address, request_rate, request_rate_per_address, \
+         message_rate, message_rate_per_address, byte_rate, byte_rate_per_address, handshake_timeout, header_timeout, \
+         keep_alive_timeout, body_rate_min, head_bytes, headers, body_bytes, message_bytes, ping_interval",
     );
     check(
         "[[listener]]\n  threads = 1",
@@ -238,6 +241,50 @@ fn values_out_of_bounds() {
     check("[limits]\nhigh_water = 1", "t.toml:2:14: limits.high_water is 1: the smallest is 32KiB");
     check("[limits]\nhigh_water = \"8GiB\"", "t.toml:2:14: limits.high_water is 8GiB: the largest is 1GiB");
     check("[limits]\nlow_water = 0", "t.toml:2:13: limits.low_water is 0: the smallest is 1");
+}
+
+#[test]
+fn limits_of_the_web_out_of_bounds() {
+    let wrong = |key: &str, value: &str, sentence: &str| {
+        let column = key.len() + 4;
+        check(
+            &format!("[limits]\n{key} = {value}"),
+            &format!("t.toml:2:{column}: limits.{key} is {sentence}"),
+        );
+    };
+    wrong("connections_per_address", "0", "0: the least is 1");
+    wrong("connections_per_address", "\"9\"", "\"9\": it takes a whole number, without quotes");
+    wrong("connections_per_address", "536870913", "536870913: the most is 536870912");
+    wrong("handshake_timeout", "\"1ms\"", "1ms: the shortest is 10ms");
+    wrong("header_timeout", "\"8d\"", "8days: the longest is 7days");
+    wrong("keep_alive_timeout", "\"0s\"", "0s: the shortest is 10ms");
+    wrong("ping_interval", "\"0s\"", "0s: the shortest is 10ms");
+    wrong("head_bytes", "\"64KiB\"", "64KiB: the largest is 48KiB");
+    wrong("head_bytes", "1023", "1023: the smallest is 1KiB");
+    wrong("headers", "0", "0: the least is 1");
+    wrong("headers", "1001", "1001: the most is 1000");
+    wrong("body_bytes", "\"2GiB\"", "2GiB: the largest is 1GiB");
+    wrong("body_bytes", "0", "0: the smallest is 1");
+    wrong("message_bytes", "\"2GiB\"", "2GiB: the largest is 1GiB");
+    wrong("body_rate_min", "\"0/s\"", "0/s: the slowest is 1/s");
+    wrong("body_rate_min", "\"1GiB/s\"", "1GiB/s: the fastest is 1MiB/s");
+    wrong("body_rate_min", "\"1KiB\"", "\"1KiB\": a speed is a size in each second, such as 1KiB/s");
+    wrong("accept_rate", "100", "100: it takes a text in quotes");
+    wrong(
+        "request_rate",
+        "\"100\"",
+        "\"100\": a rate is a count and its time, such as 100/s, 6000/m or 100/s burst 200",
+    );
+    wrong(
+        "byte_rate_per_address",
+        "\"100\"",
+        "\"100\": a rate of bytes is a size and its time, such as 1MiB/s or 1MiB/s burst 4MiB",
+    );
+    wrong(
+        "message_rate",
+        "\"0/s\"",
+        "\"0/s\": a rate of nothing lets nothing pass: leave the setting out where there is no limit",
+    );
 }
 
 #[test]

@@ -24,10 +24,11 @@ impl Carry {
         &mut self.bytes
     }
 
-    /// Whether TLS has something new to do: a whole record, or a header that never can be right. So bytes that trickle
-    /// in are not looked at again and again.
+    /// Whether TLS has something new to do: a whole record, or a header that may be refused before its record is whole.
+    /// So bytes that trickle in are not looked at again and again.
     pub(super) fn is_ready(&self) -> bool {
-        record_bytes(&self.bytes[self.seen..]).is_some_and(|length| length <= self.bytes.len() - self.seen)
+        let new = &self.bytes[self.seen..];
+        record_bytes(new).is_some_and(|length| length <= new.len() || !is_ordinary(new, length))
     }
 
     /// The first record, when it is all here and nothing was taken before.
@@ -58,9 +59,9 @@ impl Carry {
         *self = Self::default();
     }
 
-    /// Whether more is unfinished than any peer needs.
-    pub(super) fn is_too_large(&self) -> bool {
-        limits::TLS_CARRY_BYTES_MAX < self.bytes.len()
+    /// Bytes that are here.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Bytes of memory that are held.
@@ -72,13 +73,15 @@ impl Carry {
 
 const HEADER_BYTES: usize = 5;
 
-/// The length of the record that begins here with its header; that of the header alone if it never can be right.
+/// The length of the record that begins here, once its header is here.
 fn record_bytes(bytes: &[u8]) -> Option<usize> {
-    let &[kind, major, _, high, low] = bytes.first_chunk::<HEADER_BYTES>()?;
-    let length = HEADER_BYTES + usize::from(u16::from_be_bytes([high, low]));
-    // ChangeCipherSpec, alert, handshake, data (RFC 8446, B.1), of any version 3.x.
-    let can_be_right = (20..=23).contains(&kind) && major == 3 && length <= limits::TLS_RECORD_BYTES_MAX;
-    Some(if can_be_right { length } else { HEADER_BYTES })
+    let &[_, _, _, high, low] = bytes.first_chunk::<HEADER_BYTES>()?;
+    Some(HEADER_BYTES + usize::from(u16::from_be_bytes([high, low])))
+}
+
+/// Whether a record has a type (RFC 8446, B.1), a version and a length that are worth waiting for.
+fn is_ordinary(header: &[u8], length: usize) -> bool {
+    (20..=23).contains(&header[0]) && header[1] == 3 && length <= limits::TLS_RECORD_BYTES_MAX
 }
 
 #[cfg(test)]

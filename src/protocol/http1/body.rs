@@ -267,3 +267,6 @@ impl Body {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

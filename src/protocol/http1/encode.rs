@@ -324,3 +324,6 @@ fn decimal(out: &mut Vec<u8>, mut number: u64) {
     }
     out.extend_from_slice(&text[start..]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,7 +28,7 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     /// Takes note of one field.
-    #[inline]
+    #[inline(always)]
     pub(super) fn note(&mut self, name: &[u8], value: &'a [u8]) {
         let known = |other: &[u8]| name.eq_ignore_ascii_case(other);
         let repeated = match name.len() {
@@ -87,7 +87,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn note_options(&mut self, value: &[u8]) -> Result<(), Refusal> {
         if value.eq_ignore_ascii_case(b"keep-alive") {
             self.options |= KEEP_ALIVE;

@@ -48,6 +48,11 @@ impl Progress {
         Self::default()
     }
 
+    /// Whether nothing of a head has been read yet.
+    pub fn is_new(&self) -> bool {
+        self.line_start == 0 && self.scanned == 0
+    }
+
     fn count(&mut self, bytes: usize) {
         #[cfg(test)]
         {
@@ -95,26 +100,22 @@ pub(super) trait FirstLine<'a>: Sized {
     fn read(bytes: &'a [u8], start: usize) -> Result<(Self, usize), Stop>;
 }
 
-/// A whole head.
-pub(super) struct Head<'a, L> {
-    pub(super) first: L,
-    pub(super) facts: Facts<'a>,
-    pub(super) length: usize,
-}
-
-/// Reads the head at the start of `bytes`, or returns `None` if it is not complete.
-#[inline]
+/// Reads the head at the start of `bytes` and takes note of its facts; returns its first line and its length, or `None`
+/// if it is not complete. The facts are noted in place: they are too many to be handed up from function to function.
+#[inline(always)]
 pub(super) fn read<'a, L: FirstLine<'a>>(
     bytes: &'a [u8],
     progress: &mut Progress,
     limits: &HeadLimits,
     table: &mut Table,
-) -> Result<Option<Head<'a, L>>, Refusal> {
+    facts: &mut Facts<'a>,
+) -> Result<Option<(L, usize)>, Refusal> {
     let window = &bytes[..bytes.len().min(limits.head_bytes)];
     let outcome = if progress.scanned == 0 {
-        read_whole(window, progress, limits, table)
+        read_whole(window, progress, limits, table, facts)
     } else {
-        resume::<L>(window, progress, limits).and_then(|()| read_whole(window, progress, limits, table))
+        resume::<L>(window, progress, limits)
+            .and_then(|()| read_whole(window, progress, limits, table, facts))
     };
     match outcome {
         Ok(head) => {
@@ -128,19 +129,20 @@ pub(super) fn read<'a, L: FirstLine<'a>>(
 }
 
 /// Reads all lines in one pass. If the head is not complete, notes where to go on.
-#[inline]
+#[inline(always)]
 fn read_whole<'a, L: FirstLine<'a>>(
     bytes: &'a [u8],
     progress: &mut Progress,
     limits: &HeadLimits,
     table: &mut Table,
-) -> Result<Head<'a, L>, Stop> {
+    facts: &mut Facts<'a>,
+) -> Result<(L, usize), Stop> {
     let start = L::start(bytes)?;
     let mut at = start;
     table.fields.clear();
-    let outcome = read_lines(bytes, &mut at, limits, &mut table.fields);
-    if let Ok(head) = &outcome {
-        progress.count(head.length);
+    let outcome = read_lines(bytes, &mut at, limits, &mut table.fields, facts);
+    if let Ok((_, length)) = &outcome {
+        progress.count(*length);
     } else {
         progress.count(bytes.len());
         progress.line_start = at;
@@ -151,20 +153,20 @@ fn read_whole<'a, L: FirstLine<'a>>(
 }
 
 /// Reads lines until the empty one. `at` moves on with each complete line.
-#[inline]
+#[inline(always)]
 fn read_lines<'a, L: FirstLine<'a>>(
     bytes: &'a [u8],
     at: &mut usize,
     limits: &HeadLimits,
     fields: &mut Vec<Field>,
-) -> Result<Head<'a, L>, Stop> {
+    facts: &mut Facts<'a>,
+) -> Result<(L, usize), Stop> {
     let (first, next) = L::read(bytes, *at)?;
     *at = next;
-    let mut facts = Facts::default();
     loop {
         let (field, next) = headers::read_line(bytes, *at)?;
         let Some(field) = field else {
-            return Ok(Head { first, facts, length: next });
+            return Ok((first, next));
         };
         if fields.len() == limits.headers {
             return Err(Stop::Refused(Refusal::TooManyHeaders));

@@ -79,7 +79,7 @@ impl<'a> Headers<'a> {
 }
 
 impl Field {
-    #[inline]
+    #[inline(always)]
     pub(super) fn of<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         (&bytes[self.name_start..self.name_end], &bytes[self.value_start..self.value_end])
     }
@@ -91,7 +91,7 @@ pub(super) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Reads the line at `start`: its field, or `None` for the empty line that ends the head; and where the next begins.
-#[inline]
+#[inline(always)]
 pub(super) fn read_line(bytes: &[u8], start: usize) -> Result<(Option<Field>, usize), Stop> {
     let name_end = token::run(bytes, start, token::TOKEN);
     if bytes.get(name_end) != Some(&b':') || name_end == start {
@@ -110,7 +110,7 @@ pub(super) fn read_line(bytes: &[u8], start: usize) -> Result<(Option<Field>, us
 }
 
 /// Where the text that starts at `at` ends in CR LF.
-#[inline]
+#[inline(always)]
 pub(super) fn text_end(bytes: &[u8], at: usize) -> Result<usize, Stop> {
     let mut end = token::text_run(bytes, at);
     while bytes.get(end) == Some(&b'\t') {

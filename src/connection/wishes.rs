@@ -1,0 +1,75 @@
+//! What a connection's service waits for: room for its answers, a moment, bytes within the peer's rate.
+
+use super::{Bounds, Connection, NEVER, State};
+use crate::sys::clock::Time;
+
+/// Why what the peer sends is kept back from the service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Hold {
+    /// It is not.
+    #[default]
+    No,
+    /// Until most of what waits for the peer has been sent.
+    ForRoom,
+    /// Until the service's timer comes.
+    ForTimer,
+}
+
+impl Connection {
+    /// What the service waits for, and when it wants to be called.
+    pub(crate) fn service_wishes(&self) -> (Hold, Option<Time>) {
+        (self.hold, (self.service_timer != NEVER).then_some(self.service_timer))
+    }
+
+    /// The service wants to be called then, and what comes until then, perhaps, kept back.
+    pub(crate) fn set_service_wishes(&mut self, hold: Hold, timer: Option<Time>) {
+        self.hold = hold;
+        self.service_timer = timer.unwrap_or(NEVER);
+    }
+
+    /// Whether its service waits for room.
+    pub(crate) fn waits_for_room(&self) -> bool {
+        self.hold == Hold::ForRoom
+    }
+
+    /// Whether what was kept back until there is room can be shown to the service now; told once.
+    pub(crate) fn take_room(&mut self, bounds: &Bounds) -> bool {
+        let room = self.state == State::Open && self.outbox.pending_bytes() <= bounds.low_water_bytes;
+        let taken = room && self.hold == Hold::ForRoom;
+        if taken {
+            self.hold = Hold::No;
+        }
+        taken
+    }
+
+    /// Whether the service's timer has come; told once.
+    pub(crate) fn take_service_timer(&mut self, now: Time) -> bool {
+        let due = self.state == State::Open && self.service_timer <= now;
+        if due {
+            self.service_timer = NEVER;
+            if self.hold == Hold::ForTimer {
+                self.hold = Hold::No;
+            }
+        }
+        due
+    }
+
+    /// Whether it may be read from again after it was throttled; told once.
+    pub(crate) fn take_throttle(&mut self, now: Time) -> bool {
+        let due = self.throttled_until <= now;
+        if due {
+            self.throttled_until = NEVER;
+        }
+        due
+    }
+
+    /// Whether it is neither read from nor armed because it sent more than its rate.
+    pub(super) fn is_throttled(&self) -> bool {
+        self.throttled_until != NEVER
+    }
+
+    /// It has sent more than its rate: it is not read from for so long.
+    pub(crate) fn throttle(&mut self, until: Time) {
+        self.throttled_until = until;
+    }
+}

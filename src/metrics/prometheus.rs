@@ -1,0 +1,122 @@
+//! The figures as Prometheus reads them: the OpenMetrics text format, written by the Prometheus project's own crate.
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::{Kind, Row, Snapshot, TABLE, UNSEEN};
+
+/// The media type of the format.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// All figures as text.
+pub fn encode(snapshot: &Snapshot) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Figures(snapshot.clone())));
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+    text
+}
+
+#[derive(Debug)]
+struct Figures(Snapshot);
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        // Rows of one name stand together, each with a label of its own.
+        for rows in TABLE.chunk_by(|one, other| one.base() == other.base()) {
+            self.encode_family(rows, &mut encoder)?;
+        }
+        self.encode_stalls(&mut encoder)
+    }
+}
+
+impl Figures {
+    fn encode_family(
+        &self,
+        rows: &[Row],
+        encoder: &mut DescriptorEncoder<'_>,
+    ) -> Result<(), std::fmt::Error> {
+        let first = &rows[0];
+        let kind = if first.kind == Kind::Sum { MetricType::Counter } else { MetricType::Gauge };
+        // The format adds `_total` to the name of a counter by itself.
+        let name = first.base();
+        let name = name.strip_suffix("_total").unwrap_or(name);
+        let help = if rows.len() == 1 { first.help } else { "By reason." };
+        let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        for row in rows {
+            let value = (row.read)(&self.0.counters);
+            if row.kind == Kind::Min && value == UNSEEN {
+                continue;
+            }
+            match row.label() {
+                None => return encode_value(row.kind, value, family),
+                Some(label) => encode_value(row.kind, value, family.encode_family(&[label])?)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn encode_stalls(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let help = "How long a turn of the loop kept the ring waiting, in seconds, by quantile.";
+        let mut family =
+            encoder.encode_descriptor("tidemill_turn_stall_seconds", help, None, MetricType::Gauge)?;
+        for (quantile, label) in [(0.5, "0.5"), (0.99, "0.99"), (0.999, "0.999"), (1.0, "1")] {
+            let micros = self.0.stall().value_at_quantile(quantile);
+            let seconds = micros as f64 / 1e6;
+            ConstGauge::new(seconds).encode(family.encode_family(&[("quantile", label)])?)?;
+        }
+        Ok(())
+    }
+}
+
+fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+    if kind == Kind::Sum {
+        return ConstCounter::new(value).encode(encoder);
+    }
+    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Counters, Metrics};
+    use super::*;
+
+    fn text() -> String {
+        let counters =
+            Counters { accepted: 7, connections_open: 3, refused_origin: 2, ..Counters::default() };
+        encode(&Metrics { counters, ..Metrics::default() }.snapshot())
+    }
+
+    /// The lines are those of the OpenMetrics specification, 1.0, section 5.
+    #[test]
+    fn counters_and_gauges_have_their_types_and_names() {
+        let text = text();
+        for line in [
+            "# TYPE tidemill_connections_accepted counter",
+            "# HELP tidemill_connections_accepted Connections accepted.",
+            "tidemill_connections_accepted_total 7",
+            "# TYPE tidemill_connections_open gauge",
+            "tidemill_connections_open 3",
+            "tidemill_refused_total{reason=\"origin\"} 2",
+            "tidemill_refused_total{reason=\"network\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+        }
+        assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    #[test]
+    fn each_family_is_described_once() {
+        let text = text();
+        let mut types: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE")).collect();
+        let all = types.len();
+        types.sort_unstable();
+        types.dedup();
+        assert_eq!(types.len(), all);
+    }
+}

@@ -1,0 +1,12 @@
+//! Tests of the whole codec: the documents' own examples, what Autobahn's suite examines, another implementation, and
+//! chance.
+
+mod conformance;
+mod deflate;
+mod differential;
+mod fuzz;
+mod handshake;
+mod rfc;
+mod sending;
+mod support;
+mod utf8;

@@ -1,0 +1,166 @@
+//! The doors of the listeners: made from what their files say, and made anew when these are read again.
+
+use std::sync::Arc;
+
+use crate::access::addresses::{AddressLimits, Addresses};
+use crate::access::networks::{AccessList, Networks};
+use crate::access::token::{AuthSettings, Authenticator};
+use crate::config::{self, Config, Listener, ServiceName, TlsVersion};
+use crate::error::StartError;
+use crate::shard::Door;
+use crate::tls::{CertificateFiles, ClientAuth, Credentials, Tickets, TlsSettings, Versions};
+
+/// What the doors of a group of listeners are made of.
+pub(super) struct Doors {
+    entries: Vec<Entry>,
+}
+
+/// What one door is made of.
+struct Entry {
+    name: String,
+    networks: AccessList,
+    proxy_protocol: bool,
+    tls: Option<Credentials>,
+    auth: Option<AuthSettings>,
+    authenticator: Option<Arc<Authenticator>>,
+}
+
+impl Doors {
+    /// Reads the files that these listeners name.
+    ///
+    /// # Errors
+    /// A sentence about the file that cannot be used.
+    pub(super) fn load(listeners: &[Listener], tickets: &Tickets) -> Result<Self, StartError> {
+        let entries = listeners.iter().map(|listener| Entry::load(listener, tickets));
+        Ok(Self { entries: entries.collect::<Result<_, _>>()? })
+    }
+
+    /// Reads the files again. What cannot be used is said, and stays as it was. Returns whether all could.
+    pub(super) fn reload(&mut self) -> bool {
+        // All of them, so that each mistake is said.
+        self.entries.iter_mut().map(Entry::reload).filter(|read| !read).count() == 0
+    }
+
+    /// The doors as they are now, in the order of the listeners.
+    pub(super) fn make(&self) -> Arc<[Door]> {
+        self.entries.iter().map(Entry::door).collect()
+    }
+
+    /// Where certificates are shown that nobody has signed, with their fingerprints.
+    pub(super) fn fingerprints(&self) -> Vec<(&str, &str)> {
+        self.entries.iter().filter_map(Entry::fingerprint).collect()
+    }
+}
+
+impl Entry {
+    fn load(listener: &Listener, tickets: &Tickets) -> Result<Self, StartError> {
+        let name = listener.listen.to_string();
+        let tls = listener.tls.as_ref().map(|tls| Credentials::load(tls_settings(listener, tls), tickets));
+        let tls = tls.transpose().map_err(|error| StartError::Credentials(error.to_string()))?;
+        let auth = listener.auth.as_ref().map(auth_settings);
+        let networks = AccessList { allow: networks(&listener.allow)?, deny: networks(&listener.deny)? };
+        let proxy_protocol = listener.proxy_protocol;
+        let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None };
+        entry.read_keys().map_err(StartError::Credentials)?;
+        entry.warn();
+        Ok(entry)
+    }
+
+    fn fingerprint(&self) -> Option<(&str, &str)> {
+        let fingerprint = self.tls.as_ref().and_then(Credentials::fingerprint)?;
+        Some((&self.name, fingerprint))
+    }
+
+    fn reload(&mut self) -> bool {
+        let tls = self.tls.as_mut().map_or(Ok(()), Credentials::reload).map_err(|error| error.to_string());
+        let keys = self.read_keys();
+        for error in [&tls, &keys].into_iter().filter_map(|result| result.as_ref().err()) {
+            tracing::error!("{} keeps what it had: {error}", self.name);
+        }
+        self.warn();
+        tls.is_ok() && keys.is_ok()
+    }
+
+    fn read_keys(&mut self) -> Result<(), String> {
+        if let Some(settings) = &self.auth {
+            let authenticator = Authenticator::load(settings).map_err(|error| error.to_string())?;
+            self.authenticator = Some(Arc::new(authenticator));
+        }
+        Ok(())
+    }
+
+    /// Says what is odd about the files.
+    fn warn(&self) {
+        for warning in self.tls.iter().flat_map(Credentials::warnings) {
+            tracing::warn!("{}: {warning}", self.name);
+        }
+        for warning in self.authenticator.iter().flat_map(|authenticator| authenticator.warnings()) {
+            tracing::warn!("{}: {warning}", self.name);
+        }
+    }
+
+    fn door(&self) -> Door {
+        Door {
+            networks: self.networks.clone(),
+            proxy_protocol: self.proxy_protocol,
+            tls: self.tls.as_ref().map(Credentials::config),
+            authenticator: self.authenticator.clone(),
+        }
+    }
+}
+
+/// Those of one address, over all shards.
+pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
+    Arc::new(Addresses::new(AddressLimits {
+        connections: Some(config.connections_per_address),
+        arrivals: config.accept_rate_per_address,
+        arrivals_in_all: config.accept_rate,
+        requests: config.request_rate_per_address,
+        messages: config.message_rate_per_address,
+        bytes: config.byte_rate_per_address,
+        ..AddressLimits::default()
+    }))
+}
+
+fn networks(list: &[ipnet::IpNet]) -> Result<Networks, StartError> {
+    let items: Vec<String> = list.iter().map(ToString::to_string).collect();
+    Networks::from_items(items.iter().map(String::as_str))
+        .map_err(|error| StartError::Credentials(error.to_string()))
+}
+
+fn tls_settings(listener: &Listener, tls: &config::Tls) -> TlsSettings {
+    let files = |files: &config::CertificateFiles| CertificateFiles {
+        cert: files.certificate.clone(),
+        key: files.key.clone(),
+    };
+    let speaks_http = listener.service != ServiceName::Echo;
+    TlsSettings {
+        certificates: tls.certificates.iter().map(files).collect(),
+        self_signed: tls.self_signed,
+        client_ca: tls.client_ca.clone(),
+        client_auth: match tls.client_auth {
+            config::ClientAuth::Off => ClientAuth::Off,
+            config::ClientAuth::Optional => ClientAuth::Optional,
+            config::ClientAuth::Required => ClientAuth::Required,
+        },
+        versions: match tls.min_version {
+            TlsVersion::V1_2 => Versions::V1_2AndLater,
+            TlsVersion::V1_3 => Versions::V1_3AndLater,
+        },
+        alpn: if speaks_http { vec![b"http/1.1".to_vec()] } else { Vec::new() },
+        ..TlsSettings::default()
+    }
+}
+
+fn auth_settings(auth: &config::Auth) -> AuthSettings {
+    AuthSettings {
+        tokens: auth.tokens.clone(),
+        secrets: auth.jwt_secret.iter().cloned().collect(),
+        public_keys: auth.jwt_keys.clone(),
+        key_sets: auth.jwks.iter().cloned().collect(),
+        symmetric_key_sets: false,
+        audiences: auth.audience.iter().cloned().collect(),
+        issuers: auth.issuer.iter().cloned().collect(),
+        leeway: auth.leeway,
+    }
+}

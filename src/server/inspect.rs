@@ -1,0 +1,35 @@
+//! What the operators' pages find out from the shards.
+
+use std::time::Duration;
+
+use super::switchboard::Switchboard;
+use crate::connection::{Listed, Order};
+use crate::metrics::Snapshot;
+use crate::service::http::Inspect;
+use crate::sys::clock::{self, Time};
+
+/// Asks the shards, and waits for their answers.
+pub(super) struct Inspector {
+    pub(super) switchboard: Switchboard,
+    pub(super) shards: usize,
+    pub(super) since: Time,
+    pub(super) listeners: Vec<String>,
+}
+
+impl Inspect for Inspector {
+    fn snapshots(&mut self) -> Vec<Snapshot> {
+        self.switchboard.report(self.shards)
+    }
+
+    fn connections(&mut self, order: Order, count: usize) -> (usize, Vec<Listed>) {
+        self.switchboard.list(self.shards, order, count)
+    }
+
+    fn uptime(&self) -> Duration {
+        clock::now().saturating_since(self.since)
+    }
+
+    fn listeners(&self) -> &[String] {
+        &self.listeners
+    }
+}

@@ -1,0 +1,53 @@
+//! From the configuration of listeners to the services behind them.
+
+use std::sync::Arc;
+
+use crate::access::credential::Sources;
+use crate::config::{Config, Listener, ServiceName};
+use crate::protocol::http1::HeadLimits;
+use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
+use crate::service::house::Behind;
+use crate::service::http::{Settings, WebSocketSettings};
+
+/// What stands behind these listeners.
+pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
+    let behind = |listener: &Listener| match listener.service {
+        ServiceName::Echo => Behind::Echo,
+        ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
+    };
+    listeners.iter().map(behind).collect()
+}
+
+/// The settings of a listener that speaks HTTP.
+pub(super) fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
+    let auth = listener.auth.clone().unwrap_or_default();
+    Arc::new(Settings {
+        head: HeadLimits { head_bytes: config.head_bytes as usize, headers: config.headers as usize },
+        body_bytes: config.body_bytes.into(),
+        header_timeout: config.header_timeout,
+        keep_alive_timeout: config.keep_alive_timeout,
+        body_rate_min: config.body_rate_min.into(),
+        credentials: Sources {
+            authorization: true,
+            cookie: auth.cookie,
+            query: auth.query,
+            websocket_subprotocol: auth.subprotocol,
+        },
+        realm: auth.realm,
+        websocket: websocket_settings(config, listener),
+    })
+}
+
+fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings {
+    let bytes = config.message_bytes as usize;
+    WebSocketSettings {
+        policy: Policy {
+            // The configuration has checked them.
+            origins: listener.origins.iter().filter_map(|entry| OriginRule::parse(entry)).collect(),
+            subprotocols: listener.subprotocols.clone(),
+            deflate: listener.deflate.then(DeflateSettings::default),
+        },
+        limits: Limits { message_bytes_max: bytes, frame_bytes_max: bytes },
+        ping_interval: config.ping_interval,
+    }
+}

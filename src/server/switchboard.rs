@@ -1,0 +1,118 @@
+//! Reaching the shards from outside: their mailboxes, and a ring that rings their bells.
+
+use std::collections::VecDeque;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::Duration;
+
+use super::plan::ring_failed;
+use crate::connection::{Listed, Order};
+use crate::error::StartError;
+use crate::metrics::Snapshot;
+use crate::ring::{Bell, Capabilities, Generation, Kernel, Kind, Op, Outcome, Setup, Token, Uring, Wait};
+use crate::shard::mailbox::{Contact, Delivered, Message, Undelivered};
+use crate::sys::clock;
+
+/// How long the kernel may take to ring a bell; it does so at once.
+const BELL_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often a bell is rung until it is heard: the kernel may lack memory for a moment.
+const BELL_TRIES: usize = 3;
+/// How long a shard may take to answer a question.
+const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One thread's way to the shards.
+pub(super) struct Switchboard {
+    contacts: Vec<Contact>,
+    ring: Uring,
+}
+
+impl Switchboard {
+    /// For the calling thread, which must be the only one to use it.
+    pub(super) fn new(capabilities: Capabilities, contacts: Vec<Contact>) -> Result<Self, StartError> {
+        let ring = Uring::new(&bell_ringer(capabilities)).map_err(ring_failed)?;
+        Ok(Self { contacts, ring })
+    }
+
+    /// The shards' addresses and bells.
+    pub(super) fn contacts(&self) -> &[Contact] {
+        &self.contacts
+    }
+
+    /// One more shard to reach.
+    pub(super) fn add(&mut self, contact: Contact) {
+        self.contacts.push(contact);
+    }
+
+    /// Puts a message into the mailbox of each of the first `shards` shards.
+    pub(super) fn tell(&mut self, shards: usize, message: impl Fn() -> Message) {
+        for index in 0..shards {
+            self.tell_one(index, message());
+        }
+    }
+
+    /// The counters of each of the first `shards` shards. A shard that does not answer within a second is left out.
+    pub(super) fn report(&mut self, shards: usize) -> Vec<Snapshot> {
+        let (sender, receiver) = sync_channel(shards);
+        self.tell(shards, || Message::Report(sender.clone()));
+        drop(sender);
+        let mut reports = await_answers(&receiver);
+        reports.sort_by_key(|(number, _)| *number);
+        reports.into_iter().map(|(_, snapshot)| snapshot).collect()
+    }
+
+    /// How many connections the first `shards` shards have, and the first `count` of them all in this order.
+    pub(super) fn list(&mut self, shards: usize, order: Order, count: usize) -> (usize, Vec<Listed>) {
+        let (sender, receiver) = sync_channel(shards);
+        self.tell(shards, || Message::List(order, count, sender.clone()));
+        drop(sender);
+        let answers = await_answers(&receiver);
+        let total = answers.iter().map(|(total, _)| total).sum();
+        let all = answers.into_iter().flat_map(|(_, listed)| listed).collect();
+        (total, order.first(all, count))
+    }
+
+    /// Puts a message into a shard's mailbox, and rings if it sleeps.
+    pub(super) fn tell_one(&mut self, index: usize, message: Message) {
+        let Contact { address, bell } = &self.contacts[index];
+        match address.post(message) {
+            Ok(Delivered::Awake) | Err(Undelivered::Gone(_)) => {}
+            Ok(Delivered::Asleep) => {
+                let bell = *bell;
+                // One that has ended meanwhile needs no waking.
+                if !(0..BELL_TRIES).any(|_| self.ring_at(bell)) && !self.contacts[index].address.is_gone() {
+                    tracing::error!("shard {index} cannot be woken");
+                }
+            }
+            Err(Undelivered::Full(_)) => tracing::error!("shard {index} does not read its mailbox"),
+        }
+    }
+
+    /// Rings a bell, and returns whether it was heard.
+    fn ring_at(&mut self, bell: Bell) -> bool {
+        let token = Token::new(Kind::DoorbellSent, 0, Generation::default());
+        let mut answers = VecDeque::new();
+        let pushed = self.ring.push(Op::Ring { token, bell }).is_ok();
+        let deadline = clock::now().saturating_add(BELL_TIMEOUT);
+        let entered = pushed && self.ring.submit_and_wait(Wait::Until(Some(deadline))).is_ok();
+        self.ring.collect(&mut answers, BELL_TRIES);
+        entered && answers.iter().any(|answer| matches!(answer.outcome, Outcome::DoorbellSent(Ok(()))))
+    }
+}
+
+/// What the shards answer until all have, or the time is over.
+fn await_answers<T>(receiver: &Receiver<T>) -> Vec<T> {
+    let deadline = clock::now().saturating_add(REPORT_TIMEOUT);
+    let next = || receiver.recv_timeout(deadline.saturating_since(clock::now())).ok();
+    std::iter::from_fn(next).collect()
+}
+
+/// A ring that only rings bells.
+fn bell_ringer(capabilities: Capabilities) -> Setup {
+    Setup {
+        submissions: 8,
+        completions: 16,
+        files: 1,
+        stream_buffers: (1, 64),
+        datagram_buffers: None,
+        capabilities,
+    }
+}

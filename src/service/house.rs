@@ -1,0 +1,117 @@
+//! The services of a process, each behind its listeners.
+
+use std::sync::Arc;
+
+use super::http::{self, Http, Public, Settings};
+use super::{Closed, Context, Echo, Service};
+use crate::connection::{Inbox, Replies};
+use crate::metrics::board::Board;
+use crate::ring::Datagram;
+
+/// Which service stands behind a listener.
+#[derive(Clone, Debug)]
+pub enum Behind {
+    /// Echo.
+    Echo,
+    /// The public pages, and WebSocket.
+    Http(Arc<Settings>),
+}
+
+/// All services that peers can reach.
+pub struct House {
+    /// By the number of the listener: whether it speaks HTTP.
+    speaks_http: Vec<bool>,
+    echo: Echo,
+    http: Http<Public>,
+}
+
+/// One connection of any of them.
+#[derive(Debug)]
+pub enum Session {
+    /// Echo remembers nothing.
+    Echo,
+    /// HTTP.
+    Http(http::Session<<Public as http::Site>::Route>),
+}
+
+impl House {
+    /// The services behind these listeners, with the figures of this board on their pages.
+    pub fn new(listeners: &[Behind], board: Arc<Board>) -> Self {
+        let unused = Arc::new(Settings::default());
+        let settings = listeners.iter().map(|behind| match behind {
+            Behind::Http(settings) => Arc::clone(settings),
+            Behind::Echo => Arc::clone(&unused),
+        });
+        Self {
+            speaks_http: listeners.iter().map(|behind| matches!(behind, Behind::Http(_))).collect(),
+            echo: Echo,
+            http: Http::new(Public::new(board), settings.collect()),
+        }
+    }
+}
+
+impl Service for House {
+    type Session = Session;
+
+    fn open(&mut self, context: &mut Context<'_>) -> Session {
+        if self.speaks_http.get(usize::from(context.listener)) == Some(&true) {
+            Session::Http(self.http.open(context))
+        } else {
+            Session::Echo
+        }
+    }
+
+    #[inline]
+    fn receive(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        match session {
+            Session::Echo => self.echo.receive(&mut (), inbox, context),
+            Session::Http(session) => self.http.receive(session, inbox, context),
+        }
+    }
+
+    fn timer(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        match session {
+            Session::Echo => self.echo.timer(&mut (), inbox, context),
+            Session::Http(session) => self.http.timer(session, inbox, context),
+        }
+    }
+
+    fn end(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        match session {
+            Session::Echo => self.echo.end(&mut (), context),
+            Session::Http(session) => self.http.end(session, context),
+        }
+    }
+
+    fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        match session {
+            Session::Echo => self.echo.drain(&mut (), context),
+            Session::Http(session) => self.http.drain(session, context),
+        }
+    }
+
+    fn close(&mut self, session: Session, closed: &mut Closed<'_>) {
+        match session {
+            Session::Echo => self.echo.close((), closed),
+            Session::Http(session) => self.http.close(session, closed),
+        }
+    }
+
+    fn memory(&self, session: &Session) -> usize {
+        match session {
+            Session::Echo => 0,
+            Session::Http(session) => self.http.memory(session),
+        }
+    }
+
+    fn protocol(&self, session: &Session) -> &'static str {
+        match session {
+            Session::Echo => self.echo.protocol(&()),
+            Session::Http(session) => self.http.protocol(session),
+        }
+    }
+
+    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
+        self.echo.datagram(datagram, replies);
+    }
+}

@@ -1,0 +1,245 @@
+//! The pages for operators: figures, connections, what the server is.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::public::prometheus_page;
+use super::site::{Answer, Ask, Content, HTML, JSON, Page, Site, TEXT};
+use crate::connection::{Listed, Order};
+use crate::limits;
+use crate::metrics::{Snapshot, TABLE};
+use crate::protocol::http1::{Method, Request, parameters};
+
+/// What the pages can find out. Asking may take a moment: these pages have a thread of their own.
+pub trait Inspect {
+    /// The figures of each shard.
+    fn snapshots(&mut self) -> Vec<Snapshot>;
+
+    /// How many connections there are, and the first `count` of them in this order.
+    fn connections(&mut self, order: Order, count: usize) -> (usize, Vec<Listed>);
+
+    /// How long the server has been running.
+    fn uptime(&self) -> Duration;
+
+    /// Where it listens, as words that `--listen` would take.
+    fn listeners(&self) -> &[String];
+}
+
+/// The pages for operators.
+pub struct Admin<I> {
+    inspect: I,
+}
+
+/// Where a request leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// Links to the others.
+    Home,
+    /// Whether the process is well.
+    Health,
+    /// Whether it takes new work.
+    Ready,
+    /// The figures, for Prometheus.
+    Metrics,
+    /// The figures, as JSON.
+    Varz,
+    /// A page of connections.
+    Connz(Paging),
+    /// There is nothing.
+    Missing,
+    /// It is there, and not for this method.
+    WrongMethod,
+    /// The query is not understood.
+    BadQuery(&'static str),
+}
+
+/// Which connections to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paging {
+    order: Order,
+    offset: usize,
+    limit: usize,
+}
+
+impl Default for Paging {
+    fn default() -> Self {
+        Self { order: Order::default(), offset: 0, limit: 100 }
+    }
+}
+
+impl<I: Inspect> Admin<I> {
+    /// Pages about what this can find out.
+    pub fn new(inspect: I) -> Self {
+        Self { inspect }
+    }
+
+    fn total(&mut self) -> Snapshot {
+        let mut total = crate::metrics::Metrics::default().snapshot();
+        self.inspect.snapshots().iter().for_each(|snapshot| total.add(snapshot));
+        total
+    }
+
+    fn varz(&mut self) -> Page {
+        let total = self.total();
+        let counters: Map<String, Value> =
+            TABLE.iter().map(|row| (row.field.to_owned(), (row.read)(&total.counters).into())).collect();
+        page(&json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "process": std::process::id(),
+            "uptime_seconds": self.inspect.uptime().as_secs(),
+            "listeners": self.inspect.listeners(),
+            "counters": counters,
+        }))
+    }
+
+    fn connz(&mut self, paging: Paging) -> Page {
+        let Paging { order, offset, limit } = paging;
+        let (total, listed) = self.inspect.connections(order, offset + limit);
+        let shown: Vec<Value> = listed.iter().skip(offset).map(connection).collect();
+        page(&json!({
+            "total": total,
+            "offset": offset,
+            "limit": limit,
+            "count": shown.len(),
+            "connections": shown,
+        }))
+    }
+}
+
+impl<I: Inspect> Site for Admin<I> {
+    type Route = Route;
+
+    fn route(&mut self, request: &Request<'_>) -> Route {
+        let route = match request.target.path {
+            b"/" => Route::Home,
+            b"/healthz" => Route::Health,
+            b"/readyz" => Route::Ready,
+            b"/metrics" => Route::Metrics,
+            b"/varz" => Route::Varz,
+            b"/connz" => read_paging(request.target.query),
+            _ => return Route::Missing,
+        };
+        if matches!(request.method, Method::Get | Method::Head) { route } else { Route::WrongMethod }
+    }
+
+    fn content(&self, _: &Route) -> Content {
+        Content::Discard
+    }
+
+    fn is_open(&self, route: &Route) -> bool {
+        matches!(route, Route::Health | Route::Ready)
+    }
+
+    fn answer(&mut self, route: Route, ask: Ask) -> Answer {
+        Answer::Page(match route {
+            Route::Home => Page::ok(HTML, home().into_bytes()),
+            Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
+            Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
+            Route::Ready => Page::sentence(503, "The server is stopping."),
+            Route::Metrics => prometheus_page(self.total()),
+            Route::Varz => self.varz(),
+            Route::Connz(paging) => self.connz(paging),
+            Route::Missing => Page::sentence(404, "There is nothing at this path."),
+            Route::WrongMethod => Page::wrong_method("GET, HEAD"),
+            Route::BadQuery(wanted) => Page::sentence(400, wanted),
+        })
+    }
+}
+
+/// Which connections the query asks for.
+fn read_paging(query: Option<&[u8]>) -> Route {
+    let mut paging = Paging::default();
+    for parameter in query.into_iter().flat_map(parameters) {
+        let Ok((key, value)) = parameter else { return Route::BadQuery("The query has a bad escape.") };
+        let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse::<usize>().ok());
+        match &key[..] {
+            b"sort" => match Order::ALL.iter().find(|(name, _)| name.as_bytes() == &value[..]) {
+                Some((_, order)) => paging.order = *order,
+                None => return Route::BadQuery(WRONG_ORDER),
+            },
+            b"limit" => match number.filter(|limit| (1..=limits::CONNZ_PAGE_MAX).contains(limit)) {
+                Some(limit) => paging.limit = limit,
+                None => return Route::BadQuery("limit is a number of connections from 1 to 1000."),
+            },
+            b"offset" => match number.filter(|offset| *offset <= limits::CONNZ_OFFSET_MAX) {
+                Some(offset) => paging.offset = offset,
+                None => return Route::BadQuery("offset is a number of connections up to 1048576."),
+            },
+            _ => return Route::BadQuery("The query may have sort, limit and offset."),
+        }
+    }
+    Route::Connz(paging)
+}
+
+const WRONG_ORDER: &str = "sort is age, idle, bytes_received, bytes_sent, pending or address.";
+
+fn connection(listed: &Listed) -> Value {
+    json!({
+        "id": format!("{}/{}", listed.shard, listed.slot),
+        "address": listed.peer.to_string(),
+        "listener": listed.listener,
+        "state": listed.state,
+        "protocol": listed.protocol,
+        "tls": listed.tls,
+        "age_seconds": listed.age.as_secs_f64(),
+        "idle_seconds": listed.idle.as_secs_f64(),
+        "bytes_received": listed.bytes_received,
+        "bytes_sent": listed.bytes_sent,
+        "pending_bytes": listed.pending_bytes,
+    })
+}
+
+fn page(value: &Value) -> Page {
+    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.push('\n');
+    Page::ok(JSON, text.into_bytes())
+}
+
+fn home() -> String {
+    let mut list = String::new();
+    for (path, about) in [
+        ("/metrics", "the figures, for Prometheus"),
+        ("/varz", "the figures, as JSON"),
+        ("/connz", "the connections, oldest first"),
+        ("/connz?sort=pending&limit=20", "those that do not read"),
+        ("/healthz", "is the process well?"),
+        ("/readyz", "does it take new work?"),
+    ] {
+        let _ = write!(list, "<li><a href=\"{path}\"><code>{path}</code></a> {about}");
+    }
+    format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\">\
+         <title>Tidemill: for operators</title>\
+         <style>:root{{color-scheme:light dark}}body{{font:16px/1.6 system-ui,sans-serif;max-width:42rem;margin:3rem \
+         auto;padding:0 1rem}}</style><h1>Tidemill, for operators</h1><ul>{list}</ul></html>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str, expected: Route) {
+        assert_eq!(read_paging(Some(query.as_bytes())), expected, "{query}");
+    }
+
+    fn connz(order: Order, offset: usize, limit: usize) -> Route {
+        Route::Connz(Paging { order, offset, limit })
+    }
+
+    #[test]
+    fn a_query_says_which_connections_are_shown() {
+        assert_eq!(read_paging(None), connz(Order::Age, 0, 100));
+        check("", connz(Order::Age, 0, 100));
+        check("sort=pending&limit=5&offset=10", connz(Order::Pending, 10, 5));
+        check("sort=bytes%5Fsent", connz(Order::BytesSent, 0, 100));
+        check("sort=size", Route::BadQuery(WRONG_ORDER));
+        for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "limit="] {
+            check(query, Route::BadQuery("limit is a number of connections from 1 to 1000."));
+        }
+        check("offset=1048577", Route::BadQuery("offset is a number of connections up to 1048576."));
+        check("page=2", Route::BadQuery("The query may have sort, limit and offset."));
+    }
+}

@@ -1,0 +1,73 @@
+//! Who may ask, and how often: before anything is done for a request.
+
+use std::borrow::Cow;
+
+use super::settings::Settings;
+use super::site::Page;
+use crate::access::challenge::challenge;
+use crate::access::credential::{Malformed, find_credential};
+use crate::access::token::{Authenticator, Denied, Identity};
+use crate::metrics::Refused;
+use crate::protocol::http1::Request;
+use crate::service::Context;
+
+/// Why a request is not served, and what it is told.
+#[derive(Debug)]
+pub(super) struct Denial {
+    pub(super) refused: Refused,
+    pub(super) page: Page,
+}
+
+/// Asks whether this request may be served. `open` routes need no credential.
+#[inline]
+pub(super) fn check(
+    request: &Request<'_>,
+    settings: &Settings,
+    open: bool,
+    context: &mut Context<'_>,
+) -> Option<Denial> {
+    if let Err(wait) = context.take_request() {
+        let seconds = wait.0.as_secs() + 1;
+        let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
+        let page = Page { field, ..Page::sentence(429, "You ask too often: wait a moment.") };
+        return Some(Denial { refused: Refused::RequestRate, page });
+    }
+    let authenticator = context.authenticator.filter(|_| !open)?;
+    let denied = identify(request, settings, authenticator, context.unix_seconds).err()?;
+    let refused = match denied {
+        Denied::Missing => Refused::CredentialMissing,
+        Denied::Expired | Denied::NotYet => Refused::CredentialExpired,
+        _ => Refused::CredentialBad,
+    };
+    let field = Some(("WWW-Authenticate", Cow::Owned(challenge(&settings.realm, denied))));
+    let page = Page { field, ..Page::sentence(401, "This needs a credential that is good here.") };
+    Some(Denial { refused, page })
+}
+
+/// From which second since 1970 on the credential of a request that was let in is not good any more.
+pub(super) fn end_of(request: &Request<'_>, settings: &Settings, context: &Context<'_>) -> Option<u64> {
+    let authenticator = context.authenticator?;
+    identify(request, settings, authenticator, context.unix_seconds).ok()?.expires
+}
+
+fn identify(
+    request: &Request<'_>,
+    settings: &Settings,
+    authenticator: &Authenticator,
+    unix_seconds: u64,
+) -> Result<Identity, Denied> {
+    let headers = &request.headers;
+    // Two of them contradict each other, whatever they say.
+    let mut authorizations = headers.get_all("authorization");
+    let authorization = authorizations.next().map(std::str::from_utf8).transpose();
+    let authorization = authorization.map_err(|_| Denied::Malformed)?;
+    if authorizations.next().is_some() {
+        return Err(Denied::Malformed);
+    }
+    let cookies = headers.get_all("cookie").filter_map(|value| std::str::from_utf8(value).ok());
+    let query = request.target.query.and_then(|query| std::str::from_utf8(query).ok());
+    let offers = headers.list("sec-websocket-protocol").filter_map(|value| std::str::from_utf8(value).ok());
+    let credential = find_credential(&settings.credentials, authorization, cookies, query, offers);
+    let credential = credential.map_err(|Malformed| Denied::Malformed)?.ok_or(Denied::Missing)?;
+    authenticator.verify(&credential, unix_seconds)
+}

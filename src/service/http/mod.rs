@@ -1,0 +1,490 @@
+//! HTTP/1.1, and WebSocket on the same connections: from requests to the pages of a [`Site`] and back.
+//!
+//! A session goes round: the head of a request, its content, the answer, the next head. All answers that one turn makes
+//! leave in one send, in the order of their requests; when too much waits, reading waits, too. The codec is
+//! [`protocol::http1`](crate::protocol::http1); what stands at which path is the site's business.
+
+mod admin;
+mod authorization;
+mod date;
+mod public;
+mod session;
+mod settings;
+mod site;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::admin::{Admin, Inspect};
+use self::authorization::Denial;
+use self::date::Date;
+pub use self::public::Public;
+pub use self::session::Session;
+use self::session::{Pending, Phase, Reply};
+pub use self::settings::{Settings, WebSocketSettings};
+pub use self::site::{Answer, Ask, Content, Page, Site};
+use self::websocket::WebSockets;
+use super::{Closed, Context, Service};
+use crate::connection::Inbox;
+use crate::limits;
+use crate::metrics::Refused;
+use crate::protocol::http1::{
+    Body, BodyLength, CONTINUE, Method, Persistence, Refusal, Request, ResponseHead, Table, encode_answer,
+    encode_response, parse_request,
+};
+
+/// HTTP for the pages of one site.
+pub struct Http<P> {
+    site: P,
+    /// The settings of each listener, by its number.
+    settings: Vec<Arc<Settings>>,
+    date: Date,
+    table: Table,
+    websockets: WebSockets,
+    /// What long answers are made of.
+    zeros: Arc<[u8]>,
+}
+
+/// What a step of a session comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// There is more to do.
+    Go,
+    /// Something has to come first: bytes, room, or time.
+    Wait,
+}
+
+impl<P: Site> Http<P> {
+    /// The site on listeners with these settings, in the order of their numbers.
+    pub fn new(site: P, settings: Vec<Arc<Settings>>) -> Self {
+        Self {
+            site,
+            settings,
+            date: Date::new(),
+            table: Table::new(),
+            websockets: WebSockets::default(),
+            zeros: Arc::from(vec![0; limits::HTTP_ZEROS_BYTES]),
+        }
+    }
+
+    /// Goes on for as long as there is something to do.
+    fn advance(&mut self, session: &mut Session<P::Route>, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        while !context.is_ending() && self.step(session, inbox, context) == Step::Go {}
+    }
+
+    fn step(
+        &mut self,
+        session: &mut Session<P::Route>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        match &mut session.phase {
+            Phase::Head => self.step_head(session, inbox, context),
+            Phase::Content(_) => self.step_content(session, inbox, context),
+            Phase::Zeros(..) => self.step_zeros(session, context),
+            Phase::WebSocket(websocket) => {
+                self.websockets.receive(websocket, inbox, context);
+                Step::Wait
+            }
+            Phase::Later(_) => Step::Wait,
+        }
+    }
+
+    // --- The head of a request ----------------------------------------------------------------------------------
+
+    #[inline]
+    fn step_head(
+        &mut self,
+        session: &mut Session<P::Route>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        let settings = &self.settings[usize::from(context.listener)];
+        if inbox.is_empty() {
+            if session.head_since.is_none() {
+                context.set_timer(context.now.saturating_add(settings.keep_alive_timeout));
+            }
+            return Step::Wait;
+        }
+        if context.room() == 0 {
+            context.hold_for_room();
+            return Step::Wait;
+        }
+        let parsed = parse_request(inbox.bytes(), &mut session.progress, &settings.head, &mut self.table);
+        let request = match parsed {
+            Ok(Some(request)) => request,
+            Ok(None) => {
+                let since = *session.head_since.get_or_insert(context.now);
+                context.set_timer(since.saturating_add(settings.header_timeout));
+                return Step::Wait;
+            }
+            Err(refusal) => return self.refuse(refusal, context),
+        };
+        session.head_since = None;
+        context.counters.http_requests += 1;
+        let begun = Begun::new(&mut self.site, settings, &request, context);
+        let length = request.head_bytes;
+        let step = self.begin(begun, session, inbox, context);
+        inbox.consume(length);
+        step
+    }
+
+    /// Does what the head has led to. The head is still in front of the inbox, for those who need its fields.
+    #[inline]
+    fn begin(
+        &mut self,
+        begun: Begun<P::Route>,
+        session: &mut Session<P::Route>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        let Begun { route, mut reply, length, content_type, expects_continue, denial } = begun;
+        if session.closing || !context.ready {
+            reply.persistence = Persistence::Close;
+        }
+        if let Some(denial) = denial {
+            return self.deny(denial, length, reply, context);
+        }
+        if length == BodyLength::None || length == BodyLength::Length(0) {
+            let ask = Ask { content: Vec::new(), content_type: None, ready: context.ready };
+            let answer = self.site.answer(route, ask);
+            return self.answer(answer, reply, session, inbox, context);
+        }
+        let settings = &self.settings[usize::from(context.listener)];
+        let body = match Body::new(length, settings.body_bytes) {
+            Ok(body) => body,
+            Err(refusal) => return self.refuse(refusal, context),
+        };
+        if expects_continue {
+            context.outbox.write(CONTINUE);
+        }
+        context.set_timer(context.now.saturating_add(settings.header_timeout));
+        let keeps = self.site.content(&route) == Content::Keep;
+        session.phase = Phase::Content(Box::new(Pending {
+            route,
+            reply,
+            body,
+            content: keeps.then(Vec::new),
+            content_type,
+            since: context.now,
+            received: 0,
+        }));
+        Step::Go
+    }
+
+    /// Answers what may not be asked. The connection goes on if no content follows.
+    fn deny(&mut self, denial: Denial, length: BodyLength, reply: Reply, context: &mut Context<'_>) -> Step {
+        context.refuse(denial.refused);
+        let has_content = !matches!(length, BodyLength::None | BodyLength::Length(0));
+        let reply = if has_content { Reply { persistence: Persistence::Close, ..reply } } else { reply };
+        self.send(&denial.page, reply, context);
+        Step::Go
+    }
+
+    /// Answers what cannot be understood, and ends the connection: where the next request would begin is not known.
+    #[cold]
+    fn refuse(&mut self, refusal: Refusal, context: &mut Context<'_>) -> Step {
+        let too_large = matches!(refusal.status(), 413 | 414 | 431);
+        context.refuse(if too_large { Refused::TooLarge } else { Refused::Malformed });
+        self.send(&Page::sentence(refusal.status(), refusal.reason()), Reply::last(), context);
+        Step::Wait
+    }
+
+    // --- The content of a request -------------------------------------------------------------------------------
+
+    fn step_content(
+        &mut self,
+        session: &mut Session<P::Route>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        let Phase::Content(pending) = &mut session.phase else { return Step::Go };
+        while !pending.body.is_done() {
+            if inbox.is_empty() {
+                let settings = &self.settings[usize::from(context.listener)];
+                context.set_timer(settings.content_deadline(pending.since, pending.received));
+                return Step::Wait;
+            }
+            let decoded = match pending.body.decode(inbox.bytes()) {
+                Ok(decoded) => decoded,
+                Err(refusal) => return self.refuse(refusal, context),
+            };
+            pending.received += decoded.data.len() as u64;
+            if let Some(content) = &mut pending.content {
+                content.extend_from_slice(&inbox.bytes()[decoded.data]);
+            }
+            inbox.consume(decoded.consumed);
+        }
+        context.clear_timer();
+        let Phase::Content(pending) = std::mem::replace(&mut session.phase, Phase::Head) else {
+            return Step::Go;
+        };
+        let Pending { route, reply, content, content_type, .. } = *pending;
+        let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
+        let answer = self.site.answer(route, ask);
+        self.answer(answer, reply, session, inbox, context)
+    }
+
+    // --- The answer ---------------------------------------------------------------------------------------------
+
+    fn answer(
+        &mut self,
+        answer: Answer,
+        reply: Reply,
+        session: &mut Session<P::Route>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        match answer {
+            Answer::Page(page) => self.send(&page, reply, context),
+            Answer::Zeros(count) => {
+                self.send_zeros_head(count, reply, context);
+                let left = if reply.head_only { 0 } else { count };
+                session.phase = Phase::Zeros(left, reply);
+            }
+            Answer::Later(delay, page) => {
+                session.phase = Phase::Later(Box::new((page, reply)));
+                context.hold_until(context.now.saturating_add(delay));
+                return Step::Wait;
+            }
+            Answer::WebSocket => self.upgrade(reply, session, inbox, context),
+        }
+        Step::Go
+    }
+
+    /// Sends a whole answer.
+    #[inline]
+    fn send(&mut self, page: &Page, reply: Reply, context: &mut Context<'_>) {
+        let date = self.date.at(context.unix_seconds);
+        let media = (&b"Content-Type"[..], &page.content_type[..]);
+        let fields: &[(&[u8], &[u8])] = match &page.field {
+            Some((name, value)) => &[media, (name.as_bytes(), value.as_bytes())],
+            None => &[media],
+        };
+        let head = ResponseHead {
+            status: page.status,
+            date,
+            persistence: reply.persistence,
+            body: BodyLength::None,
+            headers: if page.status == 204 { &[] } else { fields },
+        };
+        let method = if reply.head_only { Method::Head } else { Method::Get };
+        let sent = context.outbox.write_with(|out| encode_answer(out, &method, &head, &page.content));
+        if sent.is_err() {
+            // A field that a site made of what a peer sent: the answer is ours to mend, the connection is not.
+            context.abort();
+        }
+        self.finish_answer(page.status, reply, context);
+    }
+
+    fn send_zeros_head(&mut self, count: u64, reply: Reply, context: &mut Context<'_>) {
+        let head = ResponseHead {
+            status: 200,
+            date: self.date.at(context.unix_seconds),
+            persistence: reply.persistence,
+            body: BodyLength::Length(count),
+            headers: &[(b"Content-Type", b"application/octet-stream")],
+        };
+        let sent = context.outbox.write_with(|out| encode_response(out, &head));
+        debug_assert!(sent.is_ok(), "nothing in it comes from a peer");
+        count_answer(200, context);
+    }
+
+    /// Sends as much of a long answer as there is room for.
+    fn step_zeros(&mut self, session: &mut Session<P::Route>, context: &mut Context<'_>) -> Step {
+        let Phase::Zeros(left, reply) = &mut session.phase else { return Step::Go };
+        let reply = *reply;
+        while 0 < *left {
+            let room = context.room().min(self.zeros.len());
+            if room == 0 {
+                context.hold_for_room();
+                return Step::Wait;
+            }
+            let count = usize::try_from(*left).unwrap_or(usize::MAX).min(room);
+            if count <= limits::HTTP_ZEROS_COPIED_BYTES {
+                context.outbox.write(&self.zeros[..count]);
+            } else {
+                context.outbox.send_shared(Arc::clone(&self.zeros), 0..count);
+            }
+            *left -= count as u64;
+        }
+        session.phase = Phase::Head;
+        self.end_answer(reply, context);
+        Step::Go
+    }
+
+    fn finish_answer(&mut self, status: u16, reply: Reply, context: &mut Context<'_>) {
+        count_answer(status, context);
+        self.end_answer(reply, context);
+    }
+
+    fn end_answer(&mut self, reply: Reply, context: &mut Context<'_>) {
+        if reply.persistence == Persistence::Close {
+            context.finish();
+        }
+    }
+
+    /// Makes a WebSocket of the connection, if the request is right.
+    fn upgrade(
+        &mut self,
+        reply: Reply,
+        session: &mut Session<P::Route>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let settings = Arc::clone(&self.settings[usize::from(context.listener)]);
+        // The head is read once more: an upgrade happens once in the life of a connection.
+        let mut progress = Default::default();
+        let parsed = parse_request(inbox.bytes(), &mut progress, &settings.head, &mut self.table);
+        let Ok(Some(request)) = parsed else { return context.abort() };
+        let identity_ends = authorization::end_of(&request, &settings, context);
+        match self.websockets.accept(
+            &request,
+            &settings.websocket,
+            self.date.at(context.unix_seconds),
+            context,
+        ) {
+            Ok(mut websocket) => {
+                websocket.ends_at = identity_ends;
+                count_answer(101, context);
+                context.set_timer(context.now.saturating_add(settings.websocket.ping_interval));
+                session.phase = Phase::WebSocket(Box::new(websocket));
+            }
+            Err((refused, page)) => {
+                context.refuse(refused);
+                self.send(&page, reply, context);
+            }
+        }
+    }
+
+    // --- Time ---------------------------------------------------------------------------------------------------
+
+    /// What was awaited has not come in time.
+    fn expire(&mut self, session: &mut Session<P::Route>, inbox: &Inbox<'_>, context: &mut Context<'_>) {
+        match &session.phase {
+            Phase::Head if inbox.is_empty() && session.head_since.is_none() => context.finish(),
+            Phase::Head if inbox.is_empty() => {
+                // It was opened, and nothing came.
+                context.refuse(Refused::Slow);
+                context.finish();
+            }
+            _ => {
+                context.refuse(Refused::Slow);
+                self.send(&Page::sentence(408, "The request took too long."), Reply::last(), context);
+            }
+        }
+    }
+}
+
+impl<P: Site> Service for Http<P> {
+    type Session = Session<P::Route>;
+
+    fn open(&mut self, context: &mut Context<'_>) -> Self::Session {
+        let settings = &self.settings[usize::from(context.listener)];
+        context.set_timer(context.now.saturating_add(settings.header_timeout));
+        Session::new(context.now)
+    }
+
+    fn receive(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        self.advance(session, inbox, context);
+    }
+
+    fn timer(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        context.clear_timer();
+        match &mut session.phase {
+            Phase::Later(_) => {
+                let later = std::mem::replace(&mut session.phase, Phase::Head);
+                if let Phase::Later(later) = later {
+                    self.send(&later.0, later.1, context);
+                }
+            }
+            Phase::WebSocket(websocket) => self.websockets.expire(websocket, context),
+            Phase::Zeros(..) => {}
+            Phase::Head | Phase::Content(_) => self.expire(session, inbox, context),
+        }
+        self.advance(session, inbox, context);
+    }
+
+    fn drain(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
+        session.closing = true;
+        match &mut session.phase {
+            // Between two requests nothing is lost; one that is coming gets its answer, and no other.
+            Phase::Head if session.progress.is_new() => context.finish(),
+            Phase::WebSocket(websocket) => self.websockets.go_away(websocket, context),
+            Phase::Later(later) => later.1.persistence = Persistence::Close,
+            Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
+            // What it was told of the connection has been sent already.
+            Phase::Zeros(_, reply) => reply.persistence = Persistence::Close,
+            Phase::Head => {}
+        }
+    }
+
+    fn close(&mut self, session: Self::Session, closed: &mut Closed<'_>) {
+        if matches!(session.phase, Phase::WebSocket(_)) {
+            closed.counters.websockets_open -= 1;
+        }
+    }
+
+    fn memory(&self, session: &Self::Session) -> usize {
+        session.memory_bytes()
+    }
+
+    fn protocol(&self, session: &Self::Session) -> &'static str {
+        match session.phase {
+            Phase::WebSocket(_) => "websocket",
+            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) => "http",
+        }
+    }
+}
+
+/// What a head has led to.
+struct Begun<R> {
+    route: R,
+    reply: Reply,
+    length: BodyLength,
+    content_type: Option<Vec<u8>>,
+    expects_continue: bool,
+    denial: Option<Denial>,
+}
+
+impl<R> Begun<R> {
+    #[inline]
+    fn new(
+        site: &mut impl Site<Route = R>,
+        settings: &Settings,
+        request: &Request<'_>,
+        context: &mut Context<'_>,
+    ) -> Self {
+        let route = site.route(request);
+        let denial = authorization::check(request, settings, site.is_open(&route), context);
+        let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
+        let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };
+        Self {
+            route,
+            reply: Reply::to(request),
+            length: request.body,
+            content_type,
+            expects_continue: request.expects_continue,
+            denial,
+        }
+    }
+}
+
+fn count_answer(status: u16, context: &mut Context<'_>) {
+    let counters = &mut *context.counters;
+    match status {
+        ..200 => counters.http_answers_1xx += 1,
+        200..400 => counters.http_answers_2xx += 1,
+        400..500 => counters.http_answers_4xx += 1,
+        500.. => counters.http_answers_5xx += 1,
+    }
+}
+
+impl Settings {
+    /// When content that began then, and of which so much has come, is too slow.
+    fn content_deadline(&self, since: crate::sys::clock::Time, received: u64) -> crate::sys::clock::Time {
+        let earned = Duration::from_secs(received / self.body_rate_min.max(1));
+        since.saturating_add(self.header_timeout).saturating_add(earned)
+    }
+}

@@ -1,0 +1,187 @@
+//! The pages that everyone may see: what this server is, whether it is well, and a few that help to measure.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::site::{Answer, Ask, Content, HTML, Page, Site, TEXT};
+use crate::limits;
+use crate::metrics::board::Board;
+use crate::metrics::prometheus;
+use crate::protocol::http1::{Method, Request};
+
+/// The public pages.
+#[derive(Debug)]
+pub struct Public {
+    board: Arc<Board>,
+}
+
+/// Where a request leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// The page that tells what this is.
+    Home,
+    /// Whether the process is well.
+    Health,
+    /// Whether it takes new work.
+    Ready,
+    /// The figures.
+    Metrics,
+    /// Sends the content back.
+    Echo,
+    /// So many bytes.
+    Bytes(u64),
+    /// An answer that takes its time.
+    Delay(Duration),
+    /// WebSocket.
+    WebSocket,
+    /// The server as a whole (`OPTIONS *`).
+    Server,
+    /// There is nothing.
+    Missing,
+    /// It is there, and not for this method.
+    WrongMethod(&'static str),
+    /// The number in the path is none, or too large.
+    BadNumber(&'static str),
+}
+
+impl Public {
+    /// Pages with the figures of this board.
+    pub fn new(board: Arc<Board>) -> Self {
+        Self { board }
+    }
+}
+
+impl Site for Public {
+    type Route = Route;
+
+    fn route(&mut self, request: &Request<'_>) -> Route {
+        let route = by_path(request.target.path);
+        let reads = matches!(request.method, Method::Get | Method::Head);
+        match (route, request.method) {
+            (_, Method::Options) if request.target.path == b"*" => Route::Server,
+            (Route::Echo, Method::Post | Method::Put) => route,
+            (Route::Echo, _) => Route::WrongMethod("POST, PUT"),
+            (Route::Missing, _) => route,
+            (Route::WebSocket, Method::Get) => route,
+            (Route::WebSocket, _) => Route::WrongMethod("GET"),
+            (_, _) if reads => route,
+            (_, _) => Route::WrongMethod("GET, HEAD"),
+        }
+    }
+
+    fn content(&self, route: &Route) -> Content {
+        if *route == Route::Echo { Content::Keep } else { Content::Discard }
+    }
+
+    fn is_open(&self, route: &Route) -> bool {
+        matches!(route, Route::Health | Route::Ready)
+    }
+
+    fn answer(&mut self, route: Route, ask: Ask) -> Answer {
+        Answer::Page(match route {
+            Route::Home => Page::ok(HTML, HOME.as_bytes()),
+            Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
+            Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
+            Route::Ready => Page::sentence(503, "The server is stopping."),
+            Route::Metrics => prometheus_page(self.board.total()),
+            Route::Echo => echo(ask),
+            Route::Bytes(count) => return Answer::Zeros(count),
+            Route::Delay(delay) => return Answer::Later(delay, Page::ok(TEXT, &b"ok\n"[..])),
+            Route::WebSocket => return Answer::WebSocket,
+            Route::Server => Page { status: 204, ..Page::ok(TEXT, &b""[..]) },
+            Route::Missing => Page::sentence(404, "There is nothing at this path."),
+            Route::WrongMethod(allowed) => Page::wrong_method(allowed),
+            Route::BadNumber(wanted) => Page::sentence(400, wanted),
+        })
+    }
+}
+
+/// The figures, as Prometheus reads them.
+pub(super) fn prometheus_page(snapshot: crate::metrics::Snapshot) -> Page {
+    Page::ok(prometheus::CONTENT_TYPE, prometheus::encode(&snapshot).into_bytes())
+}
+
+fn echo(ask: Ask) -> Page {
+    let content_type = ask.content_type.map_or(Cow::Borrowed(&b"application/octet-stream"[..]), Cow::Owned);
+    Page { content_type, ..Page::ok(TEXT, ask.content) }
+}
+
+fn by_path(path: &[u8]) -> Route {
+    match path {
+        b"/" => Route::Home,
+        b"/healthz" => Route::Health,
+        b"/readyz" => Route::Ready,
+        b"/metrics" => Route::Metrics,
+        b"/echo" => Route::Echo,
+        b"/ws" => Route::WebSocket,
+        _ => with_number(path),
+    }
+}
+
+/// The routes that end with a number.
+fn with_number(path: &[u8]) -> Route {
+    if let Some(digits) = path.strip_prefix(b"/bytes/") {
+        let count = number(digits).filter(|count| *count <= limits::HTTP_BYTES_ANSWER_MAX);
+        return count
+            .map_or(Route::BadNumber("/bytes/ takes a number of bytes up to 1073741824."), Route::Bytes);
+    }
+    if let Some(digits) = path.strip_prefix(b"/delay/") {
+        let delay =
+            number(digits).map(Duration::from_millis).filter(|delay| *delay <= limits::HTTP_DELAY_MAX);
+        return delay
+            .map_or(Route::BadNumber("/delay/ takes a number of milliseconds up to 60000."), Route::Delay);
+    }
+    Route::Missing
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let digits = digits.iter().all(u8::is_ascii_digit).then_some(digits)?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The page at `/`.
+const HOME: &str = include_str!("home.html");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(path: &str, expected: Route) {
+        assert_eq!(by_path(path.as_bytes()), expected, "{path}");
+    }
+
+    #[test]
+    fn each_path_leads_to_its_route() {
+        check("/", Route::Home);
+        check("/healthz", Route::Health);
+        check("/readyz", Route::Ready);
+        check("/metrics", Route::Metrics);
+        check("/echo", Route::Echo);
+        check("/ws", Route::WebSocket);
+        check("/bytes/0", Route::Bytes(0));
+        check("/bytes/1073741824", Route::Bytes(1 << 30));
+        check("/delay/60000", Route::Delay(Duration::from_secs(60)));
+        check("/ws/", Route::Missing);
+        check("", Route::Missing);
+        check("//", Route::Missing);
+    }
+
+    #[test]
+    fn numbers_are_digits_within_their_bounds() {
+        let bytes = Route::BadNumber("/bytes/ takes a number of bytes up to 1073741824.");
+        let delay = Route::BadNumber("/delay/ takes a number of milliseconds up to 60000.");
+        for path in [
+            "/bytes/",
+            "/bytes/+1",
+            "/bytes/-1",
+            "/bytes/1x",
+            "/bytes/1073741825",
+            "/bytes/99999999999999999999",
+        ] {
+            check(path, bytes);
+        }
+        check("/delay/60001", delay);
+        check("/delay/1.5", delay);
+    }
+}

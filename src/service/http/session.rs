@@ -1,0 +1,82 @@
+//! What is remembered of one HTTP connection.
+
+use super::site::Page;
+use super::websocket::WebSocket;
+use crate::protocol::http1::{Body, Method, Persistence, Progress, Request};
+use crate::sys::clock::Time;
+
+/// One HTTP connection.
+#[derive(Debug)]
+pub struct Session<R> {
+    pub(super) phase: Phase<R>,
+    /// How far the head that is coming has been read.
+    pub(super) progress: Progress,
+    /// Since when the head that is coming is awaited; unset between two requests.
+    pub(super) head_since: Option<Time>,
+    /// Whether the next answer is the last.
+    pub(super) closing: bool,
+}
+
+/// What a connection is at.
+#[derive(Debug)]
+pub(super) enum Phase<R> {
+    /// The head of a request.
+    Head,
+    /// The content of a request.
+    Content(Box<Pending<R>>),
+    /// The wait before an answer.
+    Later(Box<(Page, Reply)>),
+    /// The rest of a long answer.
+    Zeros(u64, Reply),
+    /// WebSocket.
+    WebSocket(Box<WebSocket>),
+}
+
+/// A request whose content is coming.
+#[derive(Debug)]
+pub(super) struct Pending<R> {
+    pub(super) route: R,
+    pub(super) reply: Reply,
+    pub(super) body: Body,
+    /// The content so far, if it is kept.
+    pub(super) content: Option<Vec<u8>>,
+    pub(super) content_type: Option<Vec<u8>>,
+    pub(super) since: Time,
+    /// Content bytes so far.
+    pub(super) received: u64,
+}
+
+/// How a request is to be answered, whatever the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reply {
+    /// Whether the answer has a head only.
+    pub(super) head_only: bool,
+    pub(super) persistence: Persistence,
+}
+
+impl Reply {
+    pub(super) fn to(request: &Request<'_>) -> Self {
+        Self { head_only: request.method == Method::Head, persistence: request.persistence() }
+    }
+
+    /// The last answer of a connection.
+    pub(super) fn last() -> Self {
+        Self { head_only: false, persistence: Persistence::Close }
+    }
+}
+
+impl<R> Session<R> {
+    /// A connection that has just been opened: its first head is awaited from now on.
+    pub(super) fn new(now: Time) -> Self {
+        Self { phase: Phase::Head, progress: Progress::new(), head_since: Some(now), closing: false }
+    }
+
+    /// Private bytes that it keeps.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match &self.phase {
+            Phase::Content(pending) => pending.content.as_ref().map_or(0, Vec::capacity),
+            Phase::WebSocket(websocket) => websocket.memory_bytes(),
+            Phase::Head | Phase::Later(_) | Phase::Zeros(..) => 0,
+        }
+    }
+}

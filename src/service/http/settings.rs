@@ -1,0 +1,61 @@
+//! What an HTTP service may be asked to do differently, for each listener.
+
+use std::time::Duration;
+
+use crate::access::credential::Sources;
+use crate::limits;
+use crate::protocol::http1::HeadLimits;
+use crate::protocol::websocket::{Limits, Policy};
+
+/// The settings of one listener.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bounds of a head.
+    pub head: HeadLimits,
+    /// Largest content of a request, in bytes.
+    pub body_bytes: u64,
+    /// Longest time for a head to come, from the accept or from its first byte; and for content beyond its rate.
+    pub header_timeout: Duration,
+    /// Longest silence between two requests.
+    pub keep_alive_timeout: Duration,
+    /// Slowest content, in bytes per second.
+    pub body_rate_min: u64,
+    /// Where a request may carry its credential.
+    pub credentials: Sources,
+    /// What a request without one is told to log in to.
+    pub realm: String,
+    /// WebSocket.
+    pub websocket: WebSocketSettings,
+}
+
+/// The settings of WebSocket on one listener.
+#[derive(Clone, Debug)]
+pub struct WebSocketSettings {
+    /// Web pages that may connect, subprotocols, compression.
+    pub policy: Policy,
+    /// Largest frames and messages.
+    pub limits: Limits,
+    /// Silence after which a peer is pinged, and once more after which it is cut.
+    pub ping_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits::default(),
+            body_bytes: limits::BODY_BYTES.into(),
+            header_timeout: limits::HEADER_TIMEOUT,
+            keep_alive_timeout: limits::KEEP_ALIVE_TIMEOUT,
+            body_rate_min: limits::BODY_RATE_MIN.into(),
+            credentials: Sources::default(),
+            realm: "tidemill".to_owned(),
+            websocket: WebSocketSettings::default(),
+        }
+    }
+}
+
+impl Default for WebSocketSettings {
+    fn default() -> Self {
+        Self { policy: Policy::default(), limits: Limits::default(), ping_interval: limits::PING_INTERVAL }
+    }
+}

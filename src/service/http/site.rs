@@ -1,0 +1,100 @@
+//! What is answered at which path: the pages behind an HTTP service, which knows neither connections nor time.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::protocol::http1::Request;
+
+/// The pages behind an HTTP service.
+pub trait Site {
+    /// Where a request leads, with all that its answer takes from the head.
+    type Route;
+
+    /// Where this request leads.
+    fn route(&mut self, request: &Request<'_>) -> Self::Route;
+
+    /// What is to be done with this route's content.
+    fn content(&self, route: &Self::Route) -> Content;
+
+    /// Whether it may be answered without a credential where others need one.
+    fn is_open(&self, route: &Self::Route) -> bool;
+
+    /// The answer, now that all content has come.
+    fn answer(&mut self, route: Self::Route, ask: Ask) -> Answer;
+}
+
+/// What is to be done with the content of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Keep it for the answer.
+    Keep,
+    /// Read it to its end, so that the connection can go on, and forget it.
+    Discard,
+}
+
+/// What an answer may depend on beside its route.
+#[derive(Debug)]
+pub struct Ask {
+    /// The content, if the route keeps it.
+    pub content: Vec<u8>,
+    /// The content's media type, if it was told.
+    pub content_type: Option<Vec<u8>>,
+    /// Whether the server takes new work.
+    pub ready: bool,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Answer {
+    /// Send this.
+    Page(Page),
+    /// Send so many bytes.
+    Zeros(u64),
+    /// Send this after so long.
+    Later(Duration, Page),
+    /// Speak WebSocket from now on, if the request asks for it in the right way.
+    WebSocket,
+}
+
+/// An answer that is whole.
+#[derive(Debug)]
+pub struct Page {
+    /// Its status code.
+    pub status: u16,
+    /// Its media type.
+    pub content_type: Cow<'static, [u8]>,
+    /// Its content.
+    pub content: Cow<'static, [u8]>,
+    /// One more header field.
+    pub field: Option<(&'static str, Cow<'static, str>)>,
+}
+
+impl Page {
+    /// Text, or anything else, that is there.
+    pub fn ok(content_type: &'static str, content: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self {
+            status: 200,
+            content_type: Cow::Borrowed(content_type.as_bytes()),
+            content: content.into(),
+            field: None,
+        }
+    }
+
+    /// A status with a sentence that explains it.
+    pub fn sentence(status: u16, sentence: &str) -> Self {
+        Self { status, ..Self::ok(TEXT, format!("{sentence}\n").into_bytes()) }
+    }
+
+    /// The method is not for this resource (RFC 9110, section 15.5.6).
+    pub fn wrong_method(allowed: &'static str) -> Self {
+        let field = Some(("Allow", Cow::Borrowed(allowed)));
+        Self { field, ..Self::sentence(405, &format!("Only {allowed} is possible here.")) }
+    }
+}
+
+/// The media type of plain text.
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
+/// The media type of pages.
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+/// The media type of JSON.
+pub(super) const JSON: &str = "application/json";

@@ -1,0 +1,268 @@
+//! WebSocket on an HTTP connection: for now, an echo. Whatever one turn makes leaves in one send.
+
+use std::time::Duration;
+
+use super::settings::WebSocketSettings;
+use super::site::Page;
+use crate::connection::Inbox;
+use crate::limits;
+use crate::metrics::Refused;
+use crate::protocol::http1::{Request, Version};
+use crate::protocol::websocket::{
+    self, Accepted, CloseCode, Closing, Deflater, Event, Kind, Next, Receiver, Role, accept, sender,
+};
+use crate::service::Context;
+use crate::sys::clock::Time;
+
+/// One WebSocket connection.
+#[derive(Debug)]
+pub(super) struct WebSocket {
+    receiver: Receiver,
+    closing: Closing,
+    sends: Sends,
+    /// From which second since 1970 on its credential is not good any more.
+    pub(super) ends_at: Option<u64>,
+    ping_interval: Duration,
+    /// When the peer was last heard.
+    heard: Time,
+    /// Whether a ping waits for its pong.
+    pinged: bool,
+    /// When our close frame was sent.
+    closed_since: Option<Time>,
+}
+
+/// How its messages are sent.
+#[derive(Debug)]
+enum Sends {
+    /// As they are.
+    Plain,
+    /// Compressed, with a window of so many bits that no message shares.
+    Alone(u8),
+    /// Compressed, each with what went before.
+    Together(Box<Deflater>),
+}
+
+/// What WebSocket connections have in common.
+#[derive(Debug, Default)]
+pub(super) struct WebSockets {
+    /// Compressors without memory, one for each window.
+    deflaters: [Option<Box<Deflater>>; 16],
+}
+
+impl WebSockets {
+    /// Answers a request for a WebSocket, if it is right; or says what to answer.
+    pub(super) fn accept(
+        &mut self,
+        request: &Request<'_>,
+        settings: &WebSocketSettings,
+        date: &[u8; 29],
+        context: &mut Context<'_>,
+    ) -> Result<WebSocket, (Refused, Page)> {
+        let version = if request.version == Version::Http11 { (1, 1) } else { (1, 0) };
+        let line = websocket::Request { method: request.method.as_bytes(), version };
+        let accepted = accept(line, request.headers.iter(), &settings.policy).map_err(refused)?;
+        context.outbox.write_with(|out| {
+            out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nDate: ");
+            out.extend_from_slice(date);
+            out.extend_from_slice(b"\r\n");
+            accepted.write_fields(out);
+            out.extend_from_slice(b"\r\n");
+        });
+        context.counters.websockets_open += 1;
+        Ok(self.begin(&accepted, settings, context.now))
+    }
+
+    fn begin(&mut self, accepted: &Accepted<'_>, settings: &WebSocketSettings, now: Time) -> WebSocket {
+        let deflate = accepted.deflate.as_ref().zip(settings.policy.deflate.as_ref());
+        let deflater = deflate.and_then(|(agreed, settings)| agreed.deflater(Role::Server, settings));
+        let sends = match deflater {
+            None => Sends::Plain,
+            Some(deflater) if deflater.keeps_context() => Sends::Together(Box::new(deflater)),
+            Some(deflater) => {
+                let bits = deflater.window_bits();
+                self.deflaters[usize::from(bits)].get_or_insert_with(|| Box::new(deflater));
+                Sends::Alone(bits)
+            }
+        };
+        WebSocket {
+            receiver: Receiver::new(Role::Server, settings.limits, accepted.deflate.as_ref()),
+            closing: Closing::new(Role::Server),
+            sends,
+            ends_at: None,
+            ping_interval: settings.ping_interval,
+            heard: now,
+            pinged: false,
+            closed_since: None,
+        }
+    }
+
+    /// Answers what has come.
+    pub(super) fn receive(
+        &mut self,
+        websocket: &mut WebSocket,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
+        websocket.heard = context.now;
+        websocket.pinged = false;
+        let mut messages = 0;
+        while !context.is_ending() && !inbox.is_empty() {
+            if context.room() == 0 {
+                context.hold_for_room();
+                break;
+            }
+            let step = match websocket.receiver.receive(inbox.bytes_mut()) {
+                Ok(step) => step,
+                Err(failure) => {
+                    context.refuse(if failure.code == CloseCode::TOO_BIG {
+                        Refused::TooLarge
+                    } else {
+                        Refused::Malformed
+                    });
+                    context.counters.websocket_failures += 1;
+                    if websocket.closing.fail() {
+                        close(context, Some(failure.code), failure.reason);
+                    }
+                    inbox.consume(inbox.bytes().len());
+                    context.finish();
+                    break;
+                }
+            };
+            let (consumed, has_event) = (step.consumed, step.event.is_some());
+            if let Some(event) = step.event {
+                messages += u64::from(matches!(event, Event::Message { .. }));
+                let sends = &mut websocket.sends;
+                handle(event, &mut websocket.closing, sends, &mut self.deflaters, context);
+            }
+            inbox.consume(consumed);
+            if !has_event {
+                break;
+            }
+        }
+        self.count(websocket, messages, context);
+        if websocket.closing.next() == Next::End {
+            context.finish();
+        }
+    }
+
+    /// Counts messages that came, and slows a peer that sends too many.
+    fn count(&mut self, websocket: &WebSocket, messages: u64, context: &mut Context<'_>) {
+        if messages == 0 {
+            return;
+        }
+        context.counters.websocket_messages_received += messages;
+        let debt = context.charge_messages(messages);
+        if !debt.is_zero() && !context.is_ending() {
+            context.counters.throttled += 1;
+            context.hold_until(context.now.saturating_add(debt));
+        }
+        let _ = websocket;
+    }
+
+    /// A timer has come: a silent peer is pinged, one that does not answer is cut.
+    pub(super) fn expire(&mut self, websocket: &mut WebSocket, context: &mut Context<'_>) {
+        let interval = websocket.ping_interval;
+        if let Some(since) = websocket.closed_since {
+            if limits::WEBSOCKET_CLOSE_TIMEOUT <= context.now.saturating_since(since) {
+                return context.finish();
+            }
+            return context.set_timer(since.saturating_add(limits::WEBSOCKET_CLOSE_TIMEOUT));
+        }
+        if websocket.ends_at.is_some_and(|end| end <= context.unix_seconds) {
+            context.refuse(Refused::CredentialExpired);
+            return websocket.say_goodbye(CloseCode::POLICY, "The credential has expired.", context);
+        }
+        let silent = context.now.saturating_since(websocket.heard);
+        if silent < interval {
+            return context.set_timer(websocket.next_check(context));
+        }
+        if websocket.pinged {
+            context.refuse(Refused::Slow);
+            return context.abort();
+        }
+        websocket.pinged = true;
+        context.outbox.write_with(|out| sender::ping(out, &[], None));
+        context.set_timer(context.now.saturating_add(interval));
+    }
+
+    /// The server is stopping.
+    pub(super) fn go_away(&mut self, websocket: &mut WebSocket, context: &mut Context<'_>) {
+        websocket.say_goodbye(CloseCode::GOING_AWAY, "The server is stopping.", context);
+    }
+}
+
+impl WebSocket {
+    /// Sends a close frame, and waits for the peer's, but not for ever.
+    fn say_goodbye(&mut self, code: CloseCode, reason: &str, context: &mut Context<'_>) {
+        if self.closing.start() {
+            close(context, Some(code), reason);
+            self.closed_since = Some(context.now);
+            context.set_timer(context.now.saturating_add(limits::WEBSOCKET_CLOSE_TIMEOUT));
+        }
+    }
+
+    /// When to look at the peer again.
+    fn next_check(&self, context: &Context<'_>) -> Time {
+        let silence = self.heard.saturating_add(self.ping_interval);
+        let left = |end: u64| Duration::from_secs(end.saturating_sub(context.unix_seconds).max(1));
+        let end = self.ends_at.map(|end| context.now.saturating_add(left(end)));
+        end.map_or(silence, |end| end.min(silence))
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let window = match &self.sends {
+            Sends::Together(deflater) => deflater.memory_bytes(),
+            Sends::Plain | Sends::Alone(_) => 0,
+        };
+        self.receiver.memory_bytes() + window
+    }
+}
+
+/// Answers one event.
+#[inline]
+fn handle(
+    event: Event<'_>,
+    closing: &mut Closing,
+    sends: &mut Sends,
+    deflaters: &mut [Option<Box<Deflater>>; 16],
+    context: &mut Context<'_>,
+) {
+    match event {
+        Event::Message { kind, payload } if closing.may_send() => {
+            context.counters.websocket_messages_sent += 1;
+            let deflater = match sends {
+                Sends::Plain => None,
+                Sends::Alone(bits) => deflaters[usize::from(*bits)].as_deref_mut(),
+                Sends::Together(deflater) => Some(&mut **deflater),
+            };
+            context.outbox.write_with(|out| write_message(out, kind, payload, deflater));
+        }
+        Event::Ping(payload) if closing.may_send() => {
+            context.outbox.write_with(|out| sender::pong(out, payload, None));
+        }
+        Event::Close { code, .. } => {
+            if closing.receive() {
+                close(context, code, "");
+            }
+        }
+        Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
+    }
+}
+
+fn write_message(out: &mut Vec<u8>, kind: Kind, payload: &[u8], deflater: Option<&mut Deflater>) {
+    match deflater {
+        None => sender::message(out, kind, payload, None),
+        Some(deflater) => sender::message_deflated(out, kind, payload, deflater, None),
+    }
+}
+
+fn close(context: &mut Context<'_>, code: Option<CloseCode>, reason: &str) {
+    context.outbox.write_with(|out| sender::close(out, code, reason, None));
+}
+
+/// What a wrong request is told.
+fn refused(reason: websocket::Refused) -> (Refused, Page) {
+    let refused = if reason == websocket::Refused::Origin { Refused::Origin } else { Refused::Malformed };
+    let field = reason.field().map(|(name, value)| (name, value.into()));
+    (refused, Page { field, ..Page::sentence(reason.status(), &reason.to_string()) })
+}

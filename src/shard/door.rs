@@ -1,0 +1,29 @@
+//! The door of a listener: who may come in through it, and what stands between the socket and the service.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+
+use crate::access::networks::AccessList;
+use crate::access::token::Authenticator;
+
+/// What a listener asks of those who come. Shards get new doors when files are read again; connections that are
+/// already in keep what they came with.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    /// Addresses that may come.
+    pub networks: AccessList,
+    /// Whether each connection begins with a PROXY header.
+    pub proxy_protocol: bool,
+    /// TLS, if it is spoken here.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Who may ask, where not everyone may.
+    pub authenticator: Option<Arc<Authenticator>>,
+}
+
+impl Door {
+    /// Whether something comes before the service.
+    pub(super) fn has_opening(&self) -> bool {
+        self.proxy_protocol || self.tls.is_some()
+    }
+}
