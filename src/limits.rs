@@ -384,3 +384,6 @@ pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const CONNZ_PAGE_MAX: usize = 1000;
 /// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
 pub const CONNZ_OFFSET_MAX: usize = 1 << 20;
+/// Letters between the connections of one shard that may wait for the end of a turn: two for each connection of the
+/// default. One more is lost, and counted.
+pub const LETTERS_WAITING_MAX: usize = 1 << 15;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
-use super::Connection;
 use super::tls::{Filter, TlsError};
+use super::{Connection, State};
 use crate::limits;
 use crate::protocol::proxy;
 
@@ -77,6 +77,11 @@ impl Connection {
     /// Whether something still comes before the service.
     pub(crate) fn is_opening(&self) -> bool {
         self.opening
+    }
+
+    /// Whether its service can be told something.
+    pub(crate) fn takes_letters(&self) -> bool {
+        self.state == State::Open && !self.opening
     }
 
     /// What stands between the socket and the service, if anything does.

@@ -262,6 +262,10 @@ counters! {
         "WebSocket messages sent."
     Sum websocket_failures "tidemill_websocket_failures_total"
         "WebSocket connections ended for a fault of the peer."
+    Sum letters_lost "tidemill_letters_lost_total"
+        "Messages between connections that were lost because too many waited."
+    Sum websocket_messages_dropped "tidemill_websocket_messages_dropped_total"
+        "Messages to WebSocket peers that were dropped because too much waited for them."
     Sum throttled "tidemill_throttled_total"
         "Times that a peer was read from later because it sent more than its rate."
     Sum refused_network "tidemill_refused_total{reason=\"network\"}"
@@ -585,6 +589,6 @@ mod tests {
         for (number, row) in (1..).zip(TABLE) {
             assert_eq!((row.read)(&counters), number, "{}", row.field);
         }
-        assert_eq!((counters.accepted, counters.turns), (1, 71));
+        assert_eq!((counters.accepted, counters.turns), (1, 73));
     }
 }

@@ -1,7 +1,9 @@
 //! A connection, as its service sees it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::Letters;
 use crate::access::bucket::Wait;
 use crate::access::meter::{Meter, Rates};
 use crate::access::token::Authenticator;
@@ -31,6 +33,7 @@ pub struct Context<'a> {
     pub ready: bool,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
+    pub(crate) letters: &'a mut Letters,
     pub(crate) meter: &'a mut Meter,
     pub(crate) rates: &'a Rates,
     /// Why something was refused, if it was.
@@ -67,6 +70,12 @@ impl Context<'_> {
     /// Whether the service has ended the connection.
     pub fn is_ending(&self) -> bool {
         self.ending != Ending::No
+    }
+
+    /// Sends a letter to another connection of this shard: what many are to hear is made once and shared. It is delivered at
+    /// the end of the turn, if the connection is still there.
+    pub fn tell(&mut self, to: ConnectionId, letter: Arc<[u8]>) {
+        self.letters.post(to, letter);
     }
 
     /// Takes one request from what this peer may ask, or says how long it has to wait.
@@ -127,4 +136,6 @@ pub struct Closed<'a> {
     pub cut: Option<Cut>,
     /// Where the service counts.
     pub counters: &'a mut Counters,
+    /// For a last word to the others.
+    pub letters: &'a mut Letters,
 }

@@ -76,6 +76,12 @@ impl Service for House {
         }
     }
 
+    fn told(&mut self, session: &mut Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
+        if let Session::Http(session) = session {
+            self.http.told(session, letter, context);
+        }
+    }
+
     fn end(&mut self, session: &mut Session, context: &mut Context<'_>) {
         match session {
             Session::Echo => self.echo.end(&mut (), context),

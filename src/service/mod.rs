@@ -8,18 +8,22 @@ mod context;
 mod echo;
 pub mod house;
 pub mod http;
+mod letters;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};
 pub use self::echo::Echo;
+pub use self::letters::Letters;
+use std::sync::Arc;
+
 use crate::connection::{Inbox, Replies};
 use crate::ring::Datagram;
 
 /// What a server does with connections and datagrams.
 ///
 /// All methods are called on the shard's thread and must not block. What they write leaves at the end of the turn, in
-/// one send per connection. A service can answer only the connection that it was called for: to reach the others is what
-/// the hub will be for.
+/// one send per connection. A service writes to the connection that it was called for; to the others of its shard it sends
+/// [letters](Context::tell).
 pub trait Service {
     /// What the service remembers of one connection.
     type Session;
@@ -35,6 +39,11 @@ pub trait Service {
     /// The [timer](Context::set_timer) has come. `inbox` has what was left or held back.
     fn timer(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
         self.receive(session, inbox, context);
+    }
+
+    /// Another connection of the shard has sent this one a [letter](Context::tell).
+    fn told(&mut self, session: &mut Self::Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
+        let _ = (session, letter, context);
     }
 
     /// The peer has ended its side and will send nothing more. It may still read, so what waits is sent first.

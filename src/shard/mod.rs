@@ -36,7 +36,7 @@ use crate::limits;
 use crate::metrics::board::Board;
 use crate::metrics::{Metrics, Snapshot};
 use crate::ring::{Completion, Descriptor, Kernel, Kind, Op, Outcome, Refused, RingError, Token, Wait};
-use crate::service::Service;
+use crate::service::{Letters, Service};
 use crate::sys::clock::{Time, Wall};
 
 /// How many completions ahead a connection is loaded into the cache: long enough for memory to answer.
@@ -161,6 +161,8 @@ pub struct Shard<K: Kernel, S: Service> {
     places: Vec<Place<S::Session>>,
     /// What a service wrote that TLS is still to encrypt; empty between two services.
     unencrypted: Outbox,
+    /// What connections say to one another.
+    letters: Letters,
     /// What TLS has decrypted; empty between two connections.
     plain: Vec<u8>,
     doors: Arc<[Door]>,
@@ -220,6 +222,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             connections: Table::new(options.slots),
             places: Vec::new(),
             unencrypted: Outbox::default(),
+            letters: Letters::default(),
             plain: Vec::new(),
             doors: house.doors,
             counts_bytes: options.rates.bytes.is_some() || house.counts_bytes,
@@ -365,7 +368,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Whether there is something to do that no completion announces.
     fn is_busy(&self) -> bool {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
-        can_feed || self.drains_busily() || !self.deferred.is_empty()
+        let has_letters = 0 < self.letters.len();
+        can_feed || has_letters || self.drains_busily() || !self.deferred.is_empty()
     }
 
     fn collect(&mut self) {
@@ -443,6 +447,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Lets everything that this turn touched say what it wants.
     fn settle(&mut self) {
         self.feed_starved();
+        self.deliver_letters();
         self.send_replies();
         while let Some(id) = self.dirty.pop() {
             self.settle_connection(id);

@@ -199,6 +199,18 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
+    /// Delivers the letters that wait; those that this causes wait for the next turn.
+    pub(super) fn deliver_letters(&mut self) {
+        for _ in 0..self.letters.len() {
+            let Some((to, letter)) = self.letters.take() else { break };
+            if self.connections.get_mut(to).is_some_and(|connection| connection.takes_letters()) {
+                self.serve(to, |service, session, _, context| service.told(session, &letter, context));
+                self.touch(to);
+            }
+        }
+        self.metrics.counters.letters_lost += self.letters.take_lost();
+    }
+
     /// Begins the service's part of a connection.
     pub(super) fn open_session(&mut self, id: ConnectionId) {
         self.with_context(id, |service, session, _, context| *session = Some(service.open(context)));
@@ -239,6 +251,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             unix_seconds: self.wall.seconds(self.now),
             ready: self.drain.is_none(),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
+            letters: &mut self.letters,
             meter,
             rates: &self.options.rates,
             refused: None,
@@ -400,7 +413,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         let place = std::mem::take(&mut self.places[id.slot() as usize]);
         if let Some(session) = place.session {
-            self.service.close(session, &mut Closed { id, cut, counters: &mut self.metrics.counters });
+            let (counters, letters) = (&mut self.metrics.counters, &mut self.letters);
+            self.service.close(session, &mut Closed { id, cut, counters, letters });
         }
     }
 

@@ -1,5 +1,6 @@
 //! Every integration test, linked once.
 
+mod chat_room;
 mod drain;
 mod embed;
 mod hostile;

@@ -11,6 +11,7 @@ mod public;
 mod session;
 mod settings;
 mod site;
+mod talk;
 mod websocket;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use self::session::Session;
 use self::session::{Pending, Phase, Reply};
 pub use self::settings::{Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
+pub use self::talk::{Frame, Talk};
 use self::websocket::WebSockets;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
@@ -84,7 +86,7 @@ impl<P: Site> Http<P> {
             Phase::Content(_) => self.step_content(session, inbox, context),
             Phase::Zeros(..) => self.step_zeros(session, context),
             Phase::WebSocket(websocket) => {
-                self.websockets.receive(websocket, inbox, context);
+                self.websockets.receive(&mut self.site, websocket, inbox, context);
                 Step::Wait
             }
             Phase::Later(_) => Step::Wait,
@@ -347,6 +349,7 @@ impl<P: Site> Http<P> {
         ) {
             Ok(mut websocket) => {
                 websocket.ends_at = identity_ends;
+                self.site.joined(&mut self.websockets.talk(&mut websocket, context));
                 count_answer(101, context);
                 context.set_timer(context.now.saturating_add(settings.websocket.ping_interval));
                 session.phase = Phase::WebSocket(Box::new(websocket));
@@ -406,6 +409,12 @@ impl<P: Site> Service for Http<P> {
         self.advance(session, inbox, context);
     }
 
+    fn told(&mut self, session: &mut Self::Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
+        if let Phase::WebSocket(websocket) = &session.phase {
+            websocket.told(letter, context);
+        }
+    }
+
     fn drain(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
         session.closing = true;
         match &mut session.phase {
@@ -423,6 +432,7 @@ impl<P: Site> Service for Http<P> {
     fn close(&mut self, session: Self::Session, closed: &mut Closed<'_>) {
         if matches!(session.phase, Phase::WebSocket(_)) {
             closed.counters.websockets_open -= 1;
+            self.site.left(closed);
         }
     }
 

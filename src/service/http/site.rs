@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::talk::Talk;
 use crate::protocol::http1::Request;
+use crate::protocol::websocket::Kind;
+use crate::service::Closed;
 
 /// The pages behind an HTTP service.
 pub trait Site {
@@ -21,6 +24,22 @@ pub trait Site {
 
     /// The answer, now that all content has come.
     fn answer(&mut self, route: Self::Route, ask: Ask) -> Answer;
+
+    /// A WebSocket connection was opened.
+    fn joined(&mut self, talk: &mut Talk<'_, '_>) {
+        let _ = talk;
+    }
+
+    /// A message came in over WebSocket. Without a word it is sent back.
+    #[inline]
+    fn message(&mut self, kind: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
+        talk.send(kind, payload);
+    }
+
+    /// A WebSocket connection is over.
+    fn left(&mut self, closed: &mut Closed<'_>) {
+        let _ = closed;
+    }
 }
 
 /// What is to be done with the content of a request.

@@ -1,15 +1,17 @@
 //! WebSocket on an HTTP connection: for now, an echo. Whatever one turn makes leaves in one send.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::settings::WebSocketSettings;
-use super::site::Page;
+use super::site::{Page, Site};
+use super::talk::Talk;
 use crate::connection::Inbox;
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{Request, Version};
 use crate::protocol::websocket::{
-    self, Accepted, CloseCode, Closing, Deflater, Event, Kind, Next, Receiver, Role, accept, sender,
+    self, Accepted, CloseCode, Closing, Deflater, Event, Next, Receiver, Role, accept, sender,
 };
 use crate::service::Context;
 use crate::sys::clock::Time;
@@ -99,6 +101,7 @@ impl WebSockets {
     /// Answers what has come.
     pub(super) fn receive(
         &mut self,
+        site: &mut impl Site,
         websocket: &mut WebSocket,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
@@ -131,32 +134,27 @@ impl WebSockets {
             let (consumed, has_event) = (step.consumed, step.event.is_some());
             if let Some(event) = step.event {
                 messages += u64::from(matches!(event, Event::Message { .. }));
-                let sends = &mut websocket.sends;
-                handle(event, &mut websocket.closing, sends, &mut self.deflaters, context);
+                let deflater = websocket.sends.deflater(&mut self.deflaters);
+                handle(event, site, &mut websocket.closing, Talk { context, deflater });
             }
             inbox.consume(consumed);
             if !has_event {
                 break;
             }
         }
-        self.count(websocket, messages, context);
+        count(messages, context);
         if websocket.closing.next() == Next::End {
             context.finish();
         }
     }
 
-    /// Counts messages that came, and slows a peer that sends too many.
-    fn count(&mut self, websocket: &WebSocket, messages: u64, context: &mut Context<'_>) {
-        if messages == 0 {
-            return;
-        }
-        context.counters.websocket_messages_received += messages;
-        let debt = context.charge_messages(messages);
-        if !debt.is_zero() && !context.is_ending() {
-            context.counters.throttled += 1;
-            context.hold_until(context.now.saturating_add(debt));
-        }
-        let _ = websocket;
+    /// The connection, as its site sees it.
+    pub(super) fn talk<'a, 'b>(
+        &'a mut self,
+        websocket: &'a mut WebSocket,
+        context: &'a mut Context<'b>,
+    ) -> Talk<'a, 'b> {
+        Talk { context, deflater: websocket.sends.deflater(&mut self.deflaters) }
     }
 
     /// A timer has come: a silent peer is pinged, one that does not answer is cut.
@@ -191,7 +189,30 @@ impl WebSockets {
     }
 }
 
+impl Sends {
+    fn deflater<'a>(&'a mut self, shared: &'a mut [Option<Box<Deflater>>; 16]) -> Option<&'a mut Deflater> {
+        match self {
+            Self::Plain => None,
+            Self::Alone(bits) => shared[usize::from(*bits)].as_deref_mut(),
+            Self::Together(deflater) => Some(&mut **deflater),
+        }
+    }
+}
+
 impl WebSocket {
+    /// Sends on what another connection said, unless too much waits already.
+    pub(super) fn told(&self, frame: &Arc<[u8]>, context: &mut Context<'_>) {
+        if !self.closing.may_send() {
+            return;
+        }
+        if context.room() == 0 {
+            context.counters.websocket_messages_dropped += 1;
+            return;
+        }
+        context.counters.websocket_messages_sent += 1;
+        context.outbox.send_shared(Arc::clone(frame), 0..frame.len());
+    }
+
     /// Sends a close frame, and waits for the peer's, but not for ever.
     fn say_goodbye(&mut self, code: CloseCode, reason: &str, context: &mut Context<'_>) {
         if self.closing.start() {
@@ -218,41 +239,33 @@ impl WebSocket {
     }
 }
 
-/// Answers one event.
-#[inline]
-fn handle(
-    event: Event<'_>,
-    closing: &mut Closing,
-    sends: &mut Sends,
-    deflaters: &mut [Option<Box<Deflater>>; 16],
-    context: &mut Context<'_>,
-) {
-    match event {
-        Event::Message { kind, payload } if closing.may_send() => {
-            context.counters.websocket_messages_sent += 1;
-            let deflater = match sends {
-                Sends::Plain => None,
-                Sends::Alone(bits) => deflaters[usize::from(*bits)].as_deref_mut(),
-                Sends::Together(deflater) => Some(&mut **deflater),
-            };
-            context.outbox.write_with(|out| write_message(out, kind, payload, deflater));
-        }
-        Event::Ping(payload) if closing.may_send() => {
-            context.outbox.write_with(|out| sender::pong(out, payload, None));
-        }
-        Event::Close { code, .. } => {
-            if closing.receive() {
-                close(context, code, "");
-            }
-        }
-        Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
+/// Counts messages that came, and slows a peer that sends too many.
+fn count(messages: u64, context: &mut Context<'_>) {
+    if messages == 0 {
+        return;
+    }
+    context.counters.websocket_messages_received += messages;
+    let debt = context.charge_messages(messages);
+    if !debt.is_zero() && !context.is_ending() {
+        context.counters.throttled += 1;
+        context.hold_until(context.now.saturating_add(debt));
     }
 }
 
-fn write_message(out: &mut Vec<u8>, kind: Kind, payload: &[u8], deflater: Option<&mut Deflater>) {
-    match deflater {
-        None => sender::message(out, kind, payload, None),
-        Some(deflater) => sender::message_deflated(out, kind, payload, deflater, None),
+/// Answers one event.
+#[inline]
+fn handle(event: Event<'_>, site: &mut impl Site, closing: &mut Closing, mut talk: Talk<'_, '_>) {
+    match event {
+        Event::Message { kind, payload } if closing.may_send() => site.message(kind, payload, &mut talk),
+        Event::Ping(payload) if closing.may_send() => {
+            talk.context.outbox.write_with(|out| sender::pong(out, payload, None));
+        }
+        Event::Close { code, .. } => {
+            if closing.receive() {
+                close(talk.context, code, "");
+            }
+        }
+        Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
     }
 }
 
