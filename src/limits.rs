@@ -149,11 +149,6 @@ const _: () = assert!(TIMER_TICK.as_millis() < TIMEOUT_MIN.as_millis());
 
 // --- HTTP ------------------------------------------------------------------------------------------------------
 
-/// Default for the bytes of one message head, from the first line to the empty line. A longer one is answered 431.
-/// Browsers with large cookies stay below 8 KiB.
-pub const HTTP_HEAD_BYTES: usize = 16 * 1024;
-/// Default for the header lines of one head. One more is answered 431.
-pub const HTTP_HEADERS: usize = 100;
 /// Longest method, in bytes: more than any registered one has. A longer one is answered 501.
 pub const HTTP_METHOD_BYTES_MAX: usize = 32;
 /// Longest request target, in bytes; RFC 9112, section 3, asks for 8000 at least. A longer one is answered 414.
@@ -173,10 +168,10 @@ pub const HTTP_TRAILER_BYTES_MAX: usize = 4 * 1024;
 /// Lines of the trailer section of one body. One more is answered 431.
 pub const HTTP_TRAILERS_MAX: usize = 32;
 
-const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HTTP_HEAD_BYTES);
+const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HEAD_BYTES as usize);
 const _: () = assert!(HTTP_CHUNK_EXTENSION_BYTES_MAX < HTTP_BODY_EXTENSION_BYTES_MAX);
 
-// --- Strangers ---
+// --- Strangers -------------------------------------------------------------------------------------------------
 
 /// Most networks in one list of allowed or denied ones. More is refused when the list is read.
 pub const NETWORKS_MAX: usize = 4096;
@@ -234,7 +229,7 @@ const _: () = assert!(STATIC_TOKEN_BYTES_MAX <= CREDENTIAL_BYTES_MAX);
 const _: () = assert!(JWT_TRIES_MAX <= JWT_KEYS_MAX);
 const _: () = assert!(JWT_LEEWAY.as_secs() <= JWT_LEEWAY_MAX.as_secs());
 
-// --- HTTP, WebSocket, TLS: defaults that may be configured ---
+// --- HTTP, WebSocket, TLS: defaults that may be configured -------------------------------------------------------
 
 /// The port of the default listeners for pages and WebSocket.
 pub const HTTP_PORT: u16 = 8080;
@@ -308,12 +303,8 @@ pub const TLS_CARRY_BYTES_MAX: usize = (64 << 10) + 2 * TLS_RECORD_BYTES_MAX;
 /// Most bytes of a first message, in its records, that a server keeps of somebody it knows nothing of. Browsers send two
 /// thousand; a ticket with a client's certificate inside may be some thousands more. A peer that needs more is cut.
 pub const TLS_HELLO_BYTES_MAX: usize = 32 << 10;
-/// Default for the time between accepting a connection and the end of its TLS handshake.
-pub const TLS_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest file of certificates or keys that is read, in bytes: the authorities of all the world take a fifth of it.
 pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
-/// Most certificates that one listener may choose from. More is refused at start-up.
-pub const TLS_CERTIFICATES_MAX: usize = 256;
 /// Tickets given to each TLS 1.3 client: a ticket is good for one resumption (RFC 8446, C.4), and browsers open two
 /// connections at once.
 pub const TLS_TICKETS: usize = 2;
@@ -350,8 +341,6 @@ pub const ADMIN_CONNECTIONS: u32 = 256;
 
 // --- WebSocket -------------------------------------------------------------------------------------------------
 
-/// Default for the longest WebSocket message, in bytes, after inflation. A peer that sends more is closed with 1009.
-pub const WEBSOCKET_MESSAGE_BYTES: usize = 1024 * 1024;
 /// Longest payload of a control frame, in bytes (RFC 6455, 5.5).
 pub const WEBSOCKET_CONTROL_BYTES_MAX: usize = 125;
 /// Longest frame header, in bytes: two, a length of eight, a mask of four (RFC 6455, 5.2).
@@ -372,8 +361,11 @@ pub const WEBSOCKET_WINDOW_BITS_MIN: u8 = 9;
 
 const _: () = assert!(WEBSOCKET_HEADER_BYTES_MAX <= WEBSOCKET_CARRY_BYTES_MAX);
 const _: () = assert!(WEBSOCKET_CARRY_BYTES_MAX < INBOX_BYTES_MAX);
-const _: () = assert!(WEBSOCKET_ASSEMBLY_BYTES_MIN <= WEBSOCKET_MESSAGE_BYTES);
+const _: () = assert!(WEBSOCKET_ASSEMBLY_BYTES_MIN <= MESSAGE_BYTES as usize);
 const _: () = assert!(WEBSOCKET_WINDOW_BITS_MIN <= WEBSOCKET_WINDOW_BITS && WEBSOCKET_WINDOW_BITS <= 15);
+
+// --- The services ----------------------------------------------------------------------------------------------
+
 /// Zeros that answers of `/bytes/N` are made of, in bytes: shared by all of them.
 pub const HTTP_ZEROS_BYTES: usize = 64 * 1024;
 /// Shorter answers of `/bytes/N` are copied, in bytes: a part of its own costs more.

@@ -16,18 +16,11 @@ use crate::limits;
 #[non_exhaustive]
 pub enum NetworkError {
     /// Neither an address nor a network.
-    #[error("{0:?} is not a network: write 10.0.0.0/8, 2001:db8::/32, or one address")]
-    NotANetwork(String),
-    /// The prefix is longer than the address.
-    #[error("{0:?} has no such prefix: IPv4 has 32 bits and IPv6 has 128")]
-    Prefix(String),
+    #[error("a network is an address and its bits, such as 10.0.0.0/8 or 2001:db8::/32, or one address")]
+    Form,
     /// Bits are set behind the prefix: either the address or the prefix is a mistake.
-    #[error(
-        "{given} has bits set behind its prefix: write {network} for the network, or {address} for one address"
-    )]
+    #[error("the network is {network}, and the address alone is {address}")]
     HostBits {
-        /// What was written.
-        given: String,
         /// The network around it.
         network: IpNet,
         /// The address alone.
@@ -57,12 +50,24 @@ impl Networks {
 
     /// Reads one network or address from each text.
     pub fn from_items<'a>(items: impl IntoIterator<Item = &'a str>) -> Result<Self, NetworkError> {
+        Self::collect(items.into_iter().map(|item| parse_network(item.trim())))
+    }
+
+    /// All of these networks.
+    ///
+    /// # Errors
+    /// When they are too many.
+    pub fn from_nets(nets: &[IpNet]) -> Result<Self, NetworkError> {
+        Self::collect(nets.iter().map(|net| Ok(canonical(*net))))
+    }
+
+    fn collect(nets: impl Iterator<Item = Result<IpNet, NetworkError>>) -> Result<Self, NetworkError> {
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
-        for item in items {
+        for net in nets {
             if v4.len() + v6.len() == limits::NETWORKS_MAX {
                 return Err(NetworkError::TooMany);
             }
-            match parse_network(item.trim())? {
+            match net? {
                 IpNet::V4(net) => v4.push((net.network().to_bits(), net.broadcast().to_bits())),
                 IpNet::V6(net) => v6.push((net.network().to_bits(), net.broadcast().to_bits())),
             }
@@ -136,14 +141,17 @@ impl<T: Copy + Ord> Ranges<T> {
 /// Bits of `::ffff:0:0/96`, behind which an IPv4 address stands (RFC 4291, section 2.5.5.2).
 const MAPPED_BITS: u8 = 96;
 
-fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
+/// Reads a network, or an address, which is the network of itself.
+///
+/// # Errors
+/// When it is neither, or bits are set behind the prefix.
+pub fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let network: IpNet = text.parse().map_err(|_| explain(text))?;
+    let network: IpNet = text.parse().map_err(|_| NetworkError::Form)?;
     if network.addr() != network.network() {
-        let (given, address) = (text.to_owned(), network.addr());
-        return Err(NetworkError::HostBits { given, network: network.trunc(), address });
+        return Err(NetworkError::HostBits { network: network.trunc(), address: network.addr() });
     }
     Ok(canonical(network))
 }
@@ -157,17 +165,6 @@ fn canonical(network: IpNet) -> IpNet {
     match network {
         IpNet::V6(v6) => mapped(v6.addr(), v6.prefix_len()).map_or(network, IpNet::V4),
         IpNet::V4(_) => network,
-    }
-}
-
-/// Finds what is wrong with a text that is neither an address nor a network.
-fn explain(text: &str) -> NetworkError {
-    let is_prefix = |prefix: &str| !prefix.is_empty() && prefix.bytes().all(|digit| digit.is_ascii_digit());
-    match text.split_once('/') {
-        Some((address, prefix)) if address.parse::<IpAddr>().is_ok() && is_prefix(prefix) => {
-            NetworkError::Prefix(text.to_owned())
-        }
-        Some(_) | None => NetworkError::NotANetwork(text.to_owned()),
     }
 }
 
@@ -244,15 +241,12 @@ mod tests {
             let error = Networks::parse(text).unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         };
-        check("10.0.0.1/8", "write 10.0.0.0/8 for the network, or 10.0.0.1 for one address");
-        check("2001:db8::1/32", "write 2001:db8::/32 for the network, or 2001:db8::1");
-        check("10.0.0.0/33", "no such prefix");
-        check("::/129", "no such prefix");
-        check("10.0.0.0/999", "no such prefix");
-        for text in
-            ["localhost", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/+8", "/8", ",", "::1,", "*"]
-        {
-            check(text, "is not a network");
+        check("10.0.0.1/8", "the network is 10.0.0.0/8, and the address alone is 10.0.0.1");
+        check("2001:db8::1/32", "the network is 2001:db8::/32, and the address alone is 2001:db8::1");
+        let wrong =
+            ["localhost", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/+8", "/8", ",", "::1,", "*"];
+        for text in wrong.into_iter().chain(["10.0.0.0/33", "::/129", "10.0.0.0/999"]) {
+            check(text, "a network is an address and its bits");
         }
         let long: String = (0..=limits::NETWORKS_MAX).fold(String::new(), |mut text, at| {
             let _ = write!(text, "10.{}.{}.{},", at >> 16, at >> 8 & 255, at & 255);

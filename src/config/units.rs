@@ -1,11 +1,8 @@
 //! Sizes, durations, cores and permissions, as people write them: the same in flags, in the file and in messages.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
-
-use ipnet::IpNet;
 
 use crate::access::rate::{Rate, RateError};
 use crate::limits;
@@ -124,35 +121,6 @@ pub fn parse_mode(text: &str) -> Result<u32, Unreadable> {
 /// Writes the permissions of a file.
 pub fn show_mode(mode: u32) -> String {
     format!("{mode:03o}")
-}
-
-/// A text that is no network, and what it should have been.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum NetworkError {
-    /// Neither an address nor a network.
-    #[error("a network is an address and its bits, such as 10.0.0.0/8 or 2001:db8::/32, or one address")]
-    Form,
-    /// Bits are set behind the prefix: either the address or the prefix is a mistake.
-    #[error("the network is {network}, and the address alone is {address}")]
-    HostBits {
-        /// The network around it.
-        network: IpNet,
-        /// The address alone.
-        address: IpAddr,
-    },
-}
-
-/// Reads a network, or an address, which is the network of itself.
-pub fn parse_network(text: &str) -> Result<IpNet, NetworkError> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(IpNet::from(address.to_canonical()));
-    }
-    let network: IpNet = text.parse().map_err(|_| NetworkError::Form)?;
-    if network.addr() == network.network() {
-        return Ok(network);
-    }
-    Err(NetworkError::HostBits { network: network.trunc(), address: network.addr() })
 }
 
 /// Cores in the order they were given.
@@ -294,26 +262,6 @@ mod tests {
         {
             assert!(parse_byte_rate(text).unwrap_err().contains(words), "{text}");
         }
-    }
-
-    /// RFC 4632, section 3.1, for the form; the networks by hand.
-    #[test]
-    fn networks() {
-        let check = |text: &str, shown: &str| assert_eq!(parse_network(text).unwrap().to_string(), shown);
-        check("10.0.0.0/8", "10.0.0.0/8");
-        check("192.0.2.7", "192.0.2.7/32");
-        check("::1", "::1/128");
-        check("2001:db8::/32", "2001:db8::/32");
-        check("0.0.0.0/0", "0.0.0.0/0");
-        check("::ffff:192.0.2.7", "192.0.2.7/32");
-        for text in
-            ["", "localhost", "10.0.0.0/33", "::/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "*", " ::1"]
-        {
-            assert_eq!(parse_network(text), Err(NetworkError::Form), "{text}");
-        }
-        let check = |text: &str, words: &str| assert_eq!(parse_network(text).unwrap_err().to_string(), words);
-        check("10.1.2.3/8", "the network is 10.0.0.0/8, and the address alone is 10.1.2.3");
-        check("2001:db8::1/32", "the network is 2001:db8::/32, and the address alone is 2001:db8::1");
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Transport {
 
     /// Private bytes that it keeps.
     pub fn memory_bytes(&self) -> usize {
-        self.proxy.as_ref().map_or(0, Vec::len)
+        self.proxy.as_ref().map_or(0, Vec::len) + self.filter.as_ref().map_or(0, Filter::carried_bytes)
     }
 }
 

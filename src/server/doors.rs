@@ -123,9 +123,7 @@ pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
 }
 
 fn networks(list: &[ipnet::IpNet]) -> Result<Networks, StartError> {
-    let items: Vec<String> = list.iter().map(ToString::to_string).collect();
-    Networks::from_items(items.iter().map(String::as_str))
-        .map_err(|error| StartError::Credentials(error.to_string()))
+    Networks::from_nets(list).map_err(|error| StartError::Credentials(error.to_string()))
 }
 
 fn tls_settings(listener: &Listener, tls: &config::Tls) -> TlsSettings {

@@ -18,7 +18,7 @@ pub enum CredentialsError {
     #[error("certificates from files and a self-signed one exclude each other: leave one of them out")]
     SelfSignedBesideFiles,
     /// More certificates than one listener may have.
-    #[error("{0} certificates are too many for one listener, {max} are the most", max = limits::TLS_CERTIFICATES_MAX)]
+    #[error("{0} certificates are too many for one listener, {max} are the most", max = limits::CERTIFICATES_MAX)]
     TooManyCertificates(usize),
     /// Clients are to be asked for certificates, and nobody is named who may sign them.
     #[error(

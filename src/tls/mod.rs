@@ -14,7 +14,6 @@ mod self_signed;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, UnixTime};
@@ -45,8 +44,6 @@ pub struct TlsSettings {
     pub versions: Versions,
     /// The application protocols that are spoken, best first (ALPN). With none, clients may ask for any.
     pub alpn: Vec<Vec<u8>>,
-    /// The time from accepting a connection to the end of its handshake. Kept here for whoever cuts the connection.
-    pub handshake_timeout: Duration,
 }
 
 impl Default for TlsSettings {
@@ -58,7 +55,6 @@ impl Default for TlsSettings {
             client_auth: ClientAuth::Off,
             versions: Versions::V1_2AndLater,
             alpn: Vec::new(),
-            handshake_timeout: limits::TLS_HANDSHAKE_TIMEOUT,
         }
     }
 }
@@ -216,7 +212,7 @@ impl fmt::Debug for Credentials {
 /// Refuses what contradicts itself, before any file is read.
 fn check(settings: &TlsSettings) -> Result<(), CredentialsError> {
     let count = settings.certificates.len();
-    if limits::TLS_CERTIFICATES_MAX < count {
+    if limits::CERTIFICATES_MAX < count {
         return Err(CredentialsError::TooManyCertificates(count));
     }
     match (count, settings.self_signed) {

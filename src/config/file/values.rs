@@ -11,6 +11,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::units;
+use crate::access::networks::parse_network;
 use crate::access::rate::Rate;
 
 /// Reads one kind of value.
@@ -82,7 +83,7 @@ pub(super) fn byte_rate(value: &DeValue<'_>) -> Result<Rate, String> {
 
 /// An address or a network.
 pub(super) fn network(value: &DeValue<'_>) -> Result<IpNet, String> {
-    units::parse_network(text(value)?).map_err(|error| error.to_string())
+    parse_network(text(value)?).map_err(|error| error.to_string())
 }
 
 /// The path of a file, as it stands there.

@@ -65,7 +65,6 @@ impl Carry {
     }
 
     /// Bytes of memory that are held.
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.bytes.capacity()
     }

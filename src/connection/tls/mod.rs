@@ -279,6 +279,11 @@ impl Filter {
         self.has_closed = true;
     }
 
+    /// Bytes of unfinished records that are kept.
+    pub fn carried_bytes(&self) -> usize {
+        self.carry.capacity()
+    }
+
     // --- Facts ---------------------------------------------------------------------------------------------------
 
     /// Whether the handshake still goes on, or has failed.

@@ -20,7 +20,7 @@ pub struct HeadLimits {
 
 impl Default for HeadLimits {
     fn default() -> Self {
-        Self { head_bytes: limits::HTTP_HEAD_BYTES, headers: limits::HTTP_HEADERS }
+        Self { head_bytes: limits::HEAD_BYTES as usize, headers: limits::HEADERS as usize }
     }
 }
 

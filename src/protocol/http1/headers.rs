@@ -17,7 +17,7 @@ pub struct Table {
 impl Table {
     /// A table with room for the default count of header lines.
     pub fn new() -> Self {
-        Self { fields: Vec::with_capacity(limits::HTTP_HEADERS) }
+        Self { fields: Vec::with_capacity(limits::HEADERS as usize) }
     }
 }
 

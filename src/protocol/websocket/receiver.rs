@@ -22,7 +22,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let bytes = limits::WEBSOCKET_MESSAGE_BYTES;
+        let bytes = limits::MESSAGE_BYTES as usize;
         Self { message_bytes_max: bytes, frame_bytes_max: bytes }
     }
 }
