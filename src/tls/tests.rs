@@ -404,7 +404,7 @@ fn settings_that_contradict_themselves_are_refused() {
     let unused = TlsSettings { client_ca: Some(place.file("ca.pem")), ..good.clone() };
     check_complaint(&unused, &["ca.pem", "not asked"]);
     let many = vec![good.certificates[0].clone(); 257];
-    check_complaint(&TlsSettings { certificates: many, ..good.clone() }, &["257", "256"]);
+    check_complaint(&TlsSettings { certificates: many, ..good.clone() }, &["257", "64"]);
     let missing =
         TlsSettings { client_ca: Some(place.file("gone.pem")), client_auth: ClientAuth::Optional, ..good };
     check_complaint(&missing, &["gone.pem", "does not exist"]);
