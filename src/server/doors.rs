@@ -146,7 +146,6 @@ fn tls_settings(listener: &Listener, tls: &config::Tls) -> TlsSettings {
             TlsVersion::V1_3 => Versions::V1_3AndLater,
         },
         alpn: if speaks_http { vec![b"http/1.1".to_vec()] } else { Vec::new() },
-        ..TlsSettings::default()
     }
 }
 
