@@ -7,11 +7,13 @@
     reason = "help shows [::1] as it is typed, without marks around it"
 )]
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tidemill::config::units::{Cores, parse_duration, parse_size};
-use tidemill::sys::address::Listen;
+
+use crate::target::Target;
 
 /// Where a server listens that was started without flags.
 pub const DEFAULT_TARGET: &str = "tcp://127.0.0.1:7000";
@@ -24,9 +26,10 @@ pub const DEFAULT_DURATION: Duration = Duration::from_secs(5);
 /// How long is not yet measured, if not told.
 pub const DEFAULT_WARMUP: Duration = Duration::from_secs(1);
 
-/// Load for an echo server, and what came of it: throughput, latency, and whether every byte came back.
+/// Load for a server, and what came of it: throughput, latency, and whether every byte came back.
 ///
-/// Closed loop: each connection keeps --depth messages in flight, and sends the next one when one has come back.
+/// It speaks plain echo, HTTP/1.1 and WebSocket, each with and without TLS. Closed loop: each connection keeps --depth
+/// messages in flight, and sends the next one when one has come back.
 /// Without arguments: 64 connections to tcp://127.0.0.1:7000, 64 bytes, one message in flight each, for 5 s after 1 s
 /// of warm-up.
 #[derive(Debug, Parser)]
@@ -50,9 +53,14 @@ enum Command {
 /// The flags of a run.
 #[derive(Clone, Debug, Args)]
 pub struct Flags {
-    /// Where the server listens: tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/path.
+    /// Where the server listens, and what is spoken: tcp://127.0.0.1:7000, udp://, unix:/path, tls://, http://, https://,
+    /// ws:// or wss://.
+    ///
+    /// The path of http:// and https:// is / unless it is given. /echo gets POST requests, whose content must come back;
+    /// every other path gets GET requests, whose answers must all be equally long. The path of ws:// and wss:// is /ws
+    /// unless it is given. Names are not looked up.
     #[arg(value_name = "URL", default_value = DEFAULT_TARGET)]
-    pub target: Listen,
+    pub target: Target,
 
     /// Open this many connections, or sockets for UDP.
     #[arg(short, long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, allow_hyphen_values = true, help_heading = "Load")]
@@ -60,11 +68,12 @@ pub struct Flags {
 
     /// Send messages of this size, as in 64 or 16KiB [default: 64].
     ///
-    /// A message of at least 16 bytes says which one it is; a datagram has to.
+    /// A message of at least 16 bytes says which one it is; a datagram has to. For HTTP it is the content of requests
+    /// to /echo; others have none.
     #[arg(short, long, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true, help_heading = "Load")]
     pub size: Option<u64>,
 
-    /// Keep this many messages in flight on each connection.
+    /// Keep this many messages in flight on each connection; for HTTP, requests in the pipeline.
     #[arg(
         short,
         long,
@@ -91,6 +100,11 @@ pub struct Flags {
     #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Load")]
     pub seed: u64,
 
+    /// Use a new connection for each message, and close it behind the answer: what is measured then is connections per
+    /// second, and with TLS handshakes per second.
+    #[arg(long, help_heading = "Load")]
+    pub reconnect: bool,
+
     /// Count what comes back, but do not look at it.
     #[arg(long, help_heading = "Load")]
     pub no_verify: bool,
@@ -98,6 +112,18 @@ pub struct Flags {
     /// Use this TCP congestion control, as in cubic [default: the host's].
     #[arg(long, value_name = "NAME", help_heading = "Load")]
     pub congestion: Option<String>,
+
+    /// Trust servers whose certificate one of the authorities in this PEM file has signed, for the address in the URL.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    pub tls_ca: Option<PathBuf>,
+
+    /// Take any certificate, whoever signed it and whatever it is for. The result says so.
+    #[arg(long, help_heading = "TLS")]
+    pub insecure: bool,
+
+    /// Go on from earlier sessions, where the server allows it [default: off, so that handshakes are whole].
+    #[arg(long, value_name = "on|off", help_heading = "TLS", hide_possible_values = true)]
+    pub tls_resumption: Option<Switch>,
 
     /// Run this many threads, each with a ring of its own [default: one, or one for each of --cores].
     #[arg(short, long, value_name = "T", help_heading = "Threads")]
@@ -118,6 +144,15 @@ pub struct Flags {
     pub quiet: bool,
 }
 
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Switch {
+    /// Yes.
+    On,
+    /// No.
+    Off,
+}
+
 const SHORT_END: &str = "More, with examples, definitions and exit codes: --help";
 
 const LONG_END: &str = "\
@@ -127,6 +162,11 @@ Examples:
   loadgen run unix:/run/tidemill/echo.sock -s 16KiB
   loadgen udp://127.0.0.1:7000 --count 100000           until so many messages were sent
   loadgen --duration 30s --json result.json
+  loadgen http://127.0.0.1:8080/bytes/13 -d 16          GET, 16 requests in each pipeline
+  loadgen http://127.0.0.1:8080/echo -s 4KiB            POST, whose content comes back
+  loadgen ws://127.0.0.1:8080 -s 1KiB                   WebSocket at /ws, binary messages
+  loadgen wss://127.0.0.1:8443 --tls-ca ca.pem
+  loadgen tls://127.0.0.1:7443 --insecure --reconnect   whole TLS handshakes per second
 
 What is measured:
   A message's latency counts from the moment it is put into a send to the arrival of its last
@@ -138,6 +178,17 @@ What is measured:
   open loop. After the end, answers have 1 s of grace. With --count, a run without any answer
   for 5 s is over. A datagram that has not come back after 1 s is lost, and a new message takes
   its place.
+  Handshakes, of TLS and of WebSocket, are done before the warm-up. Those of TLS are timed apart:
+  from the turn in which the first message is put into a send to the one in which data may be
+  sent. With --reconnect a message's latency begins with its connect and has the handshakes
+  inside, and a connection's goodbye comes after it.
+
+What is an error:
+  HTTP: a status that is not 2xx, broken framing, an answer of another length than the others.
+  A server that answers Connection: close is connected to again; what it left unanswered is asked
+  again, and its latency goes on from the first time. WebSocket: whatever RFC 6455 forbids, and a
+  close frame that is not answered within 1 s. Every protocol: bytes that are not those that were
+  sent, and a connection that ends while answers are due; it is not opened again.
 
 Signals:
   SIGINT, SIGTERM, SIGHUP   end the run now, and report what there is
@@ -146,7 +197,8 @@ Exit codes:
   0   fine
   1   errors, wrong bytes, or messages that were never answered
   2   the command line is wrong
-  3   could not start: nobody listens, or cores, io_uring or limits are in the way";
+  3   could not start: nobody listens, a handshake failed, or cores, io_uring or limits are in the
+      way";
 
 impl Cli {
     /// The flags, with or without the command in front.

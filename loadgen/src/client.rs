@@ -3,9 +3,11 @@
 //! The worker owns time and the ring, and the client its sockets. Completions go in with the time of the turn;
 //! operations come out through the [`Link`], and what happened goes into the [`Recorder`].
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use tidemill::ring::{Completion, Descriptor, Generation, Kernel, Kind, Token};
+use tidemill::ring::{Completion, Descriptor, Generation, Kernel, Kind, Token, Uring};
 use tidemill::sys::clock::Time;
 
 use crate::link::Link;
@@ -24,22 +26,47 @@ pub struct Turn<'a, K> {
     pub recorder: &'a mut Recorder,
 }
 
+/// A kernel that also takes sockets which were made outside of it, for connections that are opened later.
+pub trait Sockets: Kernel {
+    /// Takes a socket into this place of the ring's table, which must be free.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor>;
+}
+
+impl Sockets for Uring {
+    fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
+        Self::adopt(self, socket, place)
+    }
+}
+
 /// All connections of one kind in one worker.
 pub trait Client {
-    /// Arms the receives.
-    fn start<K: Kernel>(&mut self, link: &mut Link<K>);
+    /// Arms the receives, and begins what handshakes there are.
+    fn start<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
+
+    /// Whether the load may begin: no handshake is under way.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Connections that are ready.
+    fn ready(&self) -> usize {
+        self.open()
+    }
 
     /// Takes one completion.
-    fn handle<K: Kernel>(&mut self, completion: Completion, turn: &mut Turn<'_, K>);
+    fn handle<K: Sockets>(&mut self, completion: Completion, turn: &mut Turn<'_, K>);
 
     /// Sends all that depth and budget allow, on the connections where something has changed.
-    fn fill<K: Kernel>(&mut self, turn: &mut Turn<'_, K>);
+    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
     /// Does what is due every [`TICK`].
-    fn tick<K: Kernel>(&mut self, turn: &mut Turn<'_, K>);
+    fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
     /// Gives up what has waited too long, at the end.
-    fn give_up<K: Kernel>(&mut self, turn: &mut Turn<'_, K>);
+    fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
     /// Messages that are sent, and neither answered nor given up.
     fn in_flight(&self) -> u64;
@@ -51,10 +78,13 @@ pub trait Client {
     fn found_nobody(&self) -> bool;
 
     /// Closes all connections that are open.
-    fn close<K: Kernel>(&mut self, link: &mut Link<K>);
+    fn close<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
-    /// Descriptors that were asked to close and have not answered.
+    /// Connections that were asked to close, after [`Client::close`], and are not closed.
     fn closing(&self) -> usize;
+
+    /// Counts what has not come to its end although there was time.
+    fn overdue(&mut self, _: &mut Recorder) {}
 }
 
 /// How often a client looks for what is due.

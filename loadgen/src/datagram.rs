@@ -8,7 +8,7 @@ use std::ops::Range;
 use tidemill::ring::{Completion, Datagram, Descriptor, Kernel, Kind, Op, Outcome, ReceiveError, SendError};
 use tidemill::sys::clock::Time;
 
-use crate::client::{Client, Opened, Turn, index, slot, token};
+use crate::client::{Client, Opened, Sockets, Turn, index, slot, token};
 use crate::link::Link;
 use crate::pattern::{self, Message, Pattern};
 use crate::plan::GRACE;
@@ -292,13 +292,13 @@ impl Socket {
 }
 
 impl Client for Datagrams {
-    fn start<K: Kernel>(&mut self, link: &mut Link<K>) {
+    fn start<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         for (slot, socket) in (0..).zip(&self.sockets) {
-            link.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom, slot), file: socket.file });
+            turn.link.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom, slot), file: socket.file });
         }
     }
 
-    fn handle<K: Kernel>(&mut self, completion: Completion, turn: &mut Turn<'_, K>) {
+    fn handle<K: Sockets>(&mut self, completion: Completion, turn: &mut Turn<'_, K>) {
         let slot = completion.token.slot();
         match completion.outcome {
             Outcome::ReceivedFrom(result) => self.received(slot, (result, completion.more), turn),
@@ -318,7 +318,7 @@ impl Client for Datagrams {
         }
     }
 
-    fn fill<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let mut changed = std::mem::take(&mut self.changed);
         changed.retain(|&slot| self.fill_one(slot, turn));
         for &slot in &changed {
@@ -327,7 +327,7 @@ impl Client for Datagrams {
         self.changed = changed;
     }
 
-    fn tick<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+    fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         while let Some(slot) = self.blocked.pop() {
             self.change(slot);
         }
@@ -336,7 +336,7 @@ impl Client for Datagrams {
         self.sweep_from = if end == self.sockets.len() { 0 } else { end };
     }
 
-    fn give_up<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+    fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         self.sweep(0..self.sockets.len(), turn);
     }
 
@@ -352,9 +352,9 @@ impl Client for Datagrams {
         self.found_nobody
     }
 
-    fn close<K: Kernel>(&mut self, link: &mut Link<K>) {
+    fn close<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         for slot in 0..slot(self.sockets.len()) {
-            self.close_one(slot, link);
+            self.close_one(slot, turn.link);
         }
     }
 

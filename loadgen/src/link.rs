@@ -3,10 +3,14 @@
 //! It knows no client; a client sees nothing else of the kernel.
 
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
 
 use tidemill::limits::COMPLETIONS_PER_TURN;
-use tidemill::ring::{Completion, Kernel, Op, Refused, RingError, Wait};
+use tidemill::ring::{Completion, Descriptor, Kernel, Op, Refused, RingError, Wait};
 use tidemill::sys::clock::Time;
+
+use crate::client::Sockets;
 
 /// A kernel, and what it has not yet taken.
 #[derive(Debug)]
@@ -42,6 +46,17 @@ impl<K: Kernel> Link<K> {
         let now = self.kernel.now();
         self.kernel.collect(ready, COMPLETIONS_PER_TURN);
         Ok(now)
+    }
+
+    /// Takes a socket into a free place of the ring's table.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor>
+    where
+        K: Sockets,
+    {
+        self.kernel.adopt(socket, place)
     }
 
     /// The time, outside of turns.

@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use tidemill::sys::socket::{datagram_client, stream_client};
 
 use crate::client::{Opened, slot, token};
 use crate::plan::{CONNECT_TIMEOUT, Plan};
+use crate::target::Target;
 
 /// Connects in flight per worker: less than any listener's backlog, so that none is dropped and tried again later.
 const CONNECTS_IN_FLIGHT: usize = 64;
@@ -41,7 +43,7 @@ pub enum OpenError {
     #[error(
         "nobody listens at {0}. Start the server first, with `cargo run --release` in its directory, or name another URL"
     )]
-    Refused(Listen),
+    Refused(Target),
     /// Something stands at the path at which nobody ever listens.
     #[error("{} is not a socket. Try: the path that the server shows when it starts", .0.display())]
     NotASocket(PathBuf),
@@ -61,7 +63,7 @@ pub enum OpenError {
     #[error("{target}: {made} of {wanted} connections could be made, then there was no answer in time")]
     TimedOut {
         /// The server.
-        target: Listen,
+        target: Target,
         /// Connections made.
         made: usize,
         /// Connections wanted, by the thread that gave up.
@@ -71,7 +73,7 @@ pub enum OpenError {
     #[error("{target}: connection {number} could not be made: {cause}")]
     Connect {
         /// The server.
-        target: Listen,
+        target: Target,
         /// The connection.
         number: u32,
         /// Why.
@@ -81,11 +83,19 @@ pub enum OpenError {
     #[error("{target}: no socket for connection {number}: {cause}")]
     Socket {
         /// The server.
-        target: Listen,
+        target: Target,
         /// The connection.
         number: u32,
         /// Why.
         cause: io::Error,
+    },
+    /// A handshake failed, of TLS or of the protocol.
+    #[error("{target}: {sentence}")]
+    Handshake {
+        /// The server.
+        target: Target,
+        /// Which connection, and why.
+        sentence: String,
     },
     /// A signal came first.
     #[error("interrupted before the connections were open")]
@@ -93,6 +103,38 @@ pub enum OpenError {
     /// The ring itself.
     #[error(transparent)]
     Ring(#[from] RingError),
+}
+
+/// Makes the sockets of stream connections.
+#[derive(Clone, Debug)]
+pub struct Dialer {
+    listen: Listen,
+    congestion: Option<String>,
+    /// Where they connect to.
+    pub address: SockAddr,
+}
+
+impl Dialer {
+    fn new(plan: &Plan, address: SockAddr) -> Self {
+        Self { listen: plan.target.listen.clone(), congestion: plan.congestion.clone(), address }
+    }
+
+    /// For the connections of this plan; `None` if it has none.
+    pub fn of(plan: &Plan) -> Option<Self> {
+        match &plan.target.listen {
+            Listen::Udp(_) => None,
+            Listen::Tcp(address) => Some(Self::new(plan, SockAddr::from(*address))),
+            Listen::Unix(path) => SockAddr::unix(path).ok().map(|address| Self::new(plan, address)),
+        }
+    }
+
+    /// A socket that is not connected.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        stream_client(&self.listen, None, self.congestion.as_deref())
+    }
 }
 
 /// Opens the connections of these numbers.
@@ -105,14 +147,18 @@ pub fn open(
     numbers: Range<u32>,
     stop: &AtomicBool,
 ) -> Result<Vec<Opened>, OpenError> {
-    match &plan.target {
+    match &plan.target.listen {
         Listen::Udp(address) => open_datagrams(ring, plan, *address, numbers),
-        Listen::Tcp(address) => open_streams(ring, plan, &SockAddr::from(*address), numbers, stop),
+        Listen::Tcp(address) => {
+            let dialer = Dialer::new(plan, SockAddr::from(*address));
+            open_streams(ring, plan, &dialer, numbers, stop)
+        }
         Listen::Unix(path) => {
             let cause =
                 |cause| OpenError::Socket { target: plan.target.clone(), number: numbers.start, cause };
             let address = SockAddr::unix(path).map_err(cause)?;
-            open_streams(ring, plan, &address, numbers, stop)
+            let dialer = Dialer::new(plan, address);
+            open_streams(ring, plan, &dialer, numbers, stop)
         }
     }
 }
@@ -142,7 +188,7 @@ fn open_datagrams(
 fn open_streams(
     ring: &mut Uring,
     plan: &Plan,
-    address: &SockAddr,
+    dialer: &Dialer,
     numbers: Range<u32>,
     stop: &AtomicBool,
 ) -> Result<Vec<Opened>, OpenError> {
@@ -154,7 +200,7 @@ fn open_streams(
     while made < wanted {
         while opened.len() < wanted && opened.len() - made < CONNECTS_IN_FLIGHT {
             let place = slot(opened.len());
-            let file = begin(ring, plan, address, place, numbers.start + place)?;
+            let file = begin(ring, plan, dialer, place, numbers.start + place)?;
             opened.push(Opened { number: numbers.start + place, file });
         }
         let next_look = ring.now().saturating_add(STOP_INTERVAL);
@@ -178,16 +224,16 @@ fn open_streams(
 fn begin(
     ring: &mut Uring,
     plan: &Plan,
-    address: &SockAddr,
+    dialer: &Dialer,
     place: u32,
     number: u32,
 ) -> Result<Descriptor, OpenError> {
     let failed = |cause| OpenError::Socket { target: plan.target.clone(), number, cause };
     let refused = |cause| congestion_refused(plan, &cause).unwrap_or_else(|| failed(cause));
-    let socket = stream_client(&plan.target, None, plan.congestion.as_deref()).map_err(refused)?;
+    let socket = dialer.socket().map_err(refused)?;
     let file = ring.adopt(socket, place).map_err(failed)?;
     let connect =
-        Op::Connect { token: token(Kind::Connect, place), file, address: Box::new(address.clone()) };
+        Op::Connect { token: token(Kind::Connect, place), file, address: Box::new(dialer.address.clone()) };
     ring.push(connect).map_err(|_| failed(io::ErrorKind::WouldBlock.into()))?;
     Ok(file)
 }
@@ -204,11 +250,11 @@ fn congestion_refused(plan: &Plan, cause: &io::Error) -> Option<OpenError> {
 }
 
 /// What it means that nobody takes a connection. A file and a directory refuse it as a socket without a listener does.
-fn refused(target: Listen) -> OpenError {
+fn refused(target: Target) -> OpenError {
     let is_other = |path: &Path| fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket());
-    match target {
-        Listen::Unix(path) if is_other(&path) => OpenError::NotASocket(path),
-        target => OpenError::Refused(target),
+    match &target.listen {
+        Listen::Unix(path) if is_other(path) => OpenError::NotASocket(path.clone()),
+        Listen::Tcp(_) | Listen::Udp(_) | Listen::Unix(_) => OpenError::Refused(target),
     }
 }
 

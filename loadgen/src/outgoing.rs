@@ -51,6 +51,14 @@ impl Outgoing {
         gather
     }
 
+    /// A send of these bytes.
+    pub fn send_bytes(&mut self, bytes: Vec<u8>) -> Gather {
+        let mut gather = std::mem::take(&mut self.gather);
+        assert!(gather.is_empty(), "one send in flight per connection");
+        gather.parts_mut().push(Part::Copied(bytes, 0));
+        gather
+    }
+
     /// Takes a gather back, of which the kernel took `sent` bytes. Returns the rest, if there is one.
     ///
     /// It does what `Gather::advance` does, and keeps the vectors.
@@ -78,7 +86,8 @@ impl Outgoing {
         Some(gather)
     }
 
-    fn vector(&mut self) -> Vec<u8> {
+    /// An empty vector, with memory if one has come home.
+    pub fn vector(&mut self) -> Vec<u8> {
         let mut bytes = self.spare.pop().unwrap_or_default();
         bytes.clear();
         bytes

@@ -44,6 +44,13 @@ pub struct Wrong {
     pub found: u8,
 }
 
+impl Message {
+    /// This message and those behind it, `count` of them.
+    pub fn and_following(self, count: u64) -> impl Iterator<Item = Self> {
+        (0..count).map(move |offset| Self { sequence: self.sequence + offset, ..self })
+    }
+}
+
 impl Pattern {
     /// Messages of `size` bytes. The same seed gives the same bytes.
     ///

@@ -10,8 +10,10 @@ use tidemill::config::units::show_duration;
 use tidemill::ring::{Capabilities, Setup};
 use tidemill::sys::address::Listen;
 
-use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Flags};
+use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Flags, Switch};
 use crate::pattern::HEADER_BYTES;
+use crate::security::Security;
+use crate::target::{ECHO_PATH, Protocol, Target};
 
 /// Most connections: what one table of direct descriptors is asked to hold.
 pub const CONNECTIONS_MAX: u32 = 1 << 19;
@@ -21,6 +23,8 @@ pub const IN_FLIGHT_MAX: u64 = 1 << 22;
 pub const STREAM_BYTES_MAX: u64 = 16 << 20;
 /// Largest datagram, in bytes (IPv4, udp(7)).
 pub const DATAGRAM_BYTES_MAX: u64 = 65_507;
+/// Most bytes of messages that are written before they are sent, one message for each connection.
+pub const WRITTEN_BYTES_MAX: u64 = 4 << 30;
 /// Time that answers have after the end, and after which a datagram is lost.
 pub const GRACE: Duration = Duration::from_secs(1);
 /// Silence after which a run that counts messages is over.
@@ -39,10 +43,10 @@ const DATAGRAM_EXTRA_BYTES: u64 = 256;
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Where the server listens.
-    pub target: Listen,
+    pub target: Target,
     /// Connections over all threads.
     pub connections: u32,
-    /// Bytes of a message.
+    /// Bytes of a message; 0 where requests have no content.
     pub size: usize,
     /// Messages in flight per connection.
     pub depth: u32,
@@ -58,6 +62,10 @@ pub struct Plan {
     pub verify: bool,
     /// What the bytes follow from.
     pub seed: u64,
+    /// TLS, if there is any.
+    pub security: Option<Security>,
+    /// Whether each message has a connection of its own.
+    pub reconnect: bool,
 }
 
 /// When a run is over.
@@ -101,8 +109,37 @@ pub enum PlanError {
     )]
     DatagramTooSmall,
     /// UDP and a congestion control.
-    #[error("--congestion is for tcp:// only")]
+    #[error("--congestion is for TCP only: tcp://, tls://, http://, https://, ws:// and wss://")]
     NoCongestion,
+    /// A size of content where there is none.
+    #[error(
+        "--size is for messages that come back, and a GET of {0} sends none. Try: {echo}, or {0} without --size",
+        echo = ECHO_PATH
+    )]
+    NoContent(String),
+    /// Many large messages that have to be written before they are sent.
+    #[error(
+        "--connections times --size is at most 4GiB here, since each connection writes its messages in memory"
+    )]
+    TooManyBytes,
+    /// Several messages on a connection that carries one.
+    #[error("--depth must be 1 with --reconnect, since each connection carries one request then")]
+    DepthAndReconnect,
+    /// UDP and connections.
+    #[error("--reconnect is for connections, and udp:// has none")]
+    NoConnections,
+    /// A flag of TLS where there is none.
+    #[error("{0} is for tls://, https:// and wss:// only")]
+    NotSecure(&'static str),
+    /// Nobody is to be trusted, or everybody: it must be said.
+    #[error(
+        "{0} needs to know whom to trust. Try: --tls-ca with the file of the server's authority, or --insecure to take \
+         any certificate"
+    )]
+    NoTrust(&'static str),
+    /// An authority, and everybody.
+    #[error("--tls-ca and --insecure contradict each other: leave one of them out")]
+    TrustTwice,
     /// Both were given, and they disagree.
     #[error(
         "--threads {threads} and --cores disagree: {} listed, and each thread has its own",
@@ -136,29 +173,22 @@ impl Plan {
     /// # Errors
     /// Says what cannot be.
     pub fn new(flags: &Flags, allowed_cores: &[usize]) -> Result<Self, PlanError> {
-        let is_stream = flags.target.is_stream();
-        let size = flags.size.unwrap_or(DEFAULT_SIZE);
-        let size_max = if is_stream { STREAM_BYTES_MAX } else { DATAGRAM_BYTES_MAX };
-        at_least_one("--connections", u64::from(flags.connections))?;
-        at_least_one("--depth", u64::from(flags.depth))?;
-        at_least_one("--size", size)?;
-        at_least_one("--count", flags.count.unwrap_or(1))?;
-        at_most("--connections", u64::from(flags.connections), u64::from(CONNECTIONS_MAX))?;
-        at_most("--size", size, size_max)?;
-        if flags.duration == Some(Duration::ZERO) {
-            return Err(PlanError::NoTime);
-        }
-        not_too_long("--duration", flags.duration)?;
-        not_too_long("--warmup", flags.warmup)?;
+        check_numbers(flags)?;
+        let size = check_size(flags)?;
+        check_times(flags)?;
         if IN_FLIGHT_MAX < u64::from(flags.connections) * u64::from(flags.depth) {
             return Err(PlanError::TooManyInFlight);
         }
-        if !is_stream && size < HEADER_BYTES as u64 {
-            return Err(PlanError::DatagramTooSmall);
-        }
-        if flags.congestion.is_some() && !matches!(flags.target, Listen::Tcp(_)) {
+        if flags.congestion.is_some() && !matches!(flags.target.listen, Listen::Tcp(_)) {
             return Err(PlanError::NoCongestion);
         }
+        if flags.reconnect && !flags.target.is_stream() {
+            return Err(PlanError::NoConnections);
+        }
+        if flags.reconnect && flags.depth != 1 {
+            return Err(PlanError::DepthAndReconnect);
+        }
+        let security = security(flags)?;
         let cores = choose_cores(flags, allowed_cores)?;
         let (end, warmup) = match flags.count {
             Some(count) => (End::Count(count), Duration::ZERO),
@@ -175,6 +205,8 @@ impl Plan {
             congestion: flags.congestion.clone(),
             verify: !flags.no_verify,
             seed: flags.seed,
+            security,
+            reconnect: flags.reconnect,
         })
     }
 
@@ -213,6 +245,62 @@ impl Plan {
         }
         setup
     }
+}
+
+fn check_numbers(flags: &Flags) -> Result<(), PlanError> {
+    at_least_one("--connections", u64::from(flags.connections))?;
+    at_least_one("--depth", u64::from(flags.depth))?;
+    at_least_one("--size", flags.size.unwrap_or(1))?;
+    at_least_one("--count", flags.count.unwrap_or(1))?;
+    at_most("--connections", u64::from(flags.connections), u64::from(CONNECTIONS_MAX))
+}
+
+/// Bytes of a message.
+fn check_size(flags: &Flags) -> Result<u64, PlanError> {
+    let target = &flags.target;
+    if !target.is_echo() {
+        return if flags.size.is_some() { Err(PlanError::NoContent(target.path.clone())) } else { Ok(0) };
+    }
+    let size = flags.size.unwrap_or(DEFAULT_SIZE);
+    at_most("--size", size, if target.is_stream() { STREAM_BYTES_MAX } else { DATAGRAM_BYTES_MAX })?;
+    if !target.is_stream() && size < HEADER_BYTES as u64 {
+        return Err(PlanError::DatagramTooSmall);
+    }
+    let is_lent = target.protocol() == Protocol::Echo && !target.scheme.is_secure() && !flags.reconnect;
+    if !is_lent && WRITTEN_BYTES_MAX < size * u64::from(flags.connections) {
+        return Err(PlanError::TooManyBytes);
+    }
+    Ok(size)
+}
+
+fn check_times(flags: &Flags) -> Result<(), PlanError> {
+    if flags.duration == Some(Duration::ZERO) {
+        return Err(PlanError::NoTime);
+    }
+    not_too_long("--duration", flags.duration)?;
+    not_too_long("--warmup", flags.warmup)
+}
+
+/// What TLS is to be like, where there is any.
+fn security(flags: &Flags) -> Result<Option<Security>, PlanError> {
+    let scheme = flags.target.scheme;
+    let given = [
+        ("--tls-ca", flags.tls_ca.is_some()),
+        ("--insecure", flags.insecure),
+        ("--tls-resumption", flags.tls_resumption.is_some()),
+    ];
+    match given.into_iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) if !scheme.is_secure() => return Err(PlanError::NotSecure(flag)),
+        _ if !scheme.is_secure() => return Ok(None),
+        _ => {}
+    }
+    match (&flags.tls_ca, flags.insecure) {
+        (Some(_), true) => return Err(PlanError::TrustTwice),
+        (None, false) => return Err(PlanError::NoTrust(scheme.prefix())),
+        _ => {}
+    }
+    let resumption = flags.tls_resumption == Some(Switch::On);
+    Ok(Some(Security { authorities: flags.tls_ca.clone(), resumption }))
 }
 
 /// Buffers of so many bytes for what is wanted: a power of two, at least `least` unless that is too much memory.

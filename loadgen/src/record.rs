@@ -41,6 +41,14 @@ pub enum ErrorClass {
     Network,
     /// More than a datagram may carry.
     TooLarge,
+    /// An answer with a status that says that the request failed.
+    Status,
+    /// An answer of another length than it should have had.
+    Length,
+    /// What came is not the protocol that was to be spoken.
+    Protocol,
+    /// TLS failed: the certificate, the handshake, a record.
+    Tls,
     /// Anything else; the sentence says what.
     Other,
 }
@@ -79,6 +87,20 @@ pub struct Counts {
     pub reordered: u64,
     /// Datagrams that the socket did not take at once, and that were sent again.
     pub delayed: u64,
+    /// Answers by status, for those that say that the request failed.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Bytes of content that each answer had.
+    pub content_bytes: Option<u64>,
+    /// Connections that were opened anew because the server had ended one in order.
+    pub reconnects: u64,
+    /// Requests that were sent again because of that.
+    pub repeated: u64,
+    /// Connections that were opened after the start.
+    pub dialed: u64,
+    /// TLS handshakes that were completed, by version and cipher.
+    pub handshakes: BTreeMap<(&'static str, &'static str), u64>,
+    /// Of these, the ones that went on from an earlier session.
+    pub resumed: u64,
     /// What failed.
     pub errors: Errors,
 }
@@ -91,6 +113,8 @@ pub struct Recorder {
     window: Window,
     /// Nanoseconds.
     latency: Histogram<u64>,
+    /// TLS handshakes, in nanoseconds.
+    handshake: Histogram<u64>,
     last_answer: Option<Time>,
     feed: Option<Feed>,
     /// Processor time at the start and at the end of the window.
@@ -104,6 +128,8 @@ pub struct Record {
     pub counts: Counts,
     /// Latencies in nanoseconds.
     pub latency: Histogram<u64>,
+    /// Times of TLS handshakes, in nanoseconds.
+    pub handshake: Histogram<u64>,
     /// How long it was measured.
     pub measured_time: Duration,
     /// When the last answer came.
@@ -121,13 +147,17 @@ pub fn new_histogram() -> Histogram<u64> {
 
 impl ErrorClass {
     /// All classes.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Refused,
         Self::Reset,
         Self::ClosedEarly,
         Self::TimedOut,
         Self::Network,
         Self::TooLarge,
+        Self::Status,
+        Self::Length,
+        Self::Protocol,
+        Self::Tls,
         Self::Other,
     ];
 
@@ -140,6 +170,10 @@ impl ErrorClass {
             Self::TimedOut => "timed_out",
             Self::Network => "network",
             Self::TooLarge => "too_large",
+            Self::Status => "status",
+            Self::Length => "length",
+            Self::Protocol => "protocol",
+            Self::Tls => "tls",
             Self::Other => "other",
         }
     }
@@ -222,6 +256,23 @@ impl Counts {
         self.duplicated += other.duplicated;
         self.reordered += other.reordered;
         self.delayed += other.delayed;
+        self.reconnects += other.reconnects;
+        self.repeated += other.repeated;
+        self.dialed += other.dialed;
+        self.resumed += other.resumed;
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        for (agreed, count) in other.handshakes {
+            *self.handshakes.entry(agreed).or_default() += count;
+        }
+        if let (Some(one), Some(two)) = (self.content_bytes, other.content_bytes)
+            && one != two
+        {
+            let sentence = || format!("answers to one thread had {one} bytes of content, to another {two}");
+            self.errors.count(ErrorClass::Length, sentence);
+        }
+        self.content_bytes = self.content_bytes.or(other.content_bytes);
         self.errors.add(other.errors);
     }
 }
@@ -229,8 +280,41 @@ impl Counts {
 impl Recorder {
     /// An empty book. Latencies also go to the feed, if somebody watches.
     pub fn new(window: Window, feed: Option<Feed>) -> Self {
-        let (counts, latency) = (Counts::default(), new_histogram());
-        Self { counts, window, latency, last_answer: None, feed, processor: [None, None] }
+        Self {
+            counts: Counts::default(),
+            window,
+            latency: new_histogram(),
+            handshake: new_histogram(),
+            last_answer: None,
+            feed,
+            processor: [None, None],
+        }
+    }
+
+    /// Begins with this window; what was recorded before, while connections were prepared, stays.
+    pub fn begin(&mut self, window: Window) {
+        self.window = window;
+    }
+
+    /// A message came back in a form that cannot be measured.
+    pub fn refused(&mut self, now: Time) {
+        self.counts.received += 1;
+        self.last_answer = Some(now);
+    }
+
+    /// A TLS handshake that was begun at `started` is done.
+    pub fn shaken(
+        &mut self,
+        started: Time,
+        now: Time,
+        agreed: (&'static str, &'static str),
+        is_resumed: bool,
+    ) {
+        *self.counts.handshakes.entry(agreed).or_default() += 1;
+        self.counts.resumed += u64::from(is_resumed);
+        if self.window.from <= started {
+            self.handshake.saturating_record(now.as_nanos().saturating_sub(started.as_nanos()));
+        }
     }
 
     /// So many messages that were put into a send at `started` have come back.
@@ -276,6 +360,7 @@ impl Recorder {
         Record {
             counts: self.counts,
             latency: self.latency,
+            handshake: self.handshake,
             measured_time: end.saturating_since(self.window.from),
             last_answer: self.last_answer,
             processor: vec![last - first.unwrap_or(last)],
@@ -295,6 +380,7 @@ impl Record {
         Self {
             counts: Counts::default(),
             latency: new_histogram(),
+            handshake: new_histogram(),
             measured_time: Duration::ZERO,
             last_answer: None,
             processor: Vec::new(),
@@ -308,6 +394,7 @@ impl Record {
     pub fn add(&mut self, other: Self) {
         self.counts.add(other.counts);
         self.latency.add(&other.latency).expect("all histograms have the same bounds");
+        self.handshake.add(&other.handshake).expect("all histograms have the same bounds");
         self.measured_time = self.measured_time.max(other.measured_time);
         self.last_answer = self.last_answer.max(other.last_answer);
         self.processor.extend(other.processor);

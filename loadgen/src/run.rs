@@ -16,16 +16,22 @@ use tidemill::sys::cpu::{self, PinError};
 use tidemill::sys::descriptors::{self, DescriptorsError};
 use tidemill::sys::signal::{Signals, Waker, Woken};
 use tidemill::tier::RingTier;
+use tidemill::tls::CredentialsError;
 
+use crate::client::{Client, Opened};
 use crate::datagram::Datagrams;
 use crate::live::{Exchange, Feed, Line};
-use crate::open::{OpenError, open};
+use crate::open::{Dialer, OpenError, open};
 use crate::pattern::Pattern;
 use crate::plan::{End, Plan};
-use crate::record::{Record, Recorder, Window};
+use crate::record::{Record, Window};
 use crate::report::Outcome;
+use crate::security::Filters;
+use crate::sessions::{Manner, Sessions};
 use crate::stream::Streams;
-use crate::worker::{Ended, Schedule, Worker};
+use crate::talk::{Echo, EchoCommon, Http, HttpCommon, WebSocket, WebSocketCommon};
+use crate::target::Protocol;
+use crate::worker::{Ended, Schedule, Unready, Worker};
 
 /// How often the line on the terminal is written.
 const LINE_INTERVAL: Duration = Duration::from_secs(1);
@@ -39,6 +45,9 @@ pub enum RunError {
     /// Connections could not be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The authorities to trust cannot be read.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// A thread could not be pinned.
     #[error(transparent)]
     Pin(#[from] PinError),
@@ -96,7 +105,7 @@ pub fn run(plan: &Plan, watched: bool) -> Result<Outcome, RunError> {
     descriptors::raise_limit(u64::from(plan.connections) + u64::from(DESCRIPTORS_RESERVE))?;
     let capabilities = Capabilities::probe(RingTier::V6_17).map_err(RunError::NoRing)?;
     let stop = AtomicBool::new(false);
-    let pattern = Pattern::new(plan.seed, plan.size);
+    let pattern = Pattern::new(plan.seed, plan.size.max(1));
     let exchanges: Vec<Exchange> = plan.cores.iter().filter(|_| watched).map(|_| Exchange::new()).collect();
     let (opened, all_opened) = channel();
     thread::scope(|scope| {
@@ -222,26 +231,67 @@ fn collect(
 
 /// What a thread does. `None` when the run did not begin.
 fn work(post: Post<'_>) -> Result<Option<Ended>, RunError> {
-    let _farewell = Farewell(post.waker);
+    let _farewell = Farewell(post.waker.clone());
     let plan = post.plan;
     cpu::pin(plan.cores[post.thread])?;
     let mut ring = Uring::new(&plan.ring(post.thread, post.capabilities)).map_err(RunError::NoRing)?;
     let connections = open(&mut ring, plan, plan.connections_of(post.thread), post.stop)?;
+    load(ring, &connections, post)
+}
+
+/// Loads the server with what its protocol asks for.
+fn load(ring: Uring, connections: &[Opened], post: Post<'_>) -> Result<Option<Ended>, RunError> {
+    let plan = post.plan;
+    let pattern = post.pattern.duplicate();
+    let Some(dialer) = Dialer::of(plan) else {
+        return drive(ring, Datagrams::new(connections, pattern, plan.depth, plan.verify), post);
+    };
+    let verify = plan.verify;
+    if plan.target.protocol() == Protocol::Echo && plan.security.is_none() && !plan.reconnect {
+        return drive(ring, Streams::new(connections, pattern, plan.depth, verify), post);
+    }
+    let filters = plan.security.as_ref().map(|security| Filters::new(security, &plan.target)).transpose()?;
+    let manner = Manner { depth: u64::from(plan.depth), reconnect: plan.reconnect, dialer, filters };
+    match plan.target.protocol() {
+        Protocol::Echo => {
+            let sessions = Sessions::<Echo>::new(connections, EchoCommon { pattern, verify }, manner);
+            drive(ring, sessions, post)
+        }
+        Protocol::Http => {
+            let content = plan.target.is_http_echo().then_some(pattern);
+            let (path, host) = (&plan.target.path, plan.target.host());
+            let common = HttpCommon::new(path, &host, content, verify, plan.reconnect)
+                .expect("a target has a path and a host that can be sent");
+            drive(ring, Sessions::<Http>::new(connections, common, manner), post)
+        }
+        Protocol::WebSocket => {
+            let (path, host) = (plan.target.path.clone(), plan.target.host());
+            let seed = plan.seed ^ (post.thread as u64) << 32;
+            let common = WebSocketCommon::new(pattern, verify, path, host, seed);
+            drive(ring, Sessions::<WebSocket>::new(connections, common, manner), post)
+        }
+    }
+}
+
+/// Prepares the connections, waits for all others, and runs.
+fn drive(ring: Uring, client: impl Client, post: Post<'_>) -> Result<Option<Ended>, RunError> {
+    let plan = post.plan;
+    let feed = post.exchange.map(|exchange| Feed::new(exchange, clock::now()));
+    let mut worker = Worker::new(ring, client, feed, post.stop);
+    let target = plan.target.clone();
+    let wanted = plan.connections_of(post.thread).len();
+    worker.prepare().map_err(|unready| match unready {
+        Unready::Failed(sentence) => OpenError::Handshake { target, sentence }.into(),
+        Unready::TimedOut(made) => OpenError::TimedOut { target, made, wanted }.into(),
+        Unready::Interrupted => OpenError::Interrupted.into(),
+        Unready::Ring(error) => RunError::RingFailed(error),
+    })?;
     // Nobody hears it when another thread has failed; then nothing begins.
     let _ = post.opened.send(());
     drop(post.opened);
     let Ok(window) = post.begin.recv() else { return Ok(None) };
-    let feed = post.exchange.map(|exchange| Feed::new(exchange, clock::now()));
-    let recorder = Recorder::new(window, feed);
     let schedule = Schedule { window, count: plan.count_of(post.thread) };
-    let ended = if plan.target.is_stream() {
-        let client = Streams::new(&connections, post.pattern, plan.depth, plan.verify);
-        Worker::new(ring, client, recorder, schedule, post.stop).run()
-    } else {
-        let client = Datagrams::new(&connections, post.pattern, plan.depth, plan.verify);
-        Worker::new(ring, client, recorder, schedule, post.stop).run()
-    };
-    ended.map(Some).map_err(RunError::RingFailed)
+    worker.run(schedule).map(Some).map_err(RunError::RingFailed)
 }
 
 fn window(plan: &Plan) -> Window {

@@ -10,7 +10,7 @@ use tidemill::ring::{
 };
 use tidemill::sys::clock::Time;
 
-use crate::client::{Client, Opened, Turn, index, slot, token};
+use crate::client::{Client, Opened, Sockets, Turn, index, slot, token};
 use crate::link::Link;
 use crate::outgoing::{Outgoing, messages_per_send};
 use crate::pattern::{Message, Pattern};
@@ -226,13 +226,13 @@ impl Streams {
 }
 
 impl Client for Streams {
-    fn start<K: Kernel>(&mut self, link: &mut Link<K>) {
+    fn start<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         for slot in 0..slot(self.streams.len()) {
-            self.arm(slot, true, link);
+            self.arm(slot, true, turn.link);
         }
     }
 
-    fn handle<K: Kernel>(&mut self, completion: Completion, turn: &mut Turn<'_, K>) {
+    fn handle<K: Sockets>(&mut self, completion: Completion, turn: &mut Turn<'_, K>) {
         let slot = completion.token.slot();
         match completion.outcome {
             Outcome::Received(result) => self.received(slot, (result, completion.more), turn),
@@ -249,7 +249,7 @@ impl Client for Streams {
         }
     }
 
-    fn fill<K: Kernel>(&mut self, turn: &mut Turn<'_, K>) {
+    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let mut changed = std::mem::take(&mut self.changed);
         for slot in changed.drain(..) {
             self.fill_one(slot, turn);
@@ -257,9 +257,9 @@ impl Client for Streams {
         self.changed = changed; // Keeps its memory; nothing was added meanwhile.
     }
 
-    fn tick<K: Kernel>(&mut self, _: &mut Turn<'_, K>) {}
+    fn tick<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {}
 
-    fn give_up<K: Kernel>(&mut self, _: &mut Turn<'_, K>) {}
+    fn give_up<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {}
 
     fn found_nobody(&self) -> bool {
         false // Connecting would have failed.
@@ -273,9 +273,9 @@ impl Client for Streams {
         self.open
     }
 
-    fn close<K: Kernel>(&mut self, link: &mut Link<K>) {
+    fn close<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         for slot in 0..slot(self.streams.len()) {
-            self.close_one(slot, link);
+            self.close_one(slot, turn.link);
         }
     }
 

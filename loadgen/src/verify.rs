@@ -42,7 +42,11 @@ pub struct Mismatch {
 impl StreamVerifier {
     /// The start of this connection's stream.
     pub fn new(connection: u32) -> Self {
-        let next = Message { connection, lane: 0, sequence: 0 };
+        Self::from(Message { connection, lane: 0, sequence: 0 })
+    }
+
+    /// The rest of a connection's stream, from this message on.
+    pub fn from(next: Message) -> Self {
         Self { next, at: 0, is_wrong: false }
     }
 
@@ -78,6 +82,45 @@ impl StreamVerifier {
             expected,
             found,
         });
+    }
+}
+
+/// Checks one message that a protocol delimits. How long it was is the protocol's business: bytes beyond the message
+/// are not looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageVerifier {
+    message: Message,
+    /// Bytes that have come.
+    at: usize,
+    mismatch: Option<Mismatch>,
+}
+
+impl MessageVerifier {
+    /// Nothing of this message has come.
+    pub fn new(message: Message) -> Self {
+        Self { message, at: 0, mismatch: None }
+    }
+
+    /// Takes the next bytes of the message.
+    pub fn feed(&mut self, pattern: &Pattern, bytes: &[u8]) {
+        let left = pattern.size().saturating_sub(self.at);
+        let bytes = &bytes[..bytes.len().min(left)];
+        if self.mismatch.is_none()
+            && let Some(wrong) = pattern.compare(self.message, self.at, bytes)
+        {
+            self.mismatch = Some(Mismatch {
+                connection: self.message.connection,
+                position: self.message.sequence * pattern.size() as u64 + wrong.at as u64,
+                expected: wrong.expected,
+                found: wrong.found,
+            });
+        }
+        self.at += bytes.len();
+    }
+
+    /// The first wrong byte.
+    pub fn mismatch(&self) -> Option<Mismatch> {
+        self.mismatch
     }
 }
 
@@ -146,5 +189,31 @@ mod tests {
         bytes.remove(30);
         let checked = feed(&pattern, [&bytes[..]], true);
         assert_eq!((checked.messages, checked.wrong_messages), (3, 3));
+    }
+
+    #[test]
+    fn every_wrong_byte_of_one_message_is_found_in_every_cut() {
+        let pattern = Pattern::new(1, 20);
+        let message = Message { connection: 6, lane: 0, sequence: 3 };
+        let mut good = Vec::new();
+        pattern.append(message, &mut good);
+        for wrong in 0..good.len() {
+            let mut bad = good.clone();
+            bad[wrong] = !bad[wrong];
+            for cut in 0..=good.len() {
+                let found = |bytes: &[u8]| {
+                    let mut verifier = MessageVerifier::new(message);
+                    verifier.feed(&pattern, &bytes[..cut]);
+                    verifier.feed(&pattern, &bytes[cut..]);
+                    verifier.feed(&pattern, b"too much");
+                    verifier.mismatch()
+                };
+                assert_eq!(found(&good), None);
+                let (expected, found_byte) = (good[wrong], bad[wrong]);
+                let position = 60 + wrong as u64;
+                let mismatch = Mismatch { connection: 6, position, expected, found: found_byte };
+                assert_eq!(found(&bad), Some(mismatch), "byte {wrong}, cut at {cut}");
+            }
+        }
     }
 }

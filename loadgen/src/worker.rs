@@ -7,12 +7,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tidemill::ring::{Completion, Kernel, RingError};
+use tidemill::ring::{Completion, RingError};
 use tidemill::sys::clock::Time;
 
-use crate::client::{Budget, Client, TICK, Turn};
+use crate::client::{Budget, Client, Sockets, TICK, Turn};
 use crate::link::Link;
-use crate::plan::{GRACE, SILENCE};
+use crate::live::Feed;
+use crate::plan::{CONNECT_TIMEOUT, GRACE, SILENCE};
 use crate::record::{Record, Recorder, Window};
 
 /// When a worker starts and ends.
@@ -33,6 +34,19 @@ pub enum Ended {
     Nobody,
 }
 
+/// Why a worker's connections did not get to where requests may be sent.
+#[derive(Debug)]
+pub enum Unready {
+    /// One of them failed, as this sentence says.
+    Failed(String),
+    /// Only so many were ready in time.
+    TimedOut(usize),
+    /// A signal came first.
+    Interrupted,
+    /// The ring failed.
+    Ring(RingError),
+}
+
 /// A thread's loop.
 #[derive(Debug)]
 pub struct Worker<'a, K, C> {
@@ -50,16 +64,17 @@ pub struct Worker<'a, K, C> {
     ready: VecDeque<Completion>,
 }
 
-impl<'a, K: Kernel, C: Client> Worker<'a, K, C> {
-    /// A worker for this client, whose connections are open.
-    pub fn new(kernel: K, client: C, recorder: Recorder, schedule: Schedule, stop: &'a AtomicBool) -> Self {
+impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
+    /// A worker for this client, whose connections are made.
+    pub fn new(kernel: K, client: C, feed: Option<Feed>, stop: &'a AtomicBool) -> Self {
         let started = kernel.now();
+        let window = Window { from: Time::ZERO, until: None };
         Self {
             link: Link::new(kernel),
             client,
-            recorder,
-            budget: Budget::new(schedule.count, schedule.window.from),
-            schedule,
+            recorder: Recorder::new(window, feed),
+            budget: Budget::new(Some(0), Time::ZERO), // Nothing may be sent before `run`.
+            schedule: Schedule { window, count: None },
             stop,
             ended: None,
             next_tick: Time::ZERO,
@@ -68,13 +83,44 @@ impl<'a, K: Kernel, C: Client> Worker<'a, K, C> {
         }
     }
 
+    /// Brings the connections to where requests may be sent.
+    ///
+    /// # Errors
+    /// When one of them does not get there.
+    pub fn prepare(&mut self) -> Result<(), Unready> {
+        let mut now = self.link.now();
+        let deadline = now.saturating_add(CONNECT_TIMEOUT);
+        let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
+        self.client.start(&mut Turn { now, budget, link, recorder });
+        loop {
+            if let Some(first) = self.recorder.counts.errors.first.take() {
+                return Err(Unready::Failed(first));
+            }
+            if self.client.is_ready() {
+                return Ok(());
+            }
+            // Relaxed: the flag carries nothing else.
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Unready::Interrupted);
+            }
+            if deadline <= now {
+                return Err(Unready::TimedOut(self.client.ready()));
+            }
+            now = self.link.turn(now.saturating_add(TICK), &mut self.ready).map_err(Unready::Ring)?;
+            self.handle_ready(now);
+        }
+    }
+
     /// Loads the server until the time, the messages or the connections are used up; then closes everything.
     ///
     /// # Errors
     /// When the ring fails.
-    pub fn run(mut self) -> Result<Ended, RingError> {
-        self.client.start(&mut self.link);
+    pub fn run(mut self, schedule: Schedule) -> Result<Ended, RingError> {
         let mut now = self.link.now();
+        self.schedule = schedule;
+        self.budget = Budget::new(schedule.count, schedule.window.from);
+        self.recorder.begin(schedule.window);
+        self.started = now;
         while !self.is_done(now) {
             now = self.turn()?;
             if self.client.found_nobody() {
@@ -89,6 +135,15 @@ impl<'a, K: Kernel, C: Client> Worker<'a, K, C> {
         let fell_silent = self.fell_silent(ended, now);
         self.close(now)?;
         Ok(Ended::Done(Box::new(self.recorder.finish(ended)), fell_silent))
+    }
+
+    /// Lets the client act on what came.
+    fn handle_ready(&mut self, now: Time) {
+        let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
+        let mut turn = Turn { now, budget, link, recorder };
+        while let Some(completion) = self.ready.pop_front() {
+            self.client.handle(completion, &mut turn);
+        }
     }
 
     /// One turn. What it produced is submitted by the next one.
@@ -146,18 +201,16 @@ impl<'a, K: Kernel, C: Client> Worker<'a, K, C> {
     /// Gives up what is late and closes all connections, within a bound.
     fn close(&mut self, now: Time) -> Result<(), RingError> {
         let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
-        self.client.give_up(&mut Turn { now, budget, link, recorder });
-        self.client.close(&mut self.link);
+        let mut turn = Turn { now, budget, link, recorder };
+        self.client.give_up(&mut turn);
+        self.client.close(&mut turn);
         let deadline = now.saturating_add(GRACE);
         let mut now = now;
         while self.client.closing() != 0 && now < deadline {
             now = self.link.turn(deadline, &mut self.ready)?;
-            let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
-            let mut turn = Turn { now, budget, link, recorder };
-            while let Some(completion) = self.ready.pop_front() {
-                self.client.handle(completion, &mut turn);
-            }
+            self.handle_ready(now);
         }
+        self.client.overdue(&mut self.recorder);
         Ok(())
     }
 }

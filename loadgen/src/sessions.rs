@@ -1,0 +1,460 @@
+//! Connections that speak a protocol: a worker's sessions, with at most one send in flight on each.
+//!
+//! A connection that the server ends in order is opened anew. With `reconnect`, each request has a connection of its
+//! own, which is closed behind the answer.
+
+use std::collections::VecDeque;
+
+use tidemill::ring::{
+    Completion, ConnectError, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError,
+};
+use tidemill::sys::clock::Time;
+
+use crate::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::link::Link;
+use crate::open::Dialer;
+use crate::plan::GRACE;
+use crate::record::{ErrorClass, Recorder};
+use crate::security::Filters;
+use crate::session::{Session, Stage};
+use crate::talk::{Fault, Talk};
+
+/// Bytes after which a receive ends by itself and is armed again. The client takes all that comes, so it is large.
+const CREDIT_BYTES: u32 = 1 << 30;
+
+/// How sessions are led.
+#[derive(Debug)]
+pub struct Manner {
+    /// Requests in flight per connection.
+    pub depth: u64,
+    /// Whether each request has a connection of its own.
+    pub reconnect: bool,
+    /// Opens connections anew.
+    pub dialer: Dialer,
+    /// TLS, if there is any.
+    pub filters: Option<Filters>,
+}
+
+/// The sessions of a worker.
+#[derive(Debug)]
+pub struct Sessions<T: Talk> {
+    sessions: Vec<Session<T>>,
+    common: T::Common,
+    manner: Manner,
+    /// Sessions that may be able to do something, each once.
+    changed: Vec<u32>,
+    /// Goodbyes that the server has to answer: until when, whose, and of which of its connections.
+    partings: VecDeque<(Time, u32, u64)>,
+    /// Plain text on its way through TLS.
+    scratch: Vec<u8>,
+    in_flight: u64,
+    /// Sessions that have not failed.
+    open: usize,
+    /// Sessions with a socket.
+    sockets: usize,
+    /// Sessions that are neither open nor at rest.
+    unready: usize,
+    is_ending: bool,
+}
+
+impl<T: Talk> Sessions<T> {
+    /// Sessions on these connections.
+    pub fn new(opened: &[Opened], common: T::Common, manner: Manner) -> Self {
+        Self {
+            sessions: opened.iter().map(Session::new).collect(),
+            common,
+            manner,
+            changed: Vec::new(),
+            partings: VecDeque::new(),
+            scratch: Vec::new(),
+            in_flight: 0,
+            open: opened.len(),
+            sockets: opened.len(),
+            unready: opened.len(),
+            is_ending: false,
+        }
+    }
+
+    /// Lets something happen to a session, and keeps the sums over all of them. Whatever it wants to send, it sends.
+    fn with<K: Sockets>(
+        &mut self,
+        slot: u32,
+        turn: &mut Turn<'_, K>,
+        act: impl FnOnce(&mut Session<T>, &mut T::Common, &mut Vec<u8>, &mut Turn<'_, K>) -> Result<(), Fault>,
+    ) {
+        let session = &mut self.sessions[index(slot)];
+        let (before, due) = (session.stage, session.due.total());
+        let result = act(session, &mut self.common, &mut self.scratch, turn);
+        self.in_flight = self.in_flight + session.due.total() - due;
+        let after = session.stage;
+        self.count(before, after);
+        match result {
+            Ok(()) => self.proceed(slot, turn),
+            Err(fault) => self.fail(slot, &fault, turn),
+        }
+    }
+
+    /// Does what follows from the session's state.
+    fn proceed<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        let session = &self.sessions[index(slot)];
+        let is_served = self.manner.reconnect && session.due.total() == 0;
+        if session.stage == Stage::Open && (session.is_over() || is_served) {
+            return self.part(slot, turn);
+        }
+        self.flush(slot, turn.link);
+        self.change(slot);
+    }
+
+    fn count(&mut self, before: Stage, after: Stage) {
+        let has_socket = |stage| !matches!(stage, Stage::Idle | Stage::Failed);
+        let is_unready = |stage| !matches!(stage, Stage::Idle | Stage::Failed | Stage::Open);
+        self.sockets = self.sockets + usize::from(has_socket(after)) - usize::from(has_socket(before));
+        self.unready = self.unready + usize::from(is_unready(after)) - usize::from(is_unready(before));
+    }
+
+    fn set_stage(&mut self, slot: u32, after: Stage) {
+        let stage = &mut self.sessions[index(slot)].stage;
+        let before = std::mem::replace(stage, after);
+        self.count(before, after);
+    }
+
+    fn connected<K: Sockets>(&mut self, slot: u32, result: Result<(), ConnectError>, turn: &mut Turn<'_, K>) {
+        self.sessions[index(slot)].operations -= 1;
+        if self.sessions[index(slot)].stage != Stage::Connecting {
+            return self.closed(slot, turn);
+        }
+        match result {
+            Ok(()) => self.welcome(slot, turn),
+            Err(error) => {
+                let fault = Fault::new(ErrorClass::from(&error), format!("it could not be made: {error}"));
+                self.fail(slot, &fault, turn);
+            }
+        }
+    }
+
+    /// Begins on a connection that is made.
+    fn welcome<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        self.arm(slot, true, turn.link);
+        let filters = self.manner.filters.take();
+        self.with(slot, turn, |session, common, _, turn| {
+            session.connected(common, filters.as_ref(), turn.now)
+        });
+        self.manner.filters = filters;
+    }
+
+    fn received<K: Sockets>(
+        &mut self,
+        slot: u32,
+        (result, more): (Result<Received, ReceiveError>, bool),
+        turn: &mut Turn<'_, K>,
+    ) {
+        let session = &mut self.sessions[index(slot)];
+        session.operations -= u32::from(!more);
+        if session.stage == Stage::Closing {
+            return self.closed(slot, turn);
+        }
+        let wait_first = match result {
+            Ok(Received::Bytes(mut bytes)) => {
+                self.with(slot, turn, |session, common, scratch, turn| {
+                    session.hear(common, &mut bytes, scratch, (&mut *turn.recorder, turn.now))
+                });
+                if self.sessions[index(slot)].peer_has_closed() {
+                    return self.ended(slot, turn);
+                }
+                false
+            }
+            Ok(Received::End) => return self.ended(slot, turn),
+            // The bytes of this turn are read and their buffers free: the next turn provides them again.
+            Err(ReceiveError::NoBuffers) => true,
+            Err(_) if session.stage == Stage::Parting => return self.close_one(slot, turn.link),
+            Err(error) => {
+                return self.fail(slot, &Fault::new(ErrorClass::from(&error), error.to_string()), turn);
+            }
+        };
+        if !more && self.sessions[index(slot)].stage != Stage::Closing {
+            self.arm(slot, wait_first, turn.link);
+        }
+    }
+
+    /// The server ends its side.
+    fn ended<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        self.with(slot, turn, |session, common, _, turn| {
+            session.ended(common, (&mut *turn.recorder, turn.now))
+        });
+        self.close_one(slot, turn.link);
+    }
+
+    fn sent<K: Sockets>(
+        &mut self,
+        slot: u32,
+        (gather, result): (Gather, Result<usize, SendError>),
+        turn: &mut Turn<'_, K>,
+    ) {
+        let session = &mut self.sessions[index(slot)];
+        session.operations -= 1;
+        if session.stage == Stage::Closing {
+            return self.closed(slot, turn);
+        }
+        let sent = match result {
+            Ok(sent) => sent,
+            Err(SendError::WouldBlock) => 0,
+            // What the server says last tells why; the receive brings it, or its end.
+            Err(SendError::PeerGone) => {
+                session.is_deaf = true;
+                return;
+            }
+            Err(error) => {
+                return self.fail(slot, &Fault::new(ErrorClass::from(&error), error.to_string()), turn);
+            }
+        };
+        match session.sent(gather, sent) {
+            Some(gather) => {
+                session.operations += 1;
+                let token = token(Kind::Send, slot);
+                turn.link.push(Op::Send { token, file: session.file, gather, wait: true });
+            }
+            None => self.proceed(slot, turn),
+        }
+    }
+
+    /// Begins what one session may begin, if depth and budget allow.
+    fn fill_one<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        let (reconnect, depth) = (self.manner.reconnect, self.manner.depth);
+        let session = &mut self.sessions[index(slot)];
+        session.is_changed = false;
+        let may_begin = match session.stage {
+            _ if self.is_ending => false,
+            Stage::Idle => reconnect,
+            Stage::Open => !reconnect && !session.is_sending && !session.is_deaf && !session.is_over(),
+            Stage::Connecting | Stage::Opening | Stage::Parting | Stage::Closing | Stage::Failed => false,
+        };
+        if may_begin {
+            let most = T::requests_per_send(&self.common).saturating_sub(session.owed);
+            let count = turn.budget.take((depth - session.due.total()).min(most), turn.now);
+            session.begin(count, turn.now);
+            self.in_flight += count;
+            turn.recorder.counts.sent += count;
+        }
+        match session.stage {
+            Stage::Idle if 0 < session.owed || !reconnect && !turn.budget.is_spent(turn.now) => {
+                self.dial(slot, turn);
+            }
+            Stage::Open if !session.is_sending && !session.is_deaf && 0 < session.owed => {
+                let asked = session.ask(&mut self.common, &mut self.scratch);
+                match asked {
+                    Ok(()) => self.flush(slot, turn.link),
+                    Err(fault) => self.fail(slot, &fault, turn),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Opens a connection for a session that has none.
+    fn dial<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        if self.is_ending {
+            return;
+        }
+        let session = &mut self.sessions[index(slot)];
+        let file = session.file;
+        let dialed = self.manner.dialer.socket().and_then(|socket| turn.link.adopt(socket, file.place()));
+        if let Err(error) = dialed {
+            return self.fail(slot, &Fault::new(ErrorClass::Other, format!("no socket: {error}")), turn);
+        }
+        turn.recorder.counts.dialed += 1;
+        turn.recorder.counts.reconnects += u64::from(!self.manner.reconnect);
+        session.operations += 1;
+        self.set_stage(slot, Stage::Connecting);
+        let address = Box::new(self.manner.dialer.address.clone());
+        turn.link.push(Op::Connect { token: token(Kind::Connect, slot), file, address });
+    }
+
+    /// Says goodbye, and waits for the server's if there is one to come.
+    fn part<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        let session = &mut self.sessions[index(slot)];
+        let waits = session.part(&mut self.common, &mut self.scratch);
+        let life = session.life;
+        self.flush(slot, turn.link);
+        if !waits {
+            return self.close_one(slot, turn.link);
+        }
+        self.set_stage(slot, Stage::Parting);
+        self.partings.push_back((turn.now.saturating_add(GRACE), slot, life));
+    }
+
+    /// Counts what went wrong and gives the session up.
+    fn fail<K: Sockets>(&mut self, slot: u32, fault: &Fault, turn: &mut Turn<'_, K>) {
+        let session = &mut self.sessions[index(slot)];
+        let (number, due) = (session.number, session.due.total());
+        turn.recorder.counts.errors.count(fault.class, || format!("connection {number}: {}", fault.sentence));
+        if session.has_failed {
+            return;
+        }
+        session.has_failed = true;
+        self.open -= 1;
+        self.in_flight -= due; // What is not answered now stays outstanding.
+        if session.stage == Stage::Idle {
+            return self.set_stage(slot, Stage::Failed);
+        }
+        self.flush(slot, turn.link); // An alert or a close frame may be among it.
+        self.close_one(slot, turn.link);
+    }
+
+    fn close_one<K: Sockets>(&mut self, slot: u32, link: &mut Link<K>) {
+        let session = &mut self.sessions[index(slot)];
+        if matches!(session.stage, Stage::Idle | Stage::Closing | Stage::Failed) {
+            return;
+        }
+        session.operations += 2;
+        let file = session.file;
+        self.set_stage(slot, Stage::Closing);
+        link.push(Op::Close { token: token(Kind::Close, slot), file });
+    }
+
+    /// An operation of a closing session has answered; after the last one its place is free.
+    fn closed<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        let session = &mut self.sessions[index(slot)];
+        if session.operations != 0 {
+            return;
+        }
+        if session.has_failed {
+            return self.set_stage(slot, Stage::Failed);
+        }
+        turn.recorder.counts.repeated += session.renew();
+        self.set_stage(slot, Stage::Idle);
+        self.change(slot);
+    }
+
+    fn flush<K: Sockets>(&mut self, slot: u32, link: &mut Link<K>) {
+        let session = &mut self.sessions[index(slot)];
+        if session.is_deaf || session.stage == Stage::Closing {
+            return;
+        }
+        if let Some(gather) = session.next_send() {
+            session.operations += 1;
+            link.push(Op::Send { token: token(Kind::Send, slot), file: session.file, gather, wait: false });
+        }
+    }
+
+    fn arm<K: Sockets>(&mut self, slot: u32, wait_first: bool, link: &mut Link<K>) {
+        let session = &mut self.sessions[index(slot)];
+        session.operations += 1;
+        let (token, file) = (token(Kind::Receive, slot), session.file);
+        link.push(Op::Receive { token, file, credit: CREDIT_BYTES, wait_first });
+    }
+
+    fn change(&mut self, slot: u32) {
+        let session = &mut self.sessions[index(slot)];
+        if !session.is_changed {
+            session.is_changed = true;
+            self.changed.push(slot);
+        }
+    }
+
+    /// Counts a goodbye that the server has not answered.
+    fn count_overdue(&self, slot: u32, recorder: &mut Recorder) {
+        let session = &self.sessions[index(slot)];
+        if session.owes_goodbye() {
+            let sentence =
+                || format!("connection {}: the server did not answer the close frame", session.number);
+            recorder.counts.errors.count(ErrorClass::Protocol, sentence);
+        }
+    }
+}
+
+impl<T: Talk> Client for Sessions<T> {
+    fn start<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        for slot in 0..slot(self.sessions.len()) {
+            if self.manner.reconnect {
+                // They have shown that somebody listens; what is measured opens its own.
+                self.close_one(slot, turn.link);
+            } else {
+                self.welcome(slot, turn);
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.unready == 0
+    }
+
+    fn ready(&self) -> usize {
+        self.sessions.len() - self.unready
+    }
+
+    fn handle<K: Sockets>(&mut self, completion: Completion, turn: &mut Turn<'_, K>) {
+        let slot = completion.token.slot();
+        match completion.outcome {
+            Outcome::Connected(result) => self.connected(slot, result, turn),
+            Outcome::Received(result) => self.received(slot, (result, completion.more), turn),
+            Outcome::Sent { gather, result } => self.sent(slot, (gather, result), turn),
+            Outcome::Closed(_) | Outcome::CloseCancelled => {
+                self.sessions[index(slot)].operations -= 1;
+                self.closed(slot, turn);
+            }
+            Outcome::Cancelled => {}
+            Outcome::Accepted(_)
+            | Outcome::ReceivedFrom(_)
+            | Outcome::SentTo(_)
+            | Outcome::ShutDown(_)
+            | Outcome::Doorbell
+            | Outcome::DoorbellSent(_) => unreachable!("a session asks for none of these"),
+        }
+    }
+
+    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        let mut changed = std::mem::take(&mut self.changed);
+        for slot in changed.drain(..) {
+            self.fill_one(slot, turn);
+        }
+        changed.append(&mut self.changed);
+        self.changed = changed; // Keeps its memory.
+    }
+
+    fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        while let Some((until, slot, life)) = self.partings.front().copied()
+            && until <= turn.now
+        {
+            self.partings.pop_front();
+            let session = &self.sessions[index(slot)];
+            if session.life == life && session.stage == Stage::Parting {
+                self.count_overdue(slot, turn.recorder);
+                self.close_one(slot, turn.link);
+            }
+        }
+    }
+
+    fn give_up<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {}
+
+    fn found_nobody(&self) -> bool {
+        false // Connecting would have failed.
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    fn open(&self) -> usize {
+        self.open
+    }
+
+    fn close<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        self.is_ending = true;
+        for slot in 0..slot(self.sessions.len()) {
+            let session = &self.sessions[index(slot)];
+            match session.stage {
+                Stage::Open if session.due.total() == 0 => self.part(slot, turn),
+                Stage::Parting => {}
+                _ => self.close_one(slot, turn.link),
+            }
+        }
+    }
+
+    fn closing(&self) -> usize {
+        self.sockets
+    }
+
+    fn overdue(&mut self, recorder: &mut Recorder) {
+        (0..slot(self.sessions.len())).for_each(|slot| self.count_overdue(slot, recorder));
+    }
+}

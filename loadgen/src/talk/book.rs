@@ -1,0 +1,163 @@
+//! Which requests of a connection are due, since when, and what became of them.
+
+use std::collections::VecDeque;
+
+use tidemill::sys::clock::Time;
+
+use crate::pattern::Pattern;
+use crate::record::{ErrorClass, Recorder};
+use crate::verify::Mismatch;
+
+/// The requests of one connection that are not answered yet.
+#[derive(Debug, Default)]
+pub struct Due {
+    /// By the turn that they began in, the oldest first; none is empty.
+    turns: VecDeque<(Time, u64)>,
+    total: u64,
+}
+
+impl Due {
+    /// How many there are.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// So many more begin now.
+    pub fn add(&mut self, now: Time, count: u64) {
+        if count != 0 {
+            self.turns.push_back((now, count));
+            self.total += count;
+        }
+    }
+
+    /// Takes as many of the oldest as began together, at most `count`; says when they began.
+    fn take(&mut self, count: u64) -> Option<(Time, u64)> {
+        let (started, left) = self.turns.front_mut()?;
+        let (started, taken) = (*started, count.min(*left));
+        *left -= taken;
+        if *left == 0 {
+            self.turns.pop_front();
+        }
+        self.total -= taken;
+        Some((started, taken))
+    }
+}
+
+/// Where a conversation writes what came back in one turn. Answers come in the order of their requests.
+#[derive(Debug)]
+pub struct Book<'a> {
+    connection: u32,
+    due: &'a mut Due,
+    recorder: &'a mut Recorder,
+    now: Time,
+    /// Answers that were right and are not yet written.
+    good: u64,
+}
+
+impl<'a> Book<'a> {
+    /// The book of this connection.
+    pub fn new(connection: u32, due: &'a mut Due, recorder: &'a mut Recorder, now: Time) -> Self {
+        Self { connection, due, recorder, now, good: 0 }
+    }
+
+    /// Whether an answer is awaited.
+    pub fn is_due(&self) -> bool {
+        self.good < self.due.total
+    }
+
+    /// The answer that is due came, whole.
+    pub fn good(&mut self) {
+        self.good += 1;
+    }
+
+    /// Messages of an echo came back, of which so many had a wrong byte. They count as answers all the same.
+    pub fn compared(&mut self, pattern: &Pattern, messages: u64, wrong: u64, mismatch: Option<Mismatch>) {
+        self.recorder.counts.verified(messages, wrong, mismatch, pattern.size());
+    }
+
+    /// The answer that is due came, and it is none that could be measured.
+    pub fn bad(&mut self, class: ErrorClass, sentence: impl FnOnce() -> String) {
+        self.settle();
+        self.due.take(1);
+        self.recorder.refused(self.now);
+        self.error(class, sentence);
+    }
+
+    /// An answer had a status that says that the request failed.
+    pub fn status(&mut self, status: u16) {
+        *self.recorder.counts.statuses.entry(status).or_default() += 1;
+    }
+
+    /// An answer had content of so many bytes. Returns how many the others had, if it was another number.
+    pub fn content(&mut self, bytes: u64) -> Option<u64> {
+        let first = *self.recorder.counts.content_bytes.get_or_insert(bytes);
+        (first != bytes).then_some(first)
+    }
+
+    /// Counts what went wrong without ending the conversation.
+    pub fn error(&mut self, class: ErrorClass, sentence: impl FnOnce() -> String) {
+        let connection = self.connection;
+        self.recorder.counts.errors.count(class, || format!("connection {connection}: {}", sentence()));
+    }
+
+    /// Writes the good answers down. Returns how many had not been asked for.
+    fn settle(&mut self) -> u64 {
+        let mut left = std::mem::take(&mut self.good);
+        while left != 0 {
+            let Some((started, taken)) = self.due.take(left) else { break };
+            self.recorder.answered(started, self.now, taken);
+            left -= taken;
+        }
+        left
+    }
+}
+
+impl Drop for Book<'_> {
+    fn drop(&mut self) {
+        if 0 < self.settle() {
+            self.error(ErrorClass::Other, || "it got more than it had sent".to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Window;
+
+    fn at(nanos: u64) -> Time {
+        Time::from_nanos(nanos)
+    }
+
+    #[test]
+    fn answers_belong_to_the_oldest_requests() {
+        let mut due = Due::default();
+        let mut recorder = Recorder::new(Window { from: at(0), until: None }, None);
+        due.add(at(100), 2);
+        due.add(at(200), 2);
+        let mut book = Book::new(7, &mut due, &mut recorder, at(300));
+        book.good();
+        book.bad(ErrorClass::Status, || "no".to_owned());
+        book.good();
+        assert!(book.is_due());
+        drop(book);
+        assert_eq!(due.total(), 1);
+        let record = recorder.finish(at(400));
+        assert_eq!((record.counts.received, record.counts.measured), (3, 2));
+        assert_eq!((record.latency.min(), record.latency.max()), (100, 200));
+        assert_eq!(record.counts.errors.first.as_deref(), Some("connection 7: no"));
+    }
+
+    #[test]
+    fn more_than_was_asked_for_is_an_error() {
+        let mut due = Due::default();
+        let mut recorder = Recorder::new(Window { from: at(0), until: None }, None);
+        due.add(at(100), 1);
+        let mut book = Book::new(7, &mut due, &mut recorder, at(300));
+        book.good();
+        book.good();
+        drop(book);
+        let record = recorder.finish(at(400));
+        assert_eq!((record.counts.received, record.counts.errors.total()), (1, 1));
+    }
+}
