@@ -3,6 +3,7 @@
 mod drain;
 mod embed;
 mod hostile;
+mod http;
 mod operators;
 mod support;
 mod tcp;
