@@ -148,6 +148,24 @@ fn a_reader_that_pauses_in_a_long_answer_gets_the_rest() {
     server.stop_clean();
 }
 
+/// Who asks for much and reads slowly is not taken for one who asks slowly: requests that wait here for their turn have
+/// come in time. (They were once answered 408 when the time for the first head was over.)
+#[test]
+fn requests_that_wait_for_room_are_not_slow() {
+    let server = configured("header_timeout = \"100ms\"\nstall_timeout = \"5m\"", &[PAGES]);
+    let mut client: Client = streams::tcp_with_buffers(server.http_address(), 32 * 1024).into();
+    let page = Client::to(server.http_address()).get("/").body;
+    client.send(get("/").repeat(2_000));
+    server.await_paused_sending();
+    // Longer than the time for a head: a late answer on another connection tells when.
+    assert_eq!(Client::to(server.http_address()).get("/delay/250").status, 200);
+    for number in 0..2_000 {
+        let answer = client.answer();
+        assert!(answer.status == 200 && answer.body == page, "answer {number}: {}", answer.status);
+    }
+    server.stop_clean();
+}
+
 // --- Answers -----------------------------------------------------------------------------------------------------
 
 /// The date is that of now, in the one form of RFC 9110, section 5.6.7; `httpdate` is not ours. A file's time tells now.

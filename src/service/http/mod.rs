@@ -108,6 +108,9 @@ impl<P: Site> Http<P> {
             return Step::Wait;
         }
         if context.room() == 0 {
+            // What has come waits here for its turn: its time begins anew when there is room.
+            session.head_since = None;
+            context.clear_timer();
             context.hold_for_room();
             return Step::Wait;
         }
