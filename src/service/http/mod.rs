@@ -142,10 +142,8 @@ impl<P: Site> Http<P> {
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let Begun { route, mut reply, length, content_type, expects_continue, denial } = begun;
-        if session.closing || !context.ready {
-            reply.persistence = Persistence::Close;
-        }
+        let Begun { route, reply, length, content_type, expects_continue, denial } = begun;
+        let reply = reply.last_if(session.closing || !context.ready);
         if let Some(denial) = denial {
             return self.deny(denial, length, reply, context);
         }
@@ -226,7 +224,7 @@ impl<P: Site> Http<P> {
         let Pending { route, reply, content, content_type, .. } = *pending;
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
         let answer = self.site.answer(route, ask);
-        self.answer(answer, reply, session, inbox, context)
+        self.answer(answer, reply.last_if(!context.ready), session, inbox, context)
     }
 
     // --- The answer ---------------------------------------------------------------------------------------------
@@ -399,7 +397,7 @@ impl<P: Site> Service for Http<P> {
             Phase::Later(_) => {
                 let later = std::mem::replace(&mut session.phase, Phase::Head);
                 if let Phase::Later(later) = later {
-                    self.send(&later.0, later.1, context);
+                    self.send(&later.0, later.1.last_if(!context.ready), context);
                 }
             }
             Phase::WebSocket(websocket) => self.websockets.expire(websocket, context),

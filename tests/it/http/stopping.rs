@@ -59,6 +59,22 @@ fn a_request_that_was_coming_is_answered_and_told_that_it_is_the_last() {
     assert_eq!(server.wait().code, Some(0));
 }
 
+/// An answer that takes its time is given in time for the stop, and says that it is the last. (It once did not, and the
+/// next request was lost with the connection.)
+#[test]
+fn a_late_answer_says_that_it_is_the_last() {
+    let server = patient();
+    let mut client = Client::to(server.http_address());
+    client.send(get("/delay/500"));
+    server.await_count("http_requests", 1);
+    begin_to_stop(&server);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (200, true));
+    client.check_end();
+    drop(client);
+    assert_eq!(server.wait().code, Some(0));
+}
+
 /// A long answer that is on its way at the stop arrives whole.
 #[test]
 fn a_long_answer_arrives_whole() {
