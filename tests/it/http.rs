@@ -70,6 +70,13 @@ fn head_is_answered_as_get_is_but_for_the_content() {
         client.send(get(path).replace("GET", "HEAD"));
         assert_eq!(undated(client.head()), undated(whole), "{path}");
     }
+    // A client that asks for a head and then cannot go on is told so by a head alone, too.
+    for fields in ["Content-Length: 1048577\r\n", "Transfer-Encoding: chunked\r\n\r\nx"] {
+        let mut client = Client::to(server.http_address());
+        client.send(format!("HEAD / HTTP/1.1\r\nHost: a\r\n{fields}\r\n"));
+        assert!(client.head().closes());
+        client.check_end();
+    }
     server.stop_clean();
 }
 

@@ -122,7 +122,7 @@ impl<P: Site> Http<P> {
                 context.set_timer(since.saturating_add(settings.header_timeout));
                 return Step::Wait;
             }
-            Err(refusal) => return self.refuse(refusal, context),
+            Err(refusal) => return self.refuse(refusal, Reply::last(), context),
         };
         session.head_since = None;
         context.counters.http_requests += 1;
@@ -155,7 +155,7 @@ impl<P: Site> Http<P> {
         let settings = &self.settings[usize::from(context.listener)];
         let body = match Body::new(length, settings.body_bytes) {
             Ok(body) => body,
-            Err(refusal) => return self.refuse(refusal, context),
+            Err(refusal) => return self.refuse(refusal, reply, context),
         };
         if expects_continue {
             context.outbox.write(CONTINUE);
@@ -185,10 +185,11 @@ impl<P: Site> Http<P> {
 
     /// Answers what cannot be understood, and ends the connection: where the next request would begin is not known.
     #[cold]
-    fn refuse(&mut self, refusal: Refusal, context: &mut Context<'_>) -> Step {
+    fn refuse(&mut self, refusal: Refusal, reply: Reply, context: &mut Context<'_>) -> Step {
         let too_large = matches!(refusal.status(), 413 | 414 | 431);
         context.refuse(if too_large { Refused::TooLarge } else { Refused::Malformed });
-        self.send(&Page::sentence(refusal.status(), refusal.reason()), Reply::last(), context);
+        let page = Page::sentence(refusal.status(), refusal.reason());
+        self.send(&page, reply.last_if(true), context);
         Step::Wait
     }
 
@@ -209,7 +210,10 @@ impl<P: Site> Http<P> {
             }
             let decoded = match pending.body.decode(inbox.bytes()) {
                 Ok(decoded) => decoded,
-                Err(refusal) => return self.refuse(refusal, context),
+                Err(refusal) => {
+                    let reply = pending.reply;
+                    return self.refuse(refusal, reply, context);
+                }
             };
             pending.received += decoded.data.len() as u64;
             if let Some(content) = &mut pending.content {
@@ -370,9 +374,11 @@ impl<P: Site> Http<P> {
                 context.refuse(Refused::Slow);
                 context.finish();
             }
-            _ => {
+            phase => {
+                let reply = if let Phase::Content(pending) = phase { pending.reply } else { Reply::last() };
                 context.refuse(Refused::Slow);
-                self.send(&Page::sentence(408, "The request took too long."), Reply::last(), context);
+                let page = Page::sentence(408, "The request took too long.");
+                self.send(&page, reply.last_if(true), context);
             }
         }
     }
