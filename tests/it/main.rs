@@ -4,6 +4,7 @@ mod chat_room;
 mod drain;
 mod embed;
 mod hostile;
+mod http;
 mod operators;
 mod support;
 mod tcp;

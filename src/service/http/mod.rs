@@ -110,6 +110,9 @@ impl<P: Site> Http<P> {
             return Step::Wait;
         }
         if context.room() == 0 {
+            // What has come waits here for its turn: its time begins anew when there is room.
+            session.head_since = None;
+            context.clear_timer();
             context.hold_for_room();
             return Step::Wait;
         }
@@ -121,7 +124,7 @@ impl<P: Site> Http<P> {
                 context.set_timer(since.saturating_add(settings.header_timeout));
                 return Step::Wait;
             }
-            Err(refusal) => return self.refuse(refusal, context),
+            Err(refusal) => return self.refuse(refusal, Reply::last(), context),
         };
         session.head_since = None;
         context.counters.http_requests += 1;
@@ -141,10 +144,8 @@ impl<P: Site> Http<P> {
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let Begun { route, mut reply, length, content_type, expects_continue, denial } = begun;
-        if session.closing || !context.ready {
-            reply.persistence = Persistence::Close;
-        }
+        let Begun { route, reply, length, content_type, expects_continue, denial } = begun;
+        let reply = reply.last_if(session.closing || !context.ready);
         if let Some(denial) = denial {
             return self.deny(denial, length, reply, context);
         }
@@ -156,7 +157,7 @@ impl<P: Site> Http<P> {
         let settings = &self.settings[usize::from(context.listener)];
         let body = match Body::new(length, settings.body_bytes) {
             Ok(body) => body,
-            Err(refusal) => return self.refuse(refusal, context),
+            Err(refusal) => return self.refuse(refusal, reply, context),
         };
         if expects_continue {
             context.outbox.write(CONTINUE);
@@ -186,10 +187,11 @@ impl<P: Site> Http<P> {
 
     /// Answers what cannot be understood, and ends the connection: where the next request would begin is not known.
     #[cold]
-    fn refuse(&mut self, refusal: Refusal, context: &mut Context<'_>) -> Step {
+    fn refuse(&mut self, refusal: Refusal, reply: Reply, context: &mut Context<'_>) -> Step {
         let too_large = matches!(refusal.status(), 413 | 414 | 431);
         context.refuse(if too_large { Refused::TooLarge } else { Refused::Malformed });
-        self.send(&Page::sentence(refusal.status(), refusal.reason()), Reply::last(), context);
+        let page = Page::sentence(refusal.status(), refusal.reason());
+        self.send(&page, reply.last_if(true), context);
         Step::Wait
     }
 
@@ -210,7 +212,10 @@ impl<P: Site> Http<P> {
             }
             let decoded = match pending.body.decode(inbox.bytes()) {
                 Ok(decoded) => decoded,
-                Err(refusal) => return self.refuse(refusal, context),
+                Err(refusal) => {
+                    let reply = pending.reply;
+                    return self.refuse(refusal, reply, context);
+                }
             };
             pending.received += decoded.data.len() as u64;
             if let Some(content) = &mut pending.content {
@@ -225,7 +230,7 @@ impl<P: Site> Http<P> {
         let Pending { route, reply, content, content_type, .. } = *pending;
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
         let answer = self.site.answer(route, ask);
-        self.answer(answer, reply, session, inbox, context)
+        self.answer(answer, reply.last_if(!context.ready), session, inbox, context)
     }
 
     // --- The answer ---------------------------------------------------------------------------------------------
@@ -372,9 +377,11 @@ impl<P: Site> Http<P> {
                 context.refuse(Refused::Slow);
                 context.finish();
             }
-            _ => {
+            phase => {
+                let reply = if let Phase::Content(pending) = phase { pending.reply } else { Reply::last() };
                 context.refuse(Refused::Slow);
-                self.send(&Page::sentence(408, "The request took too long."), Reply::last(), context);
+                let page = Page::sentence(408, "The request took too long.");
+                self.send(&page, reply.last_if(true), context);
             }
         }
     }
@@ -399,7 +406,7 @@ impl<P: Site> Service for Http<P> {
             Phase::Later(_) => {
                 let later = std::mem::replace(&mut session.phase, Phase::Head);
                 if let Phase::Later(later) = later {
-                    self.send(&later.0, later.1, context);
+                    self.send(&later.0, later.1.last_if(!context.ready), context);
                 }
             }
             Phase::WebSocket(websocket) => self.websockets.expire(websocket, context),

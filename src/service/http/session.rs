@@ -59,6 +59,12 @@ impl Reply {
         Self { head_only: request.method == Method::Head, persistence: request.persistence() }
     }
 
+    /// The last answer of a connection, if it is to be.
+    #[inline]
+    pub(super) fn last_if(self, last: bool) -> Self {
+        if last { Self { persistence: Persistence::Close, ..self } } else { self }
+    }
+
     /// The last answer of a connection.
     pub(super) fn last() -> Self {
         Self { head_only: false, persistence: Persistence::Close }

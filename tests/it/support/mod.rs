@@ -4,6 +4,7 @@
 //! for an event, and has a deadline that a slow machine meets easily.
 
 pub(crate) mod counters;
+pub(crate) mod http;
 pub(crate) mod launch;
 pub(crate) mod server;
 pub(crate) mod streams;

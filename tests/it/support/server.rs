@@ -175,6 +175,18 @@ impl Server {
         assert_eq!(counters.total(name), value, "{counters:#?}");
     }
 
+    /// Waits until it has begun to wait for a reader, and sends nothing more.
+    #[track_caller]
+    pub(crate) fn await_paused_sending(&self) {
+        let mut last = (0, 0);
+        eventually("it waits for a reader", || {
+            let counters = self.counters();
+            let now = (counters.total("bytes_sent"), counters.total("http_requests"));
+            let is_still = now == std::mem::replace(&mut last, now);
+            is_still && 0 < counters.total("send_short") + counters.total("send_blocked")
+        });
+    }
+
     /// Waits until all connections are over, and checks that nothing is left of them.
     #[track_caller]
     pub(crate) fn check_all_clean(&self, before: &Counters, descriptors: usize) {

@@ -62,7 +62,8 @@ pub(crate) fn unix(to: &Path) -> UnixStream {
     stream
 }
 
-fn patient(stream: TcpStream) -> TcpStream {
+/// Neither reading nor writing will take longer than the deadline.
+pub(crate) fn patient(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(DEADLINE)).expect("the deadline is not zero");
     stream.set_write_timeout(Some(DEADLINE)).expect("the deadline is not zero");
     stream.set_nodelay(true).expect("TCP takes it");

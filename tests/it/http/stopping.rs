@@ -1,0 +1,91 @@
+//! What pages and their clients see of a stop.
+
+use rustix::process::Signal;
+
+use crate::support::http::{Client, PAGES, configured, get, post};
+use crate::support::server::Server;
+
+/// A stop with so much patience that no slow machine reaches its end.
+#[track_caller]
+fn patient() -> Server {
+    configured("drain_timeout = \"5m\"\nlinger_timeout = \"5m\"\nheader_timeout = \"5m\"", &[PAGES])
+}
+
+/// Asks it to stop, and waits until connections between two requests have been ended.
+#[track_caller]
+fn begin_to_stop(server: &Server) {
+    let mut idle = Client::to(server.http_address());
+    assert_eq!(idle.get("/healthz").status, 200);
+    server.signal(Signal::TERM);
+    idle.check_end();
+}
+
+/// Connections between two requests end in order, those that never asked, too, and the process ends well.
+#[test]
+fn connections_between_requests_end_at_a_stop() {
+    let server = patient();
+    let mut clients: Vec<Client> = (0..10).map(|_| Client::to(server.http_address())).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/healthz").status, 200));
+    let mut silent = Client::to(server.http_address());
+    server.await_count("accepted", 11);
+    server.signal(Signal::TERM);
+    clients.iter_mut().for_each(Client::check_end);
+    silent.check_end();
+    drop((clients, silent));
+    assert_eq!(server.wait().code, Some(0));
+}
+
+/// A request that was half here at the stop is answered when its rest has come, as the last of its connection; and
+/// whoever asks for readiness learns that there is none.
+#[test]
+fn a_request_that_was_coming_is_answered_and_told_that_it_is_the_last() {
+    let server = patient();
+    let mut asks = Client::to(server.http_address());
+    asks.send("GET /readyz HTTP/1.1\r\nHost: a");
+    let mut posts = Client::to(server.http_address());
+    posts.send(&post("/echo", &[b'x'; 1000])[..500]);
+    server.await_count("http_requests", 1);
+    begin_to_stop(&server);
+    asks.send("\r\n\r\n");
+    let answer = asks.answer();
+    assert_eq!((answer.status, answer.closes()), (503, true));
+    assert_eq!(answer.text(), "The server is stopping.\n");
+    asks.check_end();
+    posts.send(&post("/echo", &[b'x'; 1000])[500..]);
+    let answer = posts.answer();
+    assert_eq!((answer.status, answer.body.len(), answer.closes()), (200, 1000, true));
+    posts.check_end();
+    drop((asks, posts));
+    assert_eq!(server.wait().code, Some(0));
+}
+
+/// An answer that takes its time is given in time for the stop, and says that it is the last. (It once did not, and the
+/// next request was lost with the connection.)
+#[test]
+fn a_late_answer_says_that_it_is_the_last() {
+    let server = patient();
+    let mut client = Client::to(server.http_address());
+    client.send(get("/delay/500"));
+    server.await_count("http_requests", 1);
+    begin_to_stop(&server);
+    let answer = client.answer();
+    assert_eq!((answer.status, answer.closes()), (200, true));
+    client.check_end();
+    drop(client);
+    assert_eq!(server.wait().code, Some(0));
+}
+
+/// A long answer that is on its way at the stop arrives whole.
+#[test]
+fn a_long_answer_arrives_whole() {
+    let server =
+        configured("drain_timeout = \"5m\"\nlinger_timeout = \"5m\"\nstall_timeout = \"5m\"", &[PAGES]);
+    let mut client = Client::to(server.http_address());
+    client.send(get("/bytes/50000000"));
+    client.head();
+    begin_to_stop(&server);
+    assert!(client.read_exactly(50_000_000).iter().all(|byte| *byte == 0));
+    client.check_end();
+    drop(client);
+    assert_eq!(server.wait().code, Some(0));
+}
