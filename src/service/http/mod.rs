@@ -222,7 +222,11 @@ impl<P: Site> Http<P> {
         };
         let Pending { route, reply, content, content_type, .. } = *pending;
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
-        let answer = self.site.answer(route, ask);
+        let answer = match self.site.answer(route, ask) {
+            // The head is gone, and whoever waits for 101 before the first frame has no content to send.
+            Answer::WebSocket => Answer::Page(Page::sentence(400, "An upgrade to WebSocket has no content.")),
+            answer => answer,
+        };
         self.answer(answer, reply, session, inbox, context)
     }
 

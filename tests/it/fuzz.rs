@@ -1,0 +1,6 @@
+//! Chance against the whole: shards on the simulated kernel, and every reader of strangers' bytes.
+
+mod lone;
+mod reader;
+mod script;
+mod world;
