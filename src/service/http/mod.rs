@@ -391,6 +391,9 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn receive(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        if let Phase::WebSocket(websocket) = &mut session.phase {
+            websocket.hear(context.now);
+        }
         self.advance(session, inbox, context);
     }
 

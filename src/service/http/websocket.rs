@@ -103,8 +103,6 @@ impl WebSockets {
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) {
-        websocket.heard = context.now;
-        websocket.pinged = false;
         let mut messages = 0;
         while !context.is_ending() && !inbox.is_empty() {
             if context.room() == 0 {
@@ -192,6 +190,12 @@ impl WebSockets {
 }
 
 impl WebSocket {
+    /// The peer has given a sign of life, or could not: it was not read from.
+    pub(super) fn hear(&mut self, now: Time) {
+        self.heard = now;
+        self.pinged = false;
+    }
+
     /// Sends a close frame, and waits for the peer's, but not for ever.
     fn say_goodbye(&mut self, code: CloseCode, reason: &str, context: &mut Context<'_>) {
         if self.closing.start() {
