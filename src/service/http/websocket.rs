@@ -170,6 +170,9 @@ impl WebSockets {
             context.refuse(Refused::CredentialExpired);
             return websocket.say_goodbye(CloseCode::POLICY, "The credential has expired.", context);
         }
+        if context.waits_for_peer() {
+            websocket.hear(context.now);
+        }
         let silent = context.now.saturating_since(websocket.heard);
         if silent < interval {
             return context.set_timer(websocket.next_check(context));
