@@ -108,6 +108,9 @@ impl<P: Site> Http<P> {
             return Step::Wait;
         }
         if context.room() == 0 {
+            // Its time stands still: that nothing comes is our doing.
+            session.head_since = None;
+            context.clear_timer();
             context.hold_for_room();
             return Step::Wait;
         }
