@@ -59,7 +59,8 @@ impl Reader {
     /// An answer of HTTP, if it is whole; how long it is.
     fn page(&mut self, expected: &mut VecDeque<Expected>, now: Time, stopping: bool) -> Option<usize> {
         let head_bytes = self.buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-        let head = std::str::from_utf8(&self.buffer[..head_bytes]).expect("a head of ours is ASCII").to_owned();
+        let head =
+            std::str::from_utf8(&self.buffer[..head_bytes]).expect("a head of ours is ASCII").to_owned();
         let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().expect("a status line");
         match (status, expected.front_mut()) {
             (100, Some(Expected::Page(page))) => {
@@ -75,7 +76,8 @@ impl Reader {
             _ => {}
         }
         assert!(head.contains("\r\nDate: "), "{head}");
-        let length: usize = field(&head, "content-length").expect("it says its length").parse().expect("a number");
+        let length: usize =
+            field(&head, "content-length").expect("it says its length").parse().expect("a number");
         let ends = field(&head, "connection") == Some("close");
         if status == 408 {
             assert!(ends, "the connection ends with a 408");
@@ -83,7 +85,9 @@ impl Reader {
             (self.late, self.closed) = (whole, whole);
             return whole.then_some(head_bytes + length);
         }
-        let Some(Expected::Page(page)) = expected.front() else { panic!("nobody asked for {head}: {expected:?}") };
+        let Some(Expected::Page(page)) = expected.front() else {
+            panic!("nobody asked for {head}: {expected:?}")
+        };
         let body = self.buffer.get(head_bytes..)?;
         let body = if matches!(page.content, Content::LengthOnly(_)) { &[] } else { body.get(..length)? };
         check_page(page, status, length, body);
@@ -104,7 +108,9 @@ impl Reader {
         assert_eq!(second & 0x80, 0, "a server does not mask");
         let (start, length) = match second {
             127 => panic!("no message is that long"),
-            126 => (4, usize::from(u16::from_be_bytes(self.buffer.get(2..4)?.try_into().expect("two bytes")))),
+            126 => {
+                (4, usize::from(u16::from_be_bytes(self.buffer.get(2..4)?.try_into().expect("two bytes"))))
+            }
             short => (2, usize::from(short)),
         };
         let payload = self.buffer.get(start..start + length)?.to_vec();

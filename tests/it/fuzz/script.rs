@@ -198,7 +198,10 @@ impl Script {
         self.say(frame(8, true, &code, random));
         self.expected.push_back(Expected::Frame(8, code));
         if waits {
-            self.segments.iter_mut().skip(upgraded).for_each(|segment| segment.after = segment.after.max(upgraded));
+            self.segments
+                .iter_mut()
+                .skip(upgraded)
+                .for_each(|segment| segment.after = segment.after.max(upgraded));
         }
     }
 
@@ -266,5 +269,6 @@ pub(super) fn frame(opcode: u8, is_last: bool, payload: &[u8], random: &mut Rand
 }
 
 /// The request of RFC 6455, section 1.3.
-pub(super) const UPGRADE: &[u8] = b"GET /ws HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+pub(super) const UPGRADE: &[u8] =
+    b"GET /ws HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

@@ -124,7 +124,8 @@ impl World {
             pace: [40, 300, 5000][random.index(3)],
             // A third of the worlds is stopped in the midst of it all.
             stop_after: random.chance(330).then(|| random.index(400)),
-            patience: [Duration::ZERO, Duration::from_millis(100), Duration::from_secs(1000)][random.index(3)],
+            patience: [Duration::ZERO, Duration::from_millis(100), Duration::from_secs(1000)]
+                [random.index(3)],
             random,
             stopped: false,
         }
@@ -279,11 +280,14 @@ impl Peer {
                     assert!(stopping, "only a stop makes the server go away");
                     self.script.segments.truncate(at);
                     self.script.expected.clear();
-                    self.script.segments.push_back(Segment { bytes: frame(8, true, &code, random), after: 0 });
+                    self.script
+                        .segments
+                        .push_back(Segment { bytes: frame(8, true, &code, random), after: 0 });
                 }
             }
         }
-        if self.reader.closed && !self.script.expected.iter().any(|left| matches!(left, Expected::Frame(..))) {
+        if self.reader.closed && !self.script.expected.iter().any(|left| matches!(left, Expected::Frame(..)))
+        {
             // The server says nothing more, so nothing more is to be heard.
             self.script.expected.clear();
         }
