@@ -2,6 +2,7 @@
 
 mod drain;
 mod embed;
+mod examples;
 mod fuzz;
 mod hostile;
 mod operators;

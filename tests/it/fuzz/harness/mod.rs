@@ -12,10 +12,10 @@ use tidemill::config::Config;
 use tidemill::protocol::proxy;
 
 /// A target: its name, which is also that of its corpus, and its function.
-pub type Target = (&'static str, fn(&[u8]));
+pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 8] = [
     ("http1_request", http::request),
     ("http1_response", http::response),
     ("websocket", websocket::run),
@@ -27,7 +27,7 @@ pub const TARGETS: [Target; 8] = [
 ];
 
 /// Runs the target of that name.
-pub fn run(name: &str, data: &[u8]) {
+pub(crate) fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|(target, _)| *target == name);
     target.unwrap_or_else(|| panic!("there is no target {name}")).1(data);
 }
@@ -36,7 +36,7 @@ pub fn run(name: &str, data: &[u8]) {
 fn proxy_header(data: &[u8]) {
     let whole = proxy::parse(data);
     if let Ok(Some(header)) = &whole {
-        assert!(0 < header.bytes && header.bytes <= data.len(), "it lies within what came");
+        assert!(0 < header.consumed && header.consumed <= data.len(), "it lies within what came");
     }
     // A refusal may need a byte more or less of what follows; a header may not.
     for end in 0..data.len().min(600) {
