@@ -76,7 +76,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let port = std::env::args().nth(1).unwrap_or_else(|| "7070".to_owned());
     let listeners = vec![Listener::echo(format!("tcp://127.0.0.1:{port}").parse()?)];
     let config = Config { listeners, ..Config::default() };
-    let mut server = Server::start(&config, |_shard| Reverse)?;
+    let server = Server::start(&config, |_shard| Reverse)?;
 
     let mut out = std::io::stdout();
     for address in server.addresses() {

@@ -37,10 +37,16 @@ pub(super) fn client(data: &[u8]) {
 fn check(data: &[u8], filter: impl Fn() -> Filter) {
     let whole = feed(data, filter(), data.len().max(1));
     if data.len() <= 2_000 {
-        assert_eq!(feed(data, filter(), 1), whole, "byte by byte");
+        same(feed(data, filter(), 1), &whole);
     }
     let size = usize::from(data.first().copied().unwrap_or(0)) + 2;
-    assert_eq!(feed(data, filter(), size), whole, "in pieces of {size}");
+    same(feed(data, filter(), size), &whole);
+}
+
+/// Whether it ended in the same way. A record that is not whole may be refused at once or with its rest, as it was cut.
+fn same(cut: Result<bool, String>, whole: &Result<bool, String>) {
+    let unfinished = cut.is_ok() != whole.is_ok() && (cut == Ok(true) || *whole == Ok(true));
+    assert!(unfinished || cut == *whole, "{cut:?}, but in one piece {whole:?}");
 }
 
 fn feed(data: &[u8], mut filter: Filter, size: usize) -> Result<bool, String> {
