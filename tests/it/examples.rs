@@ -1,13 +1,13 @@
 //! The examples, started as whoever reads them would, and spoken to by clients of the standard library.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::support::{skip, streams};
 
-/// An example that runs, until it is dropped.
-struct Example(Child);
+/// An example that runs, until it is dropped; with its standard output, into which it may say more.
+struct Example(Child, Lines<BufReader<ChildStdout>>);
 
 impl Example {
     /// Starts it on a port that the system chooses, and returns where it says that it listens.
@@ -25,11 +25,11 @@ impl Example {
         command.arg("0").stdout(Stdio::piped());
         let mut child = command.spawn().expect("it can be run");
         let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let example = Self(child);
         let address = lines.find_map(|line| {
             let line = line.expect("it speaks UTF-8");
             line.strip_prefix("listening on ").map(|address| address.parse().expect("an address"))
         });
+        let example = Self(child, lines);
         Some((example, address.expect("it says where it listens")))
     }
 }
