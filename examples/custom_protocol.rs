@@ -37,12 +37,12 @@ impl Service for Reverse {
     /// Called whenever bytes came in, and when there is room again after `hold_for_room`. Bytes come as the network cuts
     /// them: half a length, three messages and a half.
     fn receive(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
-        while let Some((length, rest)) = inbox.bytes().split_first_chunk::<LENGTH_BYTES>() {
+        while let Some((&header, rest)) = inbox.bytes().split_first_chunk::<LENGTH_BYTES>() {
             // Who does not read its answers gets no new ones, and is not read from until it has read most of them.
             if context.room() == 0 {
                 return context.hold_for_room();
             }
-            let length = u32::from_be_bytes(*length) as usize;
+            let length = u32::from_be_bytes(header) as usize;
             if MESSAGE_BYTES_MAX < length {
                 // What is a message and what is not cannot be known any more. What was answered is still sent.
                 return context.finish();
@@ -52,7 +52,7 @@ impl Service for Reverse {
             session.messages += 1;
             // All answers of a turn leave in one send.
             context.outbox.write_with(|out| {
-                out.extend_from_slice(&(length as u32).to_be_bytes());
+                out.extend_from_slice(&header);
                 out.extend(message.iter().rev());
             });
             inbox.consume(LENGTH_BYTES + length);
