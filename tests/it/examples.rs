@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use crate::support::{skip, streams};
 
 /// An example that runs, until it is dropped; with its standard output, into which it may say more.
-struct Example(Child, Lines<BufReader<ChildStdout>>);
+struct Example(Child, #[expect(dead_code, reason = "it is kept open")] Lines<BufReader<ChildStdout>>);
 
 impl Example {
     /// Starts it on a port that the system chooses, and returns where it says that it listens.
