@@ -106,6 +106,14 @@ impl Config {
         settle::settle(flags.over(file), &cpu::allowed_cores())
     }
 
+    /// Reads the text of a file; paths in it begin at the working directory.
+    ///
+    /// # Errors
+    /// As [`Config::load`], about a file called `text`.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        settle::settle(file::parse("text", Path::new(""), text)?, &cpu::allowed_cores())
+    }
+
     /// Checks fields that a program has filled as [`Config::load`] checks what an operator wrote; [`Config::load`] has
     /// done it already. The cores are compared with those that the calling thread may use: call it before pinning.
     ///

@@ -109,6 +109,11 @@ impl Context<'_> {
         self.hold = Hold::ForRoom;
     }
 
+    /// Whether something waits for the peer, so that it may not be read from: then its silence is our doing.
+    pub(crate) fn waits_for_peer(&self) -> bool {
+        self.hold == Hold::ForRoom || self.room() == 0 || 0 < self.outbox.pending_bytes()
+    }
+
     /// Keeps back what the peer sends until the timer comes.
     pub fn hold_until(&mut self, time: Time) {
         self.hold = Hold::ForTimer;

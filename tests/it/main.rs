@@ -3,6 +3,8 @@
 mod chat_room;
 mod drain;
 mod embed;
+mod examples;
+mod fuzz;
 mod hostile;
 mod http;
 mod operators;

@@ -229,7 +229,11 @@ impl<P: Site> Http<P> {
         };
         let Pending { route, reply, content, content_type, .. } = *pending;
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
-        let answer = self.site.answer(route, ask);
+        let answer = match self.site.answer(route, ask) {
+            // The head is gone, and whoever waits for 101 before the first frame has no content to send.
+            Answer::WebSocket => Answer::Page(Page::sentence(400, "An upgrade to WebSocket has no content.")),
+            answer => answer,
+        };
         self.answer(answer, reply.last_if(!context.ready), session, inbox, context)
     }
 
@@ -397,6 +401,9 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn receive(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        if let Phase::WebSocket(websocket) = &mut session.phase {
+            websocket.hear(context.now);
+        }
         self.advance(session, inbox, context);
     }
 

@@ -106,8 +106,6 @@ impl WebSockets {
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) {
-        websocket.heard = context.now;
-        websocket.pinged = false;
         let mut messages = 0;
         while !context.is_ending() && !inbox.is_empty() {
             if context.room() == 0 {
@@ -170,6 +168,9 @@ impl WebSockets {
             context.refuse(Refused::CredentialExpired);
             return websocket.say_goodbye(CloseCode::POLICY, "The credential has expired.", context);
         }
+        if context.waits_for_peer() {
+            websocket.hear(context.now);
+        }
         let silent = context.now.saturating_since(websocket.heard);
         if silent < interval {
             return context.set_timer(websocket.next_check(context));
@@ -211,6 +212,12 @@ impl WebSocket {
         }
         context.counters.websocket_messages_sent += 1;
         context.outbox.send_shared(Arc::clone(frame), 0..frame.len());
+    }
+
+    /// The peer has given a sign of life, or could not: it was not read from.
+    pub(super) fn hear(&mut self, now: Time) {
+        self.heard = now;
+        self.pinged = false;
     }
 
     /// Sends a close frame, and waits for the peer's, but not for ever.
