@@ -2,11 +2,6 @@
 //!
 //! Nothing is decided here; what the flags mean together, and whether they can, is the [plan](crate::plan)'s business.
 
-#![expect(
-    rustdoc::broken_intra_doc_links,
-    reason = "help shows [::1] as it is typed, without marks around it"
-)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 

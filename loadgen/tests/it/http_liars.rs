@@ -58,11 +58,11 @@ fn http(reply: impl Fn(u64, &[u8]) -> Reply + Send + Sync + 'static) -> String {
         for number in 0.. {
             let Some(content) = read_request(&mut reader) else { return };
             // Whatever ends the connection ends the thread: the test looks at the other side.
-            let is_last = match reply(number, &content) {
-                Reply::Send(bytes) => stream.write_all(&bytes).is_err(),
-                Reply::Last(bytes) => stream.write_all(&bytes).is_ok() || true,
+            let (bytes, is_last) = match reply(number, &content) {
+                Reply::Send(bytes) => (bytes, false),
+                Reply::Last(bytes) => (bytes, true),
             };
-            if is_last {
+            if stream.write_all(&bytes).is_err() || is_last {
                 // What is in the pipeline is read, so that the end is an end and no reset.
                 let _ = stream.shutdown(std::net::Shutdown::Write);
                 let _ = reader.read_to_end(&mut Vec::new());
