@@ -367,8 +367,11 @@ impl Outcome {
         for (status, count) in &counts.statuses {
             row(f, &format!("status {status}"), *count)?;
         }
-        let is_compared = self.plan.verify && self.plan.target.is_echo();
-        let verified = if is_compared { show_bytes(counts.verified_bytes as f64) } else { "off".to_owned() };
+        let verified = match (self.plan.target.is_echo(), self.plan.verify) {
+            (false, _) => "lengths".to_owned(),
+            (true, false) => "off".to_owned(),
+            (true, true) => show_bytes(counts.verified_bytes as f64),
+        };
         writeln!(f, "  {:<12} {verified:>14}", "verified")?;
         writeln!(f, "  {:<12} {:>14}", "errors", show_count(counts.errors.total() as f64))?;
         for (class, count) in &counts.errors.counts {
