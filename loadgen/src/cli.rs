@@ -2,11 +2,6 @@
 //!
 //! Nothing is decided here; what the flags mean together, and whether they can, is the [plan](crate::plan)'s business.
 
-#![expect(
-    rustdoc::broken_intra_doc_links,
-    reason = "help shows [::1] as it is typed, without marks around it"
-)]
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -257,12 +252,20 @@ mod tests {
         assert_eq!((flags.threads, flags.cores.unwrap().0), (Some(2), vec![1, 3]));
         assert_eq!((flags.json.as_deref(), flags.congestion.as_deref()), (Some("-"), Some("cubic")));
         assert!(flags.no_verify && flags.quiet && flags.seed == 9);
+        let secure =
+            parse("https://127.0.0.1:443/x --tls-ca ca.pem --insecure --tls-resumption on --reconnect")
+                .unwrap();
+        assert_eq!(secure.target.to_string(), "https://127.0.0.1:443/x");
+        assert_eq!(secure.tls_ca.as_deref(), Some(std::path::Path::new("ca.pem")));
+        assert!(secure.insecure && secure.reconnect && secure.tls_resumption == Some(Switch::On));
         assert_eq!(parse("--duration 10s").unwrap().duration, Some(Duration::from_secs(10)));
     }
 
     #[test]
     fn mistakes_are_usage_errors() {
-        check_refused("localhost:7000", "an address begins with tcp://, udp:// or unix:");
+        check_refused("localhost:7000", "an address begins with tcp://, udp://, unix:, tls://, http://");
+        check_refused("https://localhost:443", "names are not looked up");
+        check_refused("--tls-resumption maybe", "invalid value 'maybe' for '--tls-resumption <on|off>'");
         check_refused("--duration 10", "a duration is a number with its unit");
         check_refused("--duration 10s --count 5", "cannot be used with");
         check_refused("--size 1MB", "a size is a number of bytes");

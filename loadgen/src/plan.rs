@@ -413,6 +413,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_protocol_has_not_is_refused() {
+        let check = |line, error| assert_eq!(plan(line).unwrap_err(), error, "{line}");
+        check("http://127.0.0.1:1/x -s 10", PlanError::NoContent("/x".to_owned()));
+        check("ws://127.0.0.1:1 -d 2 --reconnect", PlanError::DepthAndReconnect);
+        check("udp://127.0.0.1:1 --reconnect", PlanError::NoConnections);
+        check("http://127.0.0.1:1 --insecure", PlanError::NotSecure("--insecure"));
+        check("tcp://127.0.0.1:1 --tls-ca ca.pem", PlanError::NotSecure("--tls-ca"));
+        check("ws://127.0.0.1:1 --tls-resumption off", PlanError::NotSecure("--tls-resumption"));
+        check("wss://127.0.0.1:1", PlanError::NoTrust("wss://"));
+        check("tls://127.0.0.1:1 --insecure --tls-ca ca.pem", PlanError::TrustTwice);
+        check("ws://127.0.0.1:1 -s 16MiB -c 257", PlanError::TooManyBytes);
+        assert!(plan("tcp://127.0.0.1:1 -s 16MiB -c 257").is_ok());
+        assert_eq!(
+            plan("http://127.0.0.1:1/x -s 10").unwrap_err().to_string(),
+            "--size is for messages that come back, and a GET of /x sends none. Try: /echo, or /x without --size"
+        );
+    }
+
+    #[test]
+    fn tls_is_what_was_asked_for() {
+        let security = |line| plan(line).unwrap().security;
+        assert_eq!(security("http://127.0.0.1:1"), None);
+        let insecure = Security { authorities: None, resumption: false };
+        assert_eq!(security("https://127.0.0.1:1 --insecure"), Some(insecure));
+        let trusting = Security { authorities: Some("ca.pem".into()), resumption: true };
+        assert_eq!(security("tls://127.0.0.1:1 --tls-ca ca.pem --tls-resumption on"), Some(trusting));
+        assert_eq!(
+            (plan("http://127.0.0.1:1").unwrap().size, plan("ws://127.0.0.1:1").unwrap().size),
+            (0, 64)
+        );
+    }
+
+    #[test]
     fn one_core_is_not_many() {
         let check =
             |cores, line, sentence| assert_eq!(plan_on(cores, line).unwrap_err().to_string(), sentence);

@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde::Serialize;
 use tidemill::config::units::{Cores, show_duration, show_size};
 use tidemill::ring::Capabilities;
 
 use crate::plan::{End, Plan};
 use crate::record::{ErrorClass, Record};
+use crate::target::Protocol;
 
 /// The name and version of the JSON's shape.
 pub const SCHEMA: &str = "tidemill-loadgen/1";
@@ -68,6 +70,28 @@ pub struct Json {
     pub tier: &'static str,
     pub congestion: Option<String>,
     pub seed: u64,
+    pub protocol: &'static str,
+    pub body_bytes: u64,
+    pub reconnect: bool,
+    pub dialed: u64,
+    pub connections_per_second: Option<f64>,
+    pub reconnects: u64,
+    pub repeated: u64,
+    pub statuses: BTreeMap<u16, u64>,
+    pub tls: Option<TlsJson>,
+}
+
+/// TLS: what was asked for, and what came of it.
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "as above")]
+pub struct TlsJson {
+    pub insecure: bool,
+    pub resumption: bool,
+    pub version: Option<&'static str>,
+    pub cipher: Option<&'static str>,
+    pub handshakes: u64,
+    pub resumed: u64,
+    pub handshake_us: LatencyJson,
 }
 
 /// Latencies in microseconds.
@@ -104,6 +128,36 @@ pub struct CpuJson {
     pub percent: Vec<f64>,
 }
 
+impl LatencyJson {
+    fn of(nanos: &Histogram<u64>) -> Self {
+        let at = |quantile| nanos.value_at_quantile(quantile) as f64 / 1000.0;
+        Self {
+            count: nanos.len(),
+            min: nanos.min() as f64 / 1000.0,
+            mean: nanos.mean() / 1000.0,
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            p9999: at(0.9999),
+            max: nanos.max() as f64 / 1000.0,
+        }
+    }
+
+    fn rows(&self) -> [(&'static str, f64); 8] {
+        [
+            ("min", self.min),
+            ("mean", self.mean),
+            ("p50", self.p50),
+            ("p90", self.p90),
+            ("p99", self.p99),
+            ("p99.9", self.p999),
+            ("p99.99", self.p9999),
+            ("max", self.max),
+        ]
+    }
+}
+
 impl Outcome {
     /// Whether nothing went wrong.
     pub fn is_fine(&self) -> bool {
@@ -128,8 +182,8 @@ impl Outcome {
             duration_s: record.measured_time.as_secs_f64(),
             messages: counts.measured,
             messages_per_second: rate,
-            bytes_per_second: rate * plan.size as f64,
-            latency_us: self.latency(),
+            bytes_per_second: rate * self.body_bytes() as f64,
+            latency_us: LatencyJson::of(&record.latency),
             sent: counts.sent,
             received: counts.received,
             outstanding: counts.outstanding(),
@@ -157,28 +211,44 @@ impl Outcome {
             tier: self.capabilities.tier().name(),
             congestion: plan.congestion.clone(),
             seed: plan.seed,
+            protocol: plan.target.protocol().name(),
+            body_bytes: self.body_bytes(),
+            reconnect: plan.reconnect,
+            dialed: counts.dialed,
+            connections_per_second: plan.reconnect.then_some(rate),
+            reconnects: counts.reconnects,
+            repeated: counts.repeated,
+            statuses: counts.statuses.clone(),
+            tls: self.tls(),
         }
+    }
+
+    /// Bytes that each message brought back.
+    fn body_bytes(&self) -> u64 {
+        if self.plan.target.is_echo() {
+            self.plan.size as u64
+        } else {
+            self.record.counts.content_bytes.unwrap_or_default()
+        }
+    }
+
+    fn tls(&self) -> Option<TlsJson> {
+        let (security, counts) = (self.plan.security.as_ref()?, &self.record.counts);
+        let commonest = counts.handshakes.iter().max_by_key(|(_, count)| **count).map(|(agreed, _)| *agreed);
+        Some(TlsJson {
+            insecure: security.authorities.is_none(),
+            resumption: security.resumption,
+            version: commonest.map(|(version, _)| version),
+            cipher: commonest.map(|(_, cipher)| cipher),
+            handshakes: counts.handshakes.values().sum(),
+            resumed: counts.resumed,
+            handshake_us: LatencyJson::of(&self.record.handshake),
+        })
     }
 
     fn messages_per_second(&self) -> f64 {
         let seconds = self.record.measured_time.as_secs_f64();
         if 0.0 < seconds { self.record.counts.measured as f64 / seconds } else { 0.0 }
-    }
-
-    fn latency(&self) -> LatencyJson {
-        let latency = &self.record.latency;
-        let at = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
-        LatencyJson {
-            count: latency.len(),
-            min: latency.min() as f64 / 1000.0,
-            mean: latency.mean() / 1000.0,
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            p9999: at(0.9999),
-            max: latency.max() as f64 / 1000.0,
-        }
     }
 
     fn cpu(&self) -> CpuJson {
@@ -203,49 +273,80 @@ impl Outcome {
         };
         writeln!(
             f,
-            "{}: {} connections, {} each, depth {}, {end} after {} of warm-up{}",
+            "{}: {} connections, {}, {end} after {} of warm-up{}",
             plan.target,
             show_count(f64::from(plan.connections)),
-            bytes_of(plan.size),
-            plan.depth,
+            self.describe_messages(),
             show_duration(plan.warmup),
             if self.interrupted { "; ended early by a signal" } else { "" },
         )
     }
 
+    /// What is sent, and how many at a time.
+    fn describe_messages(&self) -> String {
+        let (plan, target) = (&self.plan, &self.plan.target);
+        let what = match target.protocol() {
+            Protocol::Echo => format!("{} each", bytes_of(plan.size)),
+            Protocol::WebSocket => format!("WebSocket, {} each", bytes_of(plan.size)),
+            Protocol::Http if target.is_http_echo() => format!("POST of {} each", bytes_of(plan.size)),
+            Protocol::Http => match self.record.counts.content_bytes {
+                Some(_) => format!("GET of {} each", bytes_of_u64(self.body_bytes())),
+                None => "GET".to_owned(),
+            },
+        };
+        let how = match target.protocol() {
+            _ if plan.reconnect => "a connection for each".to_owned(),
+            Protocol::Http => format!("pipeline {}", plan.depth),
+            Protocol::Echo | Protocol::WebSocket => format!("depth {}", plan.depth),
+        };
+        format!("{what}, {how}")
+    }
+
+    /// TLS: what was agreed upon, and how long it took.
+    fn describe_tls(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(tls) = self.tls() else { return Ok(()) };
+        writeln!(f, "TLS{}", if tls.insecure { ", any certificate taken (--insecure)" } else { "" })?;
+        for ((version, cipher), count) in &self.record.counts.handshakes {
+            writeln!(f, "  {version} with {cipher}: {}", counted(*count, "handshake"))?;
+        }
+        let row =
+            |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "  {name:<13} {value:>13}");
+        row(f, "resumed", show_count(tls.resumed as f64))?;
+        writeln!(f, "Handshake time ({})", counted(tls.handshake_us.count, "handshake"))?;
+        let wanted = |name: &str| ["min", "p50", "p99", "max"].contains(&name);
+        let mut rows = tls.handshake_us.rows().into_iter().filter(|(name, _)| wanted(name));
+        rows.try_for_each(|(name, microseconds)| row(f, name, show_nanos(microseconds * 1000.0)))
+    }
+
     fn describe_rates(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (json, rate) = (self.json(), self.messages_per_second());
         let row =
-            |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "  {name:<12} {value:>14}");
+            |f: &mut fmt::Formatter<'_>, name: &str, value: String| writeln!(f, "  {name:<13} {value:>13}");
         writeln!(
             f,
             "Throughput ({} messages in {:.3} s)",
             show_count(json.messages as f64),
             json.duration_s
         )?;
-        row(f, "messages/s", show_count(rate.round()))?;
-        row(f, "each way", format!("{}/s", show_bytes(json.bytes_per_second)))?;
+        let is_echo = self.plan.target.is_echo();
+        let rated = if self.plan.reconnect { "connections/s" } else { "messages/s" };
+        row(f, rated, show_count(rate.round()))?;
+        row(
+            f,
+            if is_echo { "each way" } else { "content" },
+            format!("{}/s", show_bytes(json.bytes_per_second)),
+        )?;
         let latency = json.latency_us;
-        writeln!(f, "Latency ({} messages)", show_count(latency.count as f64))?;
-        for (name, microseconds) in [
-            ("min", latency.min),
-            ("mean", latency.mean),
-            ("p50", latency.p50),
-            ("p90", latency.p90),
-            ("p99", latency.p99),
-            ("p99.9", latency.p999),
-            ("p99.99", latency.p9999),
-            ("max", latency.max),
-        ] {
-            row(f, name, show_nanos(microseconds * 1000.0))?;
-        }
-        Ok(())
+        let inside = if self.plan.reconnect { ", connecting inside" } else { "" };
+        writeln!(f, "Latency ({} messages{inside})", show_count(latency.count as f64))?;
+        let mut rows = latency.rows().into_iter();
+        rows.try_for_each(|(name, microseconds)| row(f, name, show_nanos(microseconds * 1000.0)))
     }
 
     fn describe_counts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.record.counts;
         let row = |f: &mut fmt::Formatter<'_>, name: &str, count: u64| {
-            writeln!(f, "  {name:<12} {:>14}", show_count(count as f64))
+            writeln!(f, "  {name:<13} {:>13}", show_count(count as f64))
         };
         writeln!(f, "Messages, warm-up included")?;
         row(f, "sent", counts.sent)?;
@@ -259,8 +360,18 @@ impl Outcome {
             row(f, "reordered", counts.reordered)?;
             row(f, "delayed", counts.delayed)?;
         }
-        let verified =
-            if self.plan.verify { show_bytes(counts.verified_bytes as f64) } else { "off".to_owned() };
+        if self.plan.target.protocol() == Protocol::Http {
+            row(f, "reconnects", counts.reconnects)?;
+            row(f, "sent again", counts.repeated)?;
+        }
+        for (status, count) in &counts.statuses {
+            row(f, &format!("status {status}"), *count)?;
+        }
+        let verified = match (self.plan.target.is_echo(), self.plan.verify) {
+            (false, _) => "lengths".to_owned(),
+            (true, false) => "off".to_owned(),
+            (true, true) => show_bytes(counts.verified_bytes as f64),
+        };
         writeln!(f, "  {:<12} {verified:>14}", "verified")?;
         writeln!(f, "  {:<12} {:>14}", "errors", show_count(counts.errors.total() as f64))?;
         for (class, count) in &counts.errors.counts {
@@ -293,6 +404,17 @@ impl Outcome {
                 mismatch.expected,
             ));
         }
+        if !counts.statuses.is_empty() {
+            let each = counts
+                .statuses
+                .iter()
+                .map(|(status, count)| format!("{status} ({})", show_count(*count as f64)));
+            let answers = counted(counts.statuses.values().sum(), "answer");
+            problems.push(format!(
+                "{answers} had a status that is not 2xx: {}",
+                each.collect::<Vec<_>>().join(", ")
+            ));
+        }
         if let Some(first) = &counts.errors.first {
             problems.push(format!("{}; the first: {first}", counted(counts.errors.total(), "error")));
         }
@@ -312,6 +434,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f)?;
         self.describe_rates(f)?;
+        self.describe_tls(f)?;
         self.describe_counts(f)?;
         self.describe_generator(f)
     }
@@ -362,7 +485,11 @@ fn show_scaled(value: f64, units: &[(&str, f64)], least: &str) -> String {
 
 /// A size as it was typed, with a unit.
 fn bytes_of(size: usize) -> String {
-    let shown = show_size(size as u64);
+    bytes_of_u64(size as u64)
+}
+
+fn bytes_of_u64(size: u64) -> String {
+    let shown = show_size(size);
     if shown.ends_with('B') { shown } else { format!("{shown} B") }
 }
 
@@ -431,6 +558,37 @@ mod tests {
         }
     }
 
+    fn outcome_of(line: &str) -> Outcome {
+        let words = std::iter::once("loadgen").chain(line.split_whitespace());
+        let flags = Cli::try_parse_from(words).unwrap().into_flags();
+        Outcome { plan: Plan::new(&flags, &[3]).unwrap(), ..outcome() }
+    }
+
+    #[test]
+    fn protocols_say_what_they_did() {
+        let check = |line: &str, words: &[&str]| {
+            let mut outcome = outcome_of(line);
+            outcome.record.counts.content_bytes = Some(13);
+            outcome.record.counts.handshakes.insert(("TLS 1.3", "TLS13_AES_128_GCM_SHA256"), 64);
+            let table = outcome.to_string();
+            words.iter().for_each(|words| assert!(table.contains(words), "{words} is missing in\n{table}"));
+        };
+        check("http://[::1]:9/x -d 16", &["GET of 13 B each, pipeline 16", "130 kB/s", "messages/s"]);
+        check("http://[::1]:9/echo -s 1000", &["POST of 1000 B each, pipeline 1", "10.0 MB/s"]);
+        check("ws://[::1]:9 --reconnect", &["WebSocket, 64 B each, a connection for each", "connections/s"]);
+        check(
+            "tls://[::1]:9 --insecure",
+            &[
+                "TLS, any certificate taken (--insecure)",
+                "TLS 1.3 with TLS13_AES_128_GCM_SHA256: 64 handshakes",
+                "Handshake time",
+            ],
+        );
+        let json = serde_json::to_value(outcome_of("wss://[::1]:9 --tls-ca ca.pem").json()).unwrap();
+        assert_eq!((&json["protocol"], &json["body_bytes"]), (&"websocket".into(), &64.into()));
+        assert_eq!((&json["tls"]["insecure"], &json["tls"]["version"]), (&false.into(), &().into()));
+    }
+
     #[test]
     fn everything_wrong_is_said_and_none_of_it_is_fine() {
         assert!(outcome().is_fine() && outcome().problems().is_empty());
@@ -443,6 +601,11 @@ mod tests {
         check(|outcome| outcome.fell_silent = true, "stopped answering");
         check(|outcome| outcome.record.counts.sent += 7, "7 messages got no answer");
         check(|outcome| outcome.record.counts = Default::default(), "nothing came back");
+        let spoil = |outcome: &mut Outcome| {
+            outcome.record.counts.statuses.extend([(404, 1200), (503, 1)]);
+            outcome.record.counts.errors.count(ErrorClass::Status, || "the answer was 404".to_owned());
+        };
+        check(spoil, "1,201 answers had a status that is not 2xx: 404 (1,200), 503 (1)");
         let spoil = |outcome: &mut Outcome| {
             outcome.record.counts.errors.count(ErrorClass::Reset, || "connection 3 was reset".to_owned());
         };

@@ -237,3 +237,81 @@ impl Talk for Http {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::tests::{Outcome, check};
+    use super::*;
+
+    const FIRST: Message = Message { connection: 0, lane: 0, sequence: 0 };
+
+    fn make(content: Option<usize>) -> (Http, HttpCommon) {
+        let content = content.map(|size| Pattern::new(1, size));
+        (Http::new(FIRST), HttpCommon::new("/", "127.0.0.1:1", content, true, false).unwrap())
+    }
+
+    fn answer(content: &[u8]) -> Vec<u8> {
+        let head = format!("HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: {}\r\n\r\n", content.len());
+        [head.as_bytes(), content].concat()
+    }
+
+    #[test]
+    fn requests_are_written_one_behind_the_other() {
+        let (mut talk, mut common) = make(None);
+        let mut out = Vec::new();
+        talk.ask(&mut common, FIRST, 2, &mut out);
+        let one = "GET / HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), one.repeat(2));
+        let (mut talk, mut common) = make(Some(20));
+        let mut out = Vec::new();
+        talk.ask(&mut common, FIRST, 1, &mut out);
+        let head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nContent-Length: 20\r\n\r\n";
+        assert_eq!(out[..head.len()], head[..]);
+        assert_eq!(out.len(), head.len() + 20);
+    }
+
+    #[test]
+    fn answers_are_found_in_every_cut() {
+        let chunked =
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n3;x\r\ncde\r\n0\r\n\r\n";
+        let bytes =
+            [&answer(b"12345")[..], chunked, b"HTTP/1.1 100 Continue\r\n\r\n", &answer(b"abcde")].concat();
+        check(|| make(None), 3, &bytes, &Outcome { received: 3, ..Outcome::default() });
+    }
+
+    #[test]
+    fn errors_are_found_in_every_cut() {
+        let no = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno";
+        let bytes = [&answer(b"12345")[..], no, &answer(b"1234"), &answer(b"12345")].concat();
+        let errors = BTreeMap::from([(ErrorClass::Status, 1), (ErrorClass::Length, 1)]);
+        check(|| make(None), 4, &bytes, &Outcome { received: 4, errors, ..Outcome::default() });
+        let fault = Some(ErrorClass::Protocol);
+        check(
+            || make(None),
+            1,
+            &answer(b"1").repeat(2),
+            &Outcome { received: 1, fault, ..Outcome::default() },
+        );
+        check(|| make(None), 1, b"SMTP", &Outcome { fault, ..Outcome::default() });
+        let last = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\nx and more";
+        check(|| make(None), 2, last, &Outcome { received: 1, is_over: true, ..Outcome::default() });
+    }
+
+    #[test]
+    fn wrong_content_is_found_in_every_cut() {
+        let pattern = Pattern::new(1, 20);
+        let content = |sequence| {
+            let mut bytes = Vec::new();
+            pattern.append(Message { sequence, ..FIRST }, &mut bytes);
+            bytes
+        };
+        let mut bytes = [answer(&content(0)), answer(&content(1)), answer(&content(2))].concat();
+        check(|| make(Some(20)), 3, &bytes, &Outcome { received: 3, ..Outcome::default() });
+        *bytes.last_mut().unwrap() ^= 1;
+        check(|| make(Some(20)), 3, &bytes, &Outcome { received: 3, wrong: 1, ..Outcome::default() });
+        let swapped = [answer(&content(1)), answer(&content(0))].concat();
+        check(|| make(Some(20)), 2, &swapped, &Outcome { received: 2, wrong: 2, ..Outcome::default() });
+    }
+}

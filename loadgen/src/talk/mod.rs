@@ -99,3 +99,65 @@ const fn requests_per_send(bytes: usize) -> u64 {
     let requests = JOINED_BYTES_MAX / if bytes == 0 { 1 } else { bytes };
     if requests == 0 { 1 } else { requests as u64 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tidemill::sys::clock::Time;
+
+    use super::*;
+    use crate::record::{Recorder, Window};
+
+    /// What came of a conversation: answers, wrong ones, errors by class, and whether it could go on.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub(super) struct Outcome {
+        pub(super) received: u64,
+        pub(super) wrong: u64,
+        pub(super) errors: BTreeMap<ErrorClass, u64>,
+        pub(super) fault: Option<ErrorClass>,
+        pub(super) is_over: bool,
+    }
+
+    fn hear<T: Talk>((mut talk, mut common): (T, T::Common), due: u64, pieces: &[&[u8]]) -> Outcome {
+        let mut recorder = Recorder::new(Window { from: Time::ZERO, until: None }, None);
+        let mut requests = Due::default();
+        requests.add(Time::ZERO, due);
+        let (mut carry, mut out, mut fault) = (Vec::new(), Vec::new(), None);
+        for piece in pieces {
+            carry.extend_from_slice(piece);
+            let mut book = Book::new(0, &mut requests, &mut recorder, Time::from_nanos(1));
+            match talk.receive(&mut common, &mut carry, &mut out, &mut book) {
+                Ok(used) => drop(carry.drain(..used)),
+                Err(found) => {
+                    fault = Some(found.class);
+                    break;
+                }
+            }
+        }
+        let counts = recorder.counts;
+        Outcome {
+            received: counts.received,
+            wrong: counts.verification_errors,
+            errors: counts.errors.counts,
+            fault,
+            is_over: talk.is_over(),
+        }
+    }
+
+    /// However the bytes are cut, the same comes of them.
+    pub(super) fn check<T: Talk>(
+        make: impl Fn() -> (T, T::Common),
+        due: u64,
+        bytes: &[u8],
+        expected: &Outcome,
+    ) {
+        for cut in 0..=bytes.len() {
+            let pieces = [&bytes[..cut], &bytes[cut..]];
+            let pieces: Vec<&[u8]> = pieces.into_iter().filter(|piece| !piece.is_empty()).collect();
+            assert_eq!(&hear(make(), due, &pieces), expected, "cut at {cut}");
+        }
+        let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
+        assert_eq!(&hear(make(), due, &pieces), expected, "byte by byte");
+    }
+}

@@ -230,3 +230,78 @@ impl Talk for WebSocket {
         matches!(self.closing.next(), Next::AwaitEnd | Next::End)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::tests::{Outcome, check};
+    use super::*;
+
+    const FIRST: Message = Message { connection: 0, lane: 0, sequence: 0 };
+    /// The example of RFC 6455, section 1.3: the nonce "the sample nonce", and the server's answer to it.
+    const ANSWER: &[u8] =
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+    fn make() -> (WebSocket, WebSocketCommon) {
+        let mut talk = WebSocket::new(FIRST);
+        talk.state = State::Greeting(*b"the sample nonce", Progress::new());
+        (talk, WebSocketCommon::new(Pattern::new(1, 20), true, "/ws".to_owned(), "127.0.0.1:1".to_owned(), 1))
+    }
+
+    /// A server's whole binary message (RFC 6455, section 5.2).
+    fn frame(content: &[u8]) -> Vec<u8> {
+        [&[0x82, u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
+    fn content(sequence: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        Pattern::new(1, 20).append(Message { sequence, ..FIRST }, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn messages_are_masked() {
+        let (mut talk, mut common) = make();
+        let mut out = Vec::new();
+        talk.ask(&mut common, FIRST, 2, &mut out);
+        assert_eq!(out.len(), 2 * (2 + 4 + 20));
+        assert_eq!(out[..2], [0x82, 0x80 | 20]);
+        let key = &out[2..6];
+        let plain: Vec<u8> =
+            out[6..26].iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
+        assert_eq!(plain, content(0));
+        assert_ne!(out[2..6], out[28..32], "each frame has a mask of its own");
+    }
+
+    #[test]
+    fn messages_are_found_in_every_cut() {
+        let fragments =
+            [&[0x02, 5], &content(1)[..5], &[0x89, 1, b'p'], &[0x80, 15], &content(1)[5..]].concat();
+        let mut bytes = [ANSWER, &frame(&content(0)), &fragments, &frame(&content(2))].concat();
+        check(make, 3, &bytes, &Outcome { received: 3, ..Outcome::default() });
+        *bytes.last_mut().unwrap() ^= 1;
+        check(make, 3, &bytes, &Outcome { received: 3, wrong: 1, ..Outcome::default() });
+    }
+
+    #[test]
+    fn errors_are_found_in_every_cut() {
+        let short = [ANSWER, &frame(b"short"), &frame(&content(1))].concat();
+        let errors = BTreeMap::from([(ErrorClass::Length, 1)]);
+        check(make, 2, &short, &Outcome { received: 2, errors, ..Outcome::default() });
+        let unasked = [ANSWER, &frame(&content(0))].concat();
+        check(make, 0, &unasked, &Outcome { fault: Some(ErrorClass::Protocol), ..Outcome::default() });
+        let closed = [ANSWER, &[0x88, 2, 0x03, 0xe9]].concat();
+        check(make, 1, &closed, &Outcome { fault: Some(ErrorClass::ClosedEarly), ..Outcome::default() });
+        let wrong = String::from_utf8(ANSWER.to_vec()).unwrap().replace("s3p", "S3p");
+        check(
+            make,
+            1,
+            wrong.as_bytes(),
+            &Outcome { fault: Some(ErrorClass::Protocol), ..Outcome::default() },
+        );
+        let other = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+        check(make, 1, other, &Outcome { fault: Some(ErrorClass::Status), ..Outcome::default() });
+    }
+}

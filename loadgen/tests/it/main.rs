@@ -1,10 +1,13 @@
-//! The real binary against small servers of the standard library, which share no code with it.
+//! The real binary against small servers of the standard library, which share no code with it, and against Tidemill.
 
 #![forbid(unsafe_code)]
 
 mod exits;
+mod http_liars;
 mod loads;
+mod protocols;
 mod servers;
+mod websocket_liars;
 
 use std::process::{Command, Output};
 use std::time::Duration;
