@@ -255,7 +255,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.encrypt(id, ending == Ending::Finish);
         }
         if let Some(refused) = refused {
-            self.note_refused(id, refused);
+            // One line for a turn is enough.
+            self.log_refused(id, refused);
         }
         match ending {
             Ending::No => {}
