@@ -5,6 +5,7 @@ mod embed;
 mod hostile;
 mod http;
 mod operators;
+mod strangers;
 mod support;
 mod tcp;
 mod tidy;
