@@ -1,5 +1,6 @@
 //! Every integration test, linked once.
 
+mod admin;
 mod drain;
 mod embed;
 mod hostile;
