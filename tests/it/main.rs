@@ -1,6 +1,7 @@
 //! Every integration test, linked once.
 
 mod admin;
+mod browser;
 mod drain;
 mod embed;
 mod hostile;
