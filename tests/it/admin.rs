@@ -128,6 +128,7 @@ fn the_figures_are_openmetrics_and_grow() {
     // The public page has the same figures, of the last second or so.
     let public = samples(fetch(server.http_address(), "/metrics").text());
     assert!(last.keys().all(|name| public.contains_key(name) || name.contains("_min")));
+    drop(client);
     server.stop_clean();
 }
 
@@ -282,6 +283,7 @@ fn a_wrong_query_is_refused() {
     for query in ["", "sort=age", "sort=%61ge", "limit=1000&offset=1048576", "&&"] {
         assert_eq!(client.get(&format!("/connz?{query}")).status, 200, "{query}");
     }
+    drop(client);
     server.stop_clean();
 }
 
@@ -314,6 +316,7 @@ fn operators_have_their_pages() {
     assert_eq!(client.get("/healthz").text(), "ok\n");
     assert_eq!(client.get("/readyz").text(), "ready\n");
     assert!(client.get("/").text().contains("/connz?sort=pending"));
+    drop(client);
     server.stop_clean();
 }
 
@@ -325,6 +328,7 @@ fn the_public_port_has_nothing_for_operators() {
     for path in ["/connz", "/varz", "/connz?limit=1", "//connz", "/./varz", "http://127.0.0.1:9180/connz"] {
         assert_eq!(client.get(path).status, 404, "{path}");
     }
+    drop(client);
     server.stop_clean();
 }
 

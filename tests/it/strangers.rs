@@ -71,6 +71,7 @@ fn who_says_nothing_does_not_stay() {
     assert_eq!(idle.get("/healthz").status, 200);
     idle.check_end();
     check_counted(&server, "slow", 1);
+    drop((silent, idle));
     server.stop_clean();
 }
 
@@ -113,6 +114,7 @@ fn a_body_that_trickles_is_cut_and_a_steady_one_is_not() {
     steady.send([b'x'; 10_000]);
     assert_eq!(steady.answer().body.len(), 40_000);
     check_counted(&server, "slow", 1);
+    drop((slow, steady));
     server.stop_clean();
 }
 
@@ -144,6 +146,7 @@ fn what_is_too_large_is_said_to_be() {
         client.send(&good);
         assert_eq!(client.answer().status, 200);
     }
+    drop(client);
     server.stop_clean();
 }
 
@@ -196,6 +199,7 @@ fn an_address_has_its_connections_and_no_more() {
     two.pop();
     eventually("there is a place again", || is_served(&mut come_from(&server, 2)));
     drop(two);
+    drop(third);
     server.stop_clean();
 }
 

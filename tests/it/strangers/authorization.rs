@@ -127,6 +127,7 @@ fn content_without_a_credential_is_not_taken() {
     let answer = client.answer();
     assert_eq!((answer.status, answer.closes()), (401, true));
     client.check_end();
+    drop(client);
     server.stop_clean();
 }
 

@@ -29,6 +29,7 @@ fn who_comes_too_often_is_turned_away() {
         check_logged(&server, reason, &peer);
         assert_eq!(super::is_served(&mut come_from(&server, 3)), neighbour, "{limit}");
         check_counted(&server, reason, 1 + u64::from(!neighbour));
+        drop(third);
         server.stop_clean();
     }
 }
@@ -63,6 +64,7 @@ fn who_asks_too_often_is_told_how_long_to_wait() {
     check_counted(&server, "request_rate", 1);
     assert_eq!(statuses(&ask_four_times(&mut come_from(&server, 2))), [200, 200, 200, 429]);
     assert_eq!(one.get("/healthz").status, 429);
+    drop(one);
     server.stop_clean();
     let server = configured("request_rate_per_address = \"1/m burst 3\"", &[PAGES, ADMIN]);
     assert_eq!(statuses(&ask_four_times(&mut come_from(&server, 2))), [200, 200, 200, 429]);
@@ -81,6 +83,7 @@ fn who_has_waited_is_served_again() {
     assert_eq!(answers[3].status, 429);
     assert_eq!(answers[3].field("retry-after"), Some("1"));
     eventually("it has waited", || client.get("/healthz").status == 200);
+    drop(client);
     server.stop_clean();
 }
 
@@ -139,6 +142,7 @@ fn who_sends_too_many_bytes_is_slowed() {
         let took = clock::now().saturating_since(begun);
         assert!(Duration::from_millis(164) <= took, "{limit}: {took:?}");
         assert!(0 < figure(&server, "tidemill_throttled_total"), "{limit}");
+        drop(client);
         server.stop_clean();
     }
 }
