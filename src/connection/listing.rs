@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::State;
 use crate::sys::address::Peer;
+use crate::sys::clock::Time;
 
 /// One connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,11 @@ pub struct Listed {
     pub listener: u16,
     /// Who its peer is.
     pub peer: Peer,
+    /// When it was accepted: by this, and not by its age, it is compared with those of other shards, whose `now` is
+    /// another.
+    pub since: Time,
+    /// When the last byte went in either direction.
+    pub last_active: Time,
     /// How long ago it was accepted.
     pub age: Duration,
     /// How long ago the last byte went in either direction.
@@ -87,8 +93,8 @@ impl Order {
 
     fn compare(self, one: &Listed, other: &Listed) -> std::cmp::Ordering {
         let order = match self {
-            Self::Age => other.age.cmp(&one.age),
-            Self::Idle => other.idle.cmp(&one.idle),
+            Self::Age => one.since.cmp(&other.since),
+            Self::Idle => one.last_active.cmp(&other.last_active),
             Self::BytesReceived => other.bytes_received.cmp(&one.bytes_received),
             Self::BytesSent => other.bytes_sent.cmp(&one.bytes_sent),
             Self::Pending => other.pending_bytes.cmp(&one.pending_bytes),
@@ -104,7 +110,10 @@ mod tests {
     use super::*;
 
     fn listed(slot: u32, age: u64, pending_bytes: u64) -> Listed {
+        let ago = |seconds: u64| Time::from_nanos((100 - seconds) * 1_000_000_000);
         Listed {
+            since: ago(age),
+            last_active: ago(0),
             shard: 0,
             slot,
             listener: 0,

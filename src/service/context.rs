@@ -36,7 +36,7 @@ pub struct Context<'a> {
     pub(crate) letters: &'a mut Letters,
     pub(crate) meter: &'a mut Meter,
     pub(crate) rates: &'a Rates,
-    /// Why something was refused, if it was.
+    /// Why something was refused last, if it was; it is counted already.
     pub(crate) refused: Option<Refused>,
     /// Bytes that may wait for the peer at most, less those that already wait elsewhere.
     pub(crate) allowance: usize,
@@ -93,6 +93,7 @@ impl Context<'_> {
 
     /// Says that the peer, or something it asked for, was turned away: it is counted, and logged with the peer's address.
     pub fn refuse(&mut self, refused: Refused) {
+        *refused.count(self.counters) += 1;
         self.refused = Some(refused);
     }
 

@@ -306,6 +306,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             slot,
             listener: connection.listener,
             peer: connection.peer,
+            since: connection.since,
+            last_active: connection.last_active(),
             age: self.now.saturating_since(connection.since),
             idle: self.now.saturating_since(connection.last_active()),
             state: connection.state().name(),

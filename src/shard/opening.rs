@@ -193,8 +193,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     /// Counts why a peer was turned away, and says it unless that was said often enough.
     pub(super) fn note_refused(&mut self, id: ConnectionId, refused: Refused) {
-        let peer = owned(&mut self.connections, id).peer;
         *refused.count(&mut self.metrics.counters) += 1;
+        self.log_refused(id, refused);
+    }
+
+    /// Says why a peer was turned away, unless that was said often enough.
+    pub(super) fn log_refused(&mut self, id: ConnectionId, refused: Refused) {
+        let peer = owned(&mut self.connections, id).peer;
         let suppressed = self.notices.refused(self.options.number, peer, refused, self.now);
         self.metrics.counters.log_lines_suppressed += u64::from(suppressed);
     }

@@ -268,7 +268,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.encrypt(id, ending == Ending::Finish);
         }
         if let Some(refused) = refused {
-            self.note_refused(id, refused);
+            // One line for a turn is enough.
+            self.log_refused(id, refused);
         }
         match ending {
             Ending::No => {}
@@ -369,7 +370,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.metrics.counters.copied_bytes += connection.outbox.make_private() as u64;
         }
         // Whose memory grows because it does not read, or does not finish what it began to say.
-        let hoards = connection.outbox.is_stalled() || !connection.carried.is_empty();
+        let unfinished = !connection.carried.is_empty() || connection.session_bytes != 0;
+        let hoards = connection.outbox.is_stalled() || unfinished;
         if self.charge(id) && hoards && self.options.outbox_bytes < self.private_bytes {
             self.cut(id, Cut::OutboxFull);
             self.charge(id);

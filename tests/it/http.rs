@@ -31,6 +31,7 @@ fn a_connection_is_kept_for_the_next_request() {
     }
     assert_eq!(server.counters().total("accepted"), 1);
     assert_eq!(server.counters().total("http_requests"), 6);
+    drop(client);
     server.stop_clean();
 }
 
@@ -51,6 +52,7 @@ fn requests_in_one_segment_are_answered_in_order_and_in_one_send() {
         assert_eq!(client.answer().text(), number.to_string());
     }
     server.await_count("sends", 2);
+    drop(client);
     server.stop_clean();
 }
 
@@ -77,6 +79,7 @@ fn head_is_answered_as_get_is_but_for_the_content() {
         assert!(client.head().closes());
         client.check_end();
     }
+    drop(client);
     server.stop_clean();
 }
 
@@ -92,10 +95,12 @@ fn old_clients_keep_a_connection_only_if_they_ask() {
     let answer = client.answer();
     assert_eq!((answer.status, answer.closes()), (200, true));
     client.check_end();
+    drop(client);
     let mut client = Client::to(server.http_address());
     client.send("GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(client.answer().closes());
     client.check_end();
+    drop(client);
     server.stop_clean();
 }
 
@@ -111,6 +116,7 @@ fn who_has_ended_its_side_gets_its_answers() {
     assert_eq!(client.answer().body.len(), 600_000);
     assert_eq!(client.answer().text(), "ok\n");
     client.check_end();
+    drop(client);
     server.stop_clean();
 }
 
@@ -152,6 +158,7 @@ fn a_reader_that_pauses_in_a_long_answer_gets_the_rest() {
     let body = client.read_exactly(100_000_000);
     assert!(body.iter().all(|byte| *byte == 0));
     assert_eq!(client.answer().text(), "ok\n");
+    drop(client);
     server.stop_clean();
 }
 
@@ -170,6 +177,7 @@ fn requests_that_wait_for_room_are_not_slow() {
         let answer = client.answer();
         assert!(answer.status == 200 && answer.body == page, "answer {number}: {}", answer.status);
     }
+    drop(client);
     server.stop_clean();
 }
 
@@ -195,6 +203,7 @@ fn the_date_is_right() {
         let (first, last) = (since(before) - 1, since(now("after") + Duration::from_secs(1)));
         assert!((first..=last).contains(&since(date)), "{text}");
     }
+    drop(client);
     server.stop_clean();
 }
 
@@ -238,5 +247,6 @@ fn each_path_and_method_has_its_status() {
     check("GET /bytes/-1", 400, None);
     check("GET /bytes/", 400, None);
     check("GET /delay/60001", 400, None);
+    drop(client);
     server.stop_clean();
 }

@@ -1,6 +1,9 @@
 //! Every integration test, linked once.
 
 mod chat_room;
+
+mod admin;
+mod browser;
 mod drain;
 mod embed;
 mod examples;
@@ -8,6 +11,7 @@ mod fuzz;
 mod hostile;
 mod http;
 mod operators;
+mod strangers;
 mod support;
 mod tcp;
 mod tidy;

@@ -28,6 +28,7 @@ fn content_comes_back_as_it_was_sent() {
     }
     client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Type: x/y; z=\"1\"\r\nContent-Length: 1\r\n\r\nx");
     assert_eq!(client.answer().field("content-type"), Some("x/y; z=\"1\""));
+    drop(client);
     server.stop_clean();
 }
 
@@ -55,6 +56,7 @@ fn one_byte_too_many_is_refused() {
         }
     }
     server.await_count("refused_too_large", 6);
+    drop(client);
     server.stop_clean();
 }
 
@@ -80,6 +82,7 @@ fn content_of_no_use_is_passed_over() {
     );
     client.answer();
     assert_eq!(client.answer().text(), "ok\n");
+    drop(client);
     server.stop_clean();
 }
 
@@ -97,6 +100,7 @@ fn trailers_and_extensions_are_passed_over() {
         assert_eq!((answer.text(), answer.field("x-trailer")), ("abc", None));
         assert_eq!(client.answer().text(), "ok\n");
     }
+    drop(client);
     server.stop_clean();
 }
 
@@ -127,10 +131,12 @@ fn content_is_sent_for_when_the_client_waits() {
     let answer = client.answer();
     assert_eq!((answer.status, answer.closes()), (413, true));
     client.check_end();
+    drop(client);
     // HTTP/1.0 does not know what 100 is (RFC 9110, section 10.1.1).
     let mut client = Client::to(server.http_address());
     client.send(head("3").replace("HTTP/1.1", "HTTP/1.0") + "abc");
     assert_eq!(client.answer().text(), "abc");
+    drop(client);
     server.stop_clean();
 }
 
@@ -151,5 +157,6 @@ fn long_answers_cost_no_memory() {
     let growth = server.resident_bytes().saturating_sub(before);
     assert!(growth < 8 << 20, "{growth} bytes");
     assert_eq!(client.get("/healthz").text(), "ok\n");
+    drop(client);
     server.stop_clean();
 }

@@ -1,0 +1,148 @@
+//! Clients that do too much of what they may: connect, ask, and send.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tidemill::sys::clock;
+use tungstenite::{Message, WebSocket, client};
+
+use super::{check_counted, check_logged, come_from};
+use crate::support::http::{ADMIN, Answer, Client, PAGES, configured, figure, get, post};
+use crate::support::server::Server;
+use crate::support::{Random, eventually, streams};
+
+/// Connections beyond a rate are ended and counted: of all addresses, or of one.
+#[test]
+fn who_comes_too_often_is_turned_away() {
+    for (limit, reason, neighbour) in [
+        ("accept_rate = \"1/m burst 2\"", "arrivals", false),
+        ("accept_rate_per_address = \"1/m burst 2\"", "address_arrivals", true),
+    ] {
+        let server = configured(limit, &[PAGES, ADMIN]);
+        for _ in 0..2 {
+            assert_eq!(come_from(&server, 2).get("/healthz").status, 200, "{limit}");
+        }
+        let mut third = come_from(&server, 2);
+        let peer = third.stream.local_addr().expect("it is connected").to_string();
+        streams::check_ended(&mut third.stream);
+        check_logged(&server, reason, &peer);
+        assert_eq!(super::is_served(&mut come_from(&server, 3)), neighbour, "{limit}");
+        check_counted(&server, reason, 1 + u64::from(!neighbour));
+        drop(third);
+        server.stop_clean();
+    }
+}
+
+/// After a while there is room for another arrival.
+#[test]
+fn who_comes_later_is_let_in() {
+    let server = configured("accept_rate_per_address = \"20/s burst 1\"", &[PAGES, ADMIN]);
+    assert!(super::is_served(&mut come_from(&server, 2)));
+    eventually("it may come again", || super::is_served(&mut come_from(&server, 2)));
+    server.stop_clean();
+}
+
+/// Asks four times in one segment, so that all come at once.
+#[track_caller]
+fn ask_four_times(client: &mut Client) -> Vec<Answer> {
+    client.send(get("/healthz").repeat(4));
+    (0..4).map(|_| client.answer()).collect()
+}
+
+/// Requests beyond a rate are answered 429 with the seconds to wait, and the connection goes on; of one connection, or of
+/// all connections of an address.
+#[test]
+fn who_asks_too_often_is_told_how_long_to_wait() {
+    let server = configured("request_rate = \"1/m burst 3\"", &[PAGES, ADMIN]);
+    let mut one = come_from(&server, 2);
+    let statuses = |answers: &[Answer]| answers.iter().map(|answer| answer.status).collect::<Vec<_>>();
+    let answers = ask_four_times(&mut one);
+    assert_eq!(statuses(&answers), [200, 200, 200, 429]);
+    let wait: u64 = answers[3].field("retry-after").expect("it is told").parse().expect("seconds");
+    assert!((1..=61).contains(&wait) && !answers[3].closes(), "{wait}");
+    check_counted(&server, "request_rate", 1);
+    assert_eq!(statuses(&ask_four_times(&mut come_from(&server, 2))), [200, 200, 200, 429]);
+    assert_eq!(one.get("/healthz").status, 429);
+    drop(one);
+    server.stop_clean();
+    let server = configured("request_rate_per_address = \"1/m burst 3\"", &[PAGES, ADMIN]);
+    assert_eq!(statuses(&ask_four_times(&mut come_from(&server, 2))), [200, 200, 200, 429]);
+    assert_eq!(statuses(&ask_four_times(&mut come_from(&server, 2))), [429; 4]);
+    assert_eq!(statuses(&ask_four_times(&mut come_from(&server, 3))), [200, 200, 200, 429]);
+    check_counted(&server, "request_rate", 6);
+    server.stop_clean();
+}
+
+/// Who was told to wait is served after it.
+#[test]
+fn who_has_waited_is_served_again() {
+    let server = configured("request_rate = \"20/s burst 1\"", &[PAGES]);
+    let mut client = Client::to(server.http_address());
+    let answers = ask_four_times(&mut client);
+    assert_eq!(answers[3].status, 429);
+    assert_eq!(answers[3].field("retry-after"), Some("1"));
+    eventually("it has waited", || client.get("/healthz").status == 200);
+    drop(client);
+    server.stop_clean();
+}
+
+#[track_caller]
+fn websocket(server: &Server) -> WebSocket<TcpStream> {
+    let stream = streams::tcp(server.http_address());
+    let url = format!("ws://{}/ws", server.http_address());
+    client(url, stream).expect("it is a WebSocket").0
+}
+
+/// Who sends too many messages is read from later: all are answered, in order, and that takes the time that it should.
+#[test]
+fn who_sends_too_many_messages_is_slowed() {
+    for limit in ["message_rate", "message_rate_per_address"] {
+        let server = configured(&format!("{limit} = \"100/s burst 10\""), &[PAGES, ADMIN]);
+        let mut socket = websocket(&server);
+        let begun = clock::now();
+        server.hold();
+        for number in 0..20 {
+            socket.write(Message::text(format!("first {number}"))).expect("it is taken");
+        }
+        socket.flush().expect("the kernel takes it");
+        server.signal(Signal::CONT);
+        // They come behind the others, and are read when their time has come.
+        server.await_count("websocket_messages_received", 20);
+        for number in 20..40 {
+            socket.send(Message::text(format!("first {number}"))).expect("it is taken");
+        }
+        for number in 0..40 {
+            let answer = socket.read().expect("it comes back");
+            assert_eq!(answer, Message::text(format!("first {number}")), "{limit}");
+        }
+        // Of the first 20 messages, 10 are in debt when the next ones are read, at 100 in a second.
+        let took = clock::now().saturating_since(begun);
+        assert!(Duration::from_millis(90) <= took, "{limit}: {took:?}");
+        assert!(0 < figure(&server, "tidemill_throttled_total"), "{limit}");
+        drop(socket);
+        server.stop_clean();
+    }
+}
+
+/// Who sends too many bytes is read from later: what had come already comes back at once, and what is sent next only when
+/// the time for it has come.
+#[test]
+fn who_sends_too_many_bytes_is_slowed() {
+    for limit in ["byte_rate", "byte_rate_per_address"] {
+        let server = configured(&format!("{limit} = \"512KiB/s burst 16KiB\""), &[PAGES, ADMIN]);
+        let mut client = Client::to(server.http_address());
+        let bytes = Random::new().bytes(100 << 10);
+        let begun = clock::now();
+        for _ in 0..3 {
+            client.send(post("/echo", &bytes));
+            assert!(client.answer().body == bytes, "{limit}");
+        }
+        // Without the burst, what came first takes 164 ms, and what came second may have been on its way.
+        let took = clock::now().saturating_since(begun);
+        assert!(Duration::from_millis(164) <= took, "{limit}: {took:?}");
+        assert!(0 < figure(&server, "tidemill_throttled_total"), "{limit}");
+        drop(client);
+        server.stop_clean();
+    }
+}
