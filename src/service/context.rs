@@ -37,6 +37,8 @@ pub struct Context<'a> {
     pub(crate) refused: Option<Refused>,
     /// Bytes that may wait for the peer at most, less those that already wait elsewhere.
     pub(crate) allowance: usize,
+    /// Whether the peer cannot be heard: it did not take what was sent before this turn, or is over its rate.
+    pub(crate) deaf: bool,
     pub(crate) ending: Ending,
     pub(crate) hold: Hold,
     pub(crate) timer: Option<Time>,
@@ -91,6 +93,12 @@ impl Context<'_> {
     /// who has more to say [holds](Self::hold_for_room).
     pub fn room(&self) -> usize {
         self.allowance.saturating_sub(self.outbox.pending_bytes())
+    }
+
+    /// Whether the peer may not be read from: something waits for it, or it has sent more than its rate. Then its silence
+    /// says nothing.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf
     }
 
     /// Keeps back what the peer sends until most of what waits for it has been sent; then

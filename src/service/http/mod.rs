@@ -387,6 +387,10 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn receive(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        if let Phase::WebSocket(websocket) = &mut session.phase {
+            // Also when no frame is whole yet. A timer of our own comes another way.
+            websocket.hear(context.now);
+        }
         self.advance(session, inbox, context);
     }
 

@@ -103,8 +103,6 @@ impl WebSockets {
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) {
-        websocket.heard = context.now;
-        websocket.pinged = false;
         let mut messages = 0;
         while !context.is_ending() && !inbox.is_empty() {
             if context.room() == 0 {
@@ -135,6 +133,9 @@ impl WebSockets {
                 handle(event, &mut websocket.closing, sends, &mut self.deflaters, context);
             }
             inbox.consume(consumed);
+            if 0 < consumed {
+                websocket.hear(context.now);
+            }
             if !has_event {
                 break;
             }
@@ -172,6 +173,10 @@ impl WebSockets {
             context.refuse(Refused::CredentialExpired);
             return websocket.say_goodbye(CloseCode::POLICY, "The credential has expired.", context);
         }
+        if context.is_deaf() {
+            // Its pong may lie behind what is not read. Whoever takes nothing meets the stall time-out.
+            websocket.hear(context.now);
+        }
         let silent = context.now.saturating_since(websocket.heard);
         if silent < interval {
             return context.set_timer(websocket.next_check(context));
@@ -192,6 +197,12 @@ impl WebSockets {
 }
 
 impl WebSocket {
+    /// The peer has given a sign of life.
+    pub(super) fn hear(&mut self, now: Time) {
+        self.heard = now;
+        self.pinged = false;
+    }
+
     /// Sends a close frame, and waits for the peer's, but not for ever.
     fn say_goodbye(&mut self, code: CloseCode, reason: &str, context: &mut Context<'_>) {
         if self.closing.start() {
