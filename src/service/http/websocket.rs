@@ -274,6 +274,8 @@ fn close(context: &mut Context<'_>, code: Option<CloseCode>, reason: &str) {
 /// What a wrong request is told.
 fn refused(reason: websocket::Refused) -> (Refused, Page) {
     let refused = if reason == websocket::Refused::Origin { Refused::Origin } else { Refused::Malformed };
-    let field = reason.field().map(|(name, value)| (name, value.into()));
+    // What a 426 has to say of upgrades is written with every one.
+    let field = reason.field().filter(|(name, _)| *name != "Upgrade");
+    let field = field.map(|(name, value)| (name, value.into()));
     (refused, Page { field, ..Page::sentence(reason.status(), &reason.to_string()) })
 }
