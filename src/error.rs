@@ -133,7 +133,7 @@ impl StartError {
     }
 }
 
-/// The exit codes, beside 129, 130 and 143, which belong to the signals.
+/// The exit codes, beside 130 and 143, which belong to the signals.
 pub mod exit {
     /// The server stopped as it was asked to.
     pub const CLEAN: u8 = 0;
