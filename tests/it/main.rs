@@ -10,3 +10,4 @@ mod tidy;
 mod tiers;
 mod udp;
 mod unix;
+mod websocket;
