@@ -8,6 +8,7 @@ mod support;
 mod tcp;
 mod tidy;
 mod tiers;
+mod tls;
 mod udp;
 mod unix;
 mod websocket;

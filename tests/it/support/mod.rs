@@ -7,6 +7,7 @@ pub(crate) mod counters;
 pub(crate) mod launch;
 pub(crate) mod server;
 pub(crate) mod streams;
+pub(crate) mod tls;
 pub(crate) mod web;
 
 use std::collections::hash_map::RandomState;
