@@ -38,10 +38,10 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM, SIGINT or SIGHUP (this is what happens without a command).
+    /// Serve until SIGTERM or SIGINT (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Serve(Flags),
-    /// Say whether the configuration is valid, and open nothing.
+    /// Say whether the configuration is valid and its files can be used, and open nothing.
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Check(Flags),
 }
@@ -166,7 +166,7 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
-  SIGHUP            the same, for nothing can be reloaded yet; under nohup it is ignored
+  SIGHUP            read certificates, keys and tokens again; connections that are open stay
   SIGUSR1           write the figures to the log
 
 Exit codes:
@@ -175,7 +175,7 @@ Exit codes:
   2            the command line or the configuration is wrong
   3            could not start: port, permission, io_uring or limits
   4            stopped, but the drain time-out cut connections
-  129,130,143  ended at once by a second SIGHUP, SIGINT or SIGTERM";
+  130,143      ended at once by a second SIGINT or SIGTERM";
 
 impl Cli {
     /// What to do, and with which flags.

@@ -32,7 +32,10 @@ fn run(cli: Cli) -> Result<u8, StartError> {
     let config = Config::load(file.as_deref(), flags.into_layer())?;
     match action {
         Action::Print => print(&config.to_toml()),
-        Action::Check => print("The configuration is valid.\n"),
+        Action::Check => {
+            server::check(&config)?;
+            print("The configuration is valid.\n")
+        }
         Action::Serve => server::run(&config),
     }
 }

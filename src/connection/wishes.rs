@@ -64,7 +64,7 @@ impl Connection {
     }
 
     /// Whether it is neither read from nor armed because it sent more than its rate.
-    pub(super) fn is_throttled(&self) -> bool {
+    pub(crate) fn is_throttled(&self) -> bool {
         self.throttled_until != NEVER
     }
 

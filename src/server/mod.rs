@@ -65,6 +65,15 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     Ok(if cut == 0 { exit::CLEAN } else { exit::DRAIN_CUT })
 }
 
+/// Reads the files that a start would read, and opens nothing.
+///
+/// # Errors
+/// Says in one sentence which certificate, key or token file cannot be used.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
+    Doors::load(&config.listeners, &tickets).map(drop)
+}
+
 /// Stops in order. A second signal ends the wait, and is returned.
 fn drain(server: &mut Server, signals: &Signals, config: &Config) -> Result<Option<StopSignal>, StartError> {
     server.stop(config.drain_timeout);

@@ -40,6 +40,8 @@ pub struct Context<'a> {
     pub(crate) refused: Option<Refused>,
     /// Bytes that may wait for the peer at most, less those that already wait elsewhere.
     pub(crate) allowance: usize,
+    /// Whether the peer cannot be heard: it did not take what was sent before this turn, or is over its rate.
+    pub(crate) deaf: bool,
     pub(crate) ending: Ending,
     pub(crate) hold: Hold,
     pub(crate) timer: Option<Time>,
@@ -103,16 +105,17 @@ impl Context<'_> {
         self.allowance.saturating_sub(self.outbox.pending_bytes())
     }
 
+    /// Whether the peer may not be read from: something waits for it, or it has sent more than its rate. Then its silence
+    /// says nothing.
+    pub fn is_deaf(&self) -> bool {
+        self.deaf
+    }
+
     /// Keeps back what the peer sends until most of what waits for it has been sent; then
     /// [`receive`](super::Service::receive) is called again, with what was left and what has come meanwhile. Write
     /// first: with nothing to send there is nothing to wait for.
     pub fn hold_for_room(&mut self) {
         self.hold = Hold::ForRoom;
-    }
-
-    /// Whether something waits for the peer, so that it may not be read from: then its silence is our doing.
-    pub(crate) fn waits_for_peer(&self) -> bool {
-        self.hold == Hold::ForRoom || self.room() == 0 || 0 < self.outbox.pending_bytes()
     }
 
     /// Keeps back what the peer sends until the timer comes.

@@ -174,9 +174,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         connection.outbox.write_owned(out);
         self.unencrypted.give_room(parts);
-        if result.is_err() {
-            // It has failed, or ended, before; then there is nobody who could read this.
-            self.cut(id, Cut::Unexpected);
+        match result {
+            // It has failed, or ended, before: there is nobody who could read this, but perhaps an alert to be sent.
+            Ok(()) | Err(TlsError::Ended) => {}
+            Err(_) => self.cut(id, Cut::Unexpected),
         }
     }
 

@@ -238,6 +238,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let door = self.doors.get(usize::from(connection.listener));
         let (hold, timer) = connection.service_wishes();
         let encrypts = connection.filter().is_some();
+        let deaf = !connection.outbox.is_empty() || connection.is_throttled();
         let Connection { carried, outbox, peer, listener, .. } = connection;
         // What TLS is to encrypt is collected apart; what it has encrypted already waits all the same.
         let encrypted_bytes = if encrypts { outbox.pending_bytes() } else { 0 };
@@ -256,6 +257,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             rates: &self.options.rates,
             refused: None,
             allowance: self.options.bounds.high_water_bytes.saturating_sub(encrypted_bytes),
+            deaf,
             ending: Ending::No,
             hold,
             timer,

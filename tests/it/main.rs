@@ -16,5 +16,7 @@ mod support;
 mod tcp;
 mod tidy;
 mod tiers;
+mod tls;
 mod udp;
 mod unix;
+mod websocket;

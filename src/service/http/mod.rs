@@ -268,17 +268,13 @@ impl<P: Site> Http<P> {
     #[inline]
     fn send(&mut self, page: &Page, reply: Reply, context: &mut Context<'_>) {
         let date = self.date.at(context.unix_seconds);
-        let media = (&b"Content-Type"[..], &page.content_type[..]);
-        let fields: &[(&[u8], &[u8])] = match &page.field {
-            Some((name, value)) => &[media, (name.as_bytes(), value.as_bytes())],
-            None => &[media],
-        };
+        let (fields, count) = page.fields();
         let head = ResponseHead {
             status: page.status,
             date,
-            persistence: reply.persistence,
+            persistence: reply.persistence_with(page.status),
             body: BodyLength::None,
-            headers: if page.status == 204 { &[] } else { fields },
+            headers: &fields[..count],
         };
         let method = if reply.head_only { Method::Head } else { Method::Get };
         let sent = context.outbox.write_with(|out| encode_answer(out, &method, &head, &page.content));
@@ -402,6 +398,7 @@ impl<P: Site> Service for Http<P> {
 
     fn receive(&mut self, session: &mut Self::Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
         if let Phase::WebSocket(websocket) = &mut session.phase {
+            // Also when no frame is whole yet. A timer of our own comes another way.
             websocket.hear(context.now);
         }
         self.advance(session, inbox, context);

@@ -65,6 +65,15 @@ impl Reply {
         if last { Self { persistence: Persistence::Close, ..self } } else { self }
     }
 
+    /// What an answer with this status says of the connection. A 426 has an Upgrade field, which `Connection` names (RFC
+    /// 9110, section 7.8).
+    pub(super) fn persistence_with(self, status: u16) -> Persistence {
+        match (status, self.persistence) {
+            (426, Persistence::Implied) => Persistence::Upgrade,
+            (_, persistence) => persistence,
+        }
+    }
+
     /// The last answer of a connection.
     pub(super) fn last() -> Self {
         Self { head_only: false, persistence: Persistence::Close }

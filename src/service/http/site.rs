@@ -104,12 +104,31 @@ impl Page {
         Self { status, ..Self::ok(TEXT, format!("{sentence}\n").into_bytes()) }
     }
 
+    /// The fields of its head beside those that the codec writes, and how many they are.
+    #[inline]
+    pub(super) fn fields(&self) -> ([Field<'_>; 3], usize) {
+        let media = (&b"Content-Type"[..], &self.content_type[..]);
+        let own = self.field.as_ref().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        // Whoever is told to upgrade is told to what (RFC 9110, section 15.5.22).
+        let upgrade = (self.status == 426).then_some((&b"Upgrade"[..], &b"websocket"[..]));
+        let mut fields = [media; 3];
+        let mut count = usize::from(self.status != 204);
+        for field in own.into_iter().chain(upgrade) {
+            fields[count] = field;
+            count += 1;
+        }
+        (fields, count)
+    }
+
     /// The method is not for this resource (RFC 9110, section 15.5.6).
     pub fn wrong_method(allowed: &'static str) -> Self {
         let field = Some(("Allow", Cow::Borrowed(allowed)));
         Self { field, ..Self::sentence(405, &format!("Only {allowed} is possible here.")) }
     }
 }
+
+/// A field: its name and its value.
+type Field<'a> = (&'a [u8], &'a [u8]);
 
 /// The media type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

@@ -136,6 +136,9 @@ impl WebSockets {
                 handle(event, site, &mut websocket.closing, Talk { context, deflater });
             }
             inbox.consume(consumed);
+            if 0 < consumed {
+                websocket.hear(context.now);
+            }
             if !has_event {
                 break;
             }
@@ -168,7 +171,8 @@ impl WebSockets {
             context.refuse(Refused::CredentialExpired);
             return websocket.say_goodbye(CloseCode::POLICY, "The credential has expired.", context);
         }
-        if context.waits_for_peer() {
+        if context.is_deaf() {
+            // Its pong may lie behind what is not read. Whoever takes nothing meets the stall time-out.
             websocket.hear(context.now);
         }
         let silent = context.now.saturating_since(websocket.heard);
@@ -283,6 +287,8 @@ fn close(context: &mut Context<'_>, code: Option<CloseCode>, reason: &str) {
 /// What a wrong request is told.
 fn refused(reason: websocket::Refused) -> (Refused, Page) {
     let refused = if reason == websocket::Refused::Origin { Refused::Origin } else { Refused::Malformed };
-    let field = reason.field().map(|(name, value)| (name, value.into()));
+    // What a 426 has to say of upgrades is written with every one.
+    let field = reason.field().filter(|(name, _)| *name != "Upgrade");
+    let field = field.map(|(name, value)| (name, value.into()));
     (refused, Page { field, ..Page::sentence(reason.status(), &reason.to_string()) })
 }

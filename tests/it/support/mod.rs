@@ -8,6 +8,8 @@ pub(crate) mod http;
 pub(crate) mod launch;
 pub(crate) mod server;
 pub(crate) mod streams;
+pub(crate) mod tls;
+pub(crate) mod web;
 
 use std::collections::hash_map::RandomState;
 use std::fs;

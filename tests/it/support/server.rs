@@ -213,9 +213,18 @@ impl Server {
 
     /// Its memory that is in use, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most memory that was ever in use, in bytes.
+    pub(crate) fn peak_bytes(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
         let file = format!("/proc/{}/status", self.pid.as_raw_nonzero());
         let status = fs::read_to_string(file).expect("it runs, and is ours");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5) promises it");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("proc(5) promises it");
         let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("proc(5): in kB");
         kibibytes * 1024
     }
