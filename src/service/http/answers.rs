@@ -1,0 +1,183 @@
+//! What a session answers: whole pages, long answers in pieces, refusals, and the change to WebSocket.
+
+use std::sync::Arc;
+
+use super::authorization::{self, Denial};
+use super::session::{Phase, Reply, Session};
+use super::site::{Answer, Page, Site};
+use super::{Http, Step};
+use crate::connection::Inbox;
+use crate::limits;
+use crate::metrics::Refused;
+use crate::protocol::http1::{
+    BodyLength, Method, Persistence, Refusal, ResponseHead, encode_answer, encode_response, parse_request,
+};
+use crate::service::Context;
+
+impl<P: Site> Http<P> {
+    pub(super) fn answer(
+        &mut self,
+        answer: Answer,
+        reply: Reply,
+        session: &mut Session<P::Route>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        match answer {
+            Answer::Page(page) => self.send(&page, reply, context),
+            Answer::Zeros(count) => {
+                self.send_zeros_head(count, reply, context);
+                let left = if reply.head_only { 0 } else { count };
+                session.phase = Phase::Zeros(left, reply);
+            }
+            Answer::Later(delay, page) => {
+                session.phase = Phase::Later(Box::new((page, reply)));
+                context.hold_until(context.now.saturating_add(delay));
+                return Step::Wait;
+            }
+            Answer::WebSocket => self.upgrade(reply, session, inbox, context),
+        }
+        Step::Go
+    }
+
+    /// Sends a whole answer.
+    #[inline]
+    pub(super) fn send(&mut self, page: &Page, reply: Reply, context: &mut Context<'_>) {
+        let date = self.date.at(context.unix_seconds);
+        let (fields, count) = page.fields();
+        let head = ResponseHead {
+            status: page.status,
+            date,
+            persistence: reply.persistence_with(page.status),
+            body: BodyLength::None,
+            headers: &fields[..count],
+        };
+        let method = if reply.head_only { Method::Head } else { Method::Get };
+        let sent = context.outbox.write_with(|out| encode_answer(out, &method, &head, &page.content));
+        if sent.is_err() {
+            // A field that a site made of what a peer sent: the answer is ours to mend, the connection is not.
+            context.abort();
+        }
+        self.finish_answer(page.status, reply, context);
+    }
+
+    fn send_zeros_head(&mut self, count: u64, reply: Reply, context: &mut Context<'_>) {
+        let head = ResponseHead {
+            status: 200,
+            date: self.date.at(context.unix_seconds),
+            persistence: reply.persistence,
+            body: BodyLength::Length(count),
+            headers: &[(b"Content-Type", b"application/octet-stream")],
+        };
+        let sent = context.outbox.write_with(|out| encode_response(out, &head));
+        debug_assert!(sent.is_ok(), "nothing in it comes from a peer");
+        count_answer(200, context);
+    }
+
+    /// Sends as much of a long answer as there is room for.
+    pub(super) fn step_zeros(&mut self, session: &mut Session<P::Route>, context: &mut Context<'_>) -> Step {
+        let Phase::Zeros(left, reply) = &mut session.phase else { return Step::Go };
+        let reply = *reply;
+        while 0 < *left {
+            let room = context.room().min(self.zeros.len());
+            if room == 0 {
+                context.hold_for_room();
+                return Step::Wait;
+            }
+            let count = usize::try_from(*left).unwrap_or(usize::MAX).min(room);
+            if count <= limits::HTTP_ZEROS_COPIED_BYTES {
+                context.outbox.write(&self.zeros[..count]);
+            } else {
+                context.outbox.send_shared(Arc::clone(&self.zeros), 0..count);
+            }
+            *left -= count as u64;
+        }
+        session.phase = Phase::Head;
+        self.end_answer(reply, context);
+        Step::Go
+    }
+
+    fn finish_answer(&mut self, status: u16, reply: Reply, context: &mut Context<'_>) {
+        count_answer(status, context);
+        self.end_answer(reply, context);
+    }
+
+    fn end_answer(&mut self, reply: Reply, context: &mut Context<'_>) {
+        if reply.persistence == Persistence::Close {
+            context.finish();
+        }
+    }
+
+    /// Makes a WebSocket of the connection, if the request is right.
+    fn upgrade(
+        &mut self,
+        reply: Reply,
+        session: &mut Session<P::Route>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
+        if !context.ready {
+            // It would be told to go at once.
+            return self.send(&Page::sentence(503, "The server is stopping."), reply.last_if(true), context);
+        }
+        let settings = Arc::clone(&self.settings[usize::from(context.listener)]);
+        // The head is read once more: an upgrade happens once in the life of a connection.
+        let mut progress = Default::default();
+        let parsed = parse_request(inbox.bytes(), &mut progress, &settings.head, &mut self.table);
+        let Ok(Some(request)) = parsed else { return context.abort() };
+        let identity_ends = authorization::end_of(&request, &settings, context);
+        match self.websockets.accept(
+            &request,
+            &settings.websocket,
+            self.date.at(context.unix_seconds),
+            context,
+        ) {
+            Ok(mut websocket) => {
+                websocket.ends_at = identity_ends;
+                self.site.joined(&mut self.websockets.talk(&mut websocket, context));
+                count_answer(101, context);
+                context.set_timer(context.now.saturating_add(settings.websocket.ping_interval));
+                session.phase = Phase::WebSocket(Box::new(websocket));
+            }
+            Err((refused, page)) => {
+                context.refuse(refused);
+                self.send(&page, reply, context);
+            }
+        }
+    }
+
+    /// Answers what may not be asked. The connection goes on if no content follows.
+    pub(super) fn deny(
+        &mut self,
+        denial: Denial,
+        length: BodyLength,
+        reply: Reply,
+        context: &mut Context<'_>,
+    ) -> Step {
+        context.refuse(denial.refused);
+        let has_content = !matches!(length, BodyLength::None | BodyLength::Length(0));
+        let reply = if has_content { Reply { persistence: Persistence::Close, ..reply } } else { reply };
+        self.send(&denial.page, reply, context);
+        Step::Go
+    }
+
+    /// Answers what cannot be understood, and ends the connection: where the next request would begin is not known.
+    #[cold]
+    pub(super) fn refuse(&mut self, refusal: Refusal, reply: Reply, context: &mut Context<'_>) -> Step {
+        let too_large = matches!(refusal.status(), 413 | 414 | 431);
+        context.refuse(if too_large { Refused::TooLarge } else { Refused::Malformed });
+        let page = Page::sentence(refusal.status(), refusal.reason());
+        self.send(&page, reply.last_if(true), context);
+        Step::Wait
+    }
+}
+
+fn count_answer(status: u16, context: &mut Context<'_>) {
+    let counters = &mut *context.counters;
+    match status {
+        ..200 => counters.http_answers_1xx += 1,
+        200..400 => counters.http_answers_2xx += 1,
+        400..500 => counters.http_answers_4xx += 1,
+        500.. => counters.http_answers_5xx += 1,
+    }
+}
