@@ -124,6 +124,14 @@ impl Context<'_> {
         self.timer = Some(time);
     }
 
+    /// Keeps nothing back any more for the sake of a timer: what was comes as soon as there is room. Write first, as for
+    /// [`hold_for_room`](Self::hold_for_room).
+    pub fn release(&mut self) {
+        if self.hold == Hold::ForTimer {
+            self.hold = Hold::ForRoom;
+        }
+    }
+
     /// Has [`timer`](super::Service::timer) called at that time. There is one timer per connection: setting it again
     /// moves it.
     pub fn set_timer(&mut self, time: Time) {

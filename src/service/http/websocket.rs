@@ -235,6 +235,8 @@ impl WebSocket {
         if self.closing.start() {
             close(context, Some(code), reason);
             self.closed_since = Some(context.now);
+            // Its own may have come already, and lie behind messages that are kept back.
+            context.release();
             context.set_timer(context.now.saturating_add(limits::WEBSOCKET_CLOSE_TIMEOUT));
         }
     }
@@ -252,14 +254,15 @@ impl WebSocket {
         end.map_or(time, |end| end.min(time))
     }
 
-    /// Counts messages that came, and slows a peer that sends too many.
+    /// Counts messages that came, and slows a peer that sends too many. After our close frame none is answered, and what
+    /// is awaited is the peer's.
     fn count(&self, messages: u64, context: &mut Context<'_>) {
         if messages == 0 {
             return;
         }
         context.counters.websocket_messages_received += messages;
         let debt = context.charge_messages(messages);
-        if !debt.is_zero() && !context.is_ending() {
+        if !debt.is_zero() && !context.is_ending() && self.closing.may_send() {
             context.counters.throttled += 1;
             context.hold_until(self.before_end(context.now.saturating_add(debt), context));
         }
