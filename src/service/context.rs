@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub(crate) allowance: usize,
     /// Whether the peer cannot be heard: it did not take what was sent before this turn, or is over its rate.
     pub(crate) deaf: bool,
+    /// Until when it is not read from because it has sent more than its rate.
+    pub(crate) throttled_until: Option<Time>,
     pub(crate) ending: Ending,
     pub(crate) hold: Hold,
     pub(crate) timer: Option<Time>,
@@ -109,6 +111,12 @@ impl Context<'_> {
     /// says nothing.
     pub fn is_deaf(&self) -> bool {
         self.deaf
+    }
+
+    /// Until when the peer is not read from because it, or another of its address, has sent more than the rate allows. What
+    /// is late then is late because of us.
+    pub fn throttled_until(&self) -> Option<Time> {
+        self.throttled_until
     }
 
     /// Keeps back what the peer sends until most of what waits for it has been sent; then

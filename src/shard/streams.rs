@@ -238,7 +238,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let door = self.doors.get(usize::from(connection.listener));
         let (hold, timer) = connection.service_wishes();
         let encrypts = connection.filter().is_some();
-        let deaf = !connection.outbox.is_empty() || connection.is_throttled();
+        let throttled_until = connection.throttled_until();
+        let deaf = !connection.outbox.is_empty() || throttled_until.is_some();
         let Connection { carried, outbox, peer, listener, .. } = connection;
         // What TLS is to encrypt is collected apart; what it has encrypted already waits all the same.
         let encrypted_bytes = if encrypts { outbox.pending_bytes() } else { 0 };
@@ -258,6 +259,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             refused: None,
             allowance: self.options.bounds.high_water_bytes.saturating_sub(encrypted_bytes),
             deaf,
+            throttled_until,
             ending: Ending::No,
             hold,
             timer,
