@@ -59,13 +59,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Counts what came against the peer's rates, and reads no more from it for as long as it is too much.
+    /// Counts what came against the peer's rates, and reads no more from it for as long as it is too much. Who is still
+    /// coming in is read from all the same: its time for that runs, and a PROXY header and a handshake have bounds.
     fn charge_bytes(&mut self, id: ConnectionId, count: usize) {
         let meter = &mut self.places[id.slot() as usize].meter;
         let debt = meter.charge_bytes(&self.options.rates, count as u64, self.now);
-        if !debt.is_zero() {
+        let connection = owned(&mut self.connections, id);
+        if !debt.is_zero() && !connection.is_opening() {
             self.metrics.counters.throttled += 1;
-            owned(&mut self.connections, id).throttle(self.now.saturating_add(debt));
+            connection.throttle(self.now.saturating_add(debt));
         }
     }
 
