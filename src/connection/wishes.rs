@@ -68,6 +68,11 @@ impl Connection {
         self.throttled_until != NEVER
     }
 
+    /// Until when, if it is.
+    pub(crate) fn throttled_until(&self) -> Option<Time> {
+        self.is_throttled().then_some(self.throttled_until)
+    }
+
     /// It has sent more than its rate: it is not read from for so long.
     pub(crate) fn throttle(&mut self, until: Time) {
         self.throttled_until = until;

@@ -42,6 +42,8 @@ pub struct Context<'a> {
     pub(crate) allowance: usize,
     /// Whether the peer cannot be heard: it did not take what was sent before this turn, or is over its rate.
     pub(crate) deaf: bool,
+    /// Until when it is not read from because it has sent more than its rate.
+    pub(crate) throttled_until: Option<Time>,
     pub(crate) ending: Ending,
     pub(crate) hold: Hold,
     pub(crate) timer: Option<Time>,
@@ -111,6 +113,12 @@ impl Context<'_> {
         self.deaf
     }
 
+    /// Until when the peer is not read from because it, or another of its address, has sent more than the rate allows. What
+    /// is late then is late because of us.
+    pub fn throttled_until(&self) -> Option<Time> {
+        self.throttled_until
+    }
+
     /// Keeps back what the peer sends until most of what waits for it has been sent; then
     /// [`receive`](super::Service::receive) is called again, with what was left and what has come meanwhile. Write
     /// first: with nothing to send there is nothing to wait for.
@@ -122,6 +130,14 @@ impl Context<'_> {
     pub fn hold_until(&mut self, time: Time) {
         self.hold = Hold::ForTimer;
         self.timer = Some(time);
+    }
+
+    /// Keeps nothing back any more for the sake of a timer: what was comes as soon as there is room. Write first, as for
+    /// [`hold_for_room`](Self::hold_for_room).
+    pub fn release(&mut self) {
+        if self.hold == Hold::ForTimer {
+            self.hold = Hold::ForRoom;
+        }
     }
 
     /// Has [`timer`](super::Service::timer) called at that time. There is one timer per connection: setting it again

@@ -59,13 +59,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Counts what came against the peer's rates, and reads no more from it for as long as it is too much.
+    /// Counts what came against the peer's rates, and reads no more from it for as long as it is too much. Who is still
+    /// coming in is read from all the same: its time for that runs, and a PROXY header and a handshake have bounds.
     fn charge_bytes(&mut self, id: ConnectionId, count: usize) {
         let meter = &mut self.places[id.slot() as usize].meter;
         let debt = meter.charge_bytes(&self.options.rates, count as u64, self.now);
-        if !debt.is_zero() {
+        let connection = owned(&mut self.connections, id);
+        if !debt.is_zero() && !connection.is_opening() {
             self.metrics.counters.throttled += 1;
-            owned(&mut self.connections, id).throttle(self.now.saturating_add(debt));
+            connection.throttle(self.now.saturating_add(debt));
         }
     }
 
@@ -238,7 +240,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let door = self.doors.get(usize::from(connection.listener));
         let (hold, timer) = connection.service_wishes();
         let encrypts = connection.filter().is_some();
-        let deaf = !connection.outbox.is_empty() || connection.is_throttled();
+        let throttled_until = connection.throttled_until();
+        let deaf = !connection.outbox.is_empty() || throttled_until.is_some();
         let Connection { carried, outbox, peer, listener, .. } = connection;
         // What TLS is to encrypt is collected apart; what it has encrypted already waits all the same.
         let encrypted_bytes = if encrypts { outbox.pending_bytes() } else { 0 };
@@ -258,6 +261,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             refused: None,
             allowance: self.options.bounds.high_water_bytes.saturating_sub(encrypted_bytes),
             deaf,
+            throttled_until,
             ending: Ending::No,
             hold,
             timer,

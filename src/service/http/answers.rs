@@ -136,7 +136,7 @@ impl<P: Site> Http<P> {
                 websocket.ends_at = identity_ends;
                 self.site.joined(&mut self.websockets.talk(&mut websocket, context));
                 count_answer(101, context);
-                context.set_timer(context.now.saturating_add(settings.websocket.ping_interval));
+                context.set_timer(websocket.next_check(context));
                 session.phase = Phase::WebSocket(Box::new(websocket));
             }
             Err((refused, page)) => {

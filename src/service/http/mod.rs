@@ -219,8 +219,35 @@ impl<P: Site> Http<P> {
 
     // --- Time ---------------------------------------------------------------------------------------------------
 
+    /// What was awaited may have come, and we did not read it: its time begins anew when we do. Silence has its own bound.
+    fn wait_anew(
+        &self,
+        until: Time,
+        session: &mut Session<P::Route>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let settings = &self.settings[usize::from(context.listener)];
+        context.set_timer(match &mut session.phase {
+            Phase::Head if inbox.is_empty() && session.head_since.is_none() => {
+                until.saturating_add(settings.keep_alive_timeout)
+            }
+            Phase::Content(pending) => {
+                pending.since = until;
+                settings.content_deadline(until, pending.received)
+            }
+            _ => {
+                session.head_since = Some(until);
+                until.saturating_add(settings.header_timeout)
+            }
+        });
+    }
+
     /// What was awaited has not come in time.
     fn expire(&mut self, session: &mut Session<P::Route>, inbox: &Inbox<'_>, context: &mut Context<'_>) {
+        if let Some(until) = context.throttled_until() {
+            return self.wait_anew(until, session, inbox, context);
+        }
         match &session.phase {
             Phase::Head if inbox.is_empty() && session.head_since.is_none() => context.finish(),
             Phase::Head if inbox.is_empty() => {

@@ -27,8 +27,8 @@ pub(super) struct WebSocket {
     ping_interval: Duration,
     /// When the peer was last heard.
     heard: Time,
-    /// Whether a ping waits for its pong.
-    pinged: bool,
+    /// Since when a ping waits for its pong.
+    pinged: Option<Time>,
     /// When our close frame was sent.
     closed_since: Option<Time>,
 }
@@ -93,7 +93,7 @@ impl WebSockets {
             ends_at: None,
             ping_interval: settings.ping_interval,
             heard: now,
-            pinged: false,
+            pinged: None,
             closed_since: None,
         }
     }
@@ -143,7 +143,7 @@ impl WebSockets {
                 break;
             }
         }
-        count(messages, context);
+        websocket.count(messages, context);
         if websocket.closing.next() == Next::End {
             context.finish();
         }
@@ -179,13 +179,19 @@ impl WebSockets {
         if silent < interval {
             return context.set_timer(websocket.next_check(context));
         }
-        if websocket.pinged {
-            context.refuse(Refused::Slow);
-            return context.abort();
+        match websocket.pinged {
+            Some(since) if interval <= context.now.saturating_since(since) => {
+                context.refuse(Refused::Slow);
+                return context.abort();
+            }
+            // What woke it was the credential's end, and the time of day is not there yet: it may be set back.
+            Some(_) => {}
+            None => {
+                websocket.pinged = Some(context.now);
+                context.outbox.write_with(|out| sender::ping(out, &[], None));
+            }
         }
-        websocket.pinged = true;
-        context.outbox.write_with(|out| sender::ping(out, &[], None));
-        context.set_timer(context.now.saturating_add(interval));
+        context.set_timer(websocket.next_check(context));
     }
 
     /// The server is stopping.
@@ -221,7 +227,7 @@ impl WebSocket {
     /// The peer has given a sign of life, or could not: it was not read from.
     pub(super) fn hear(&mut self, now: Time) {
         self.heard = now;
-        self.pinged = false;
+        self.pinged = None;
     }
 
     /// Sends a close frame, and waits for the peer's, but not for ever.
@@ -229,16 +235,37 @@ impl WebSocket {
         if self.closing.start() {
             close(context, Some(code), reason);
             self.closed_since = Some(context.now);
+            // Its own may have come already, and lie behind messages that are kept back.
+            context.release();
             context.set_timer(context.now.saturating_add(limits::WEBSOCKET_CLOSE_TIMEOUT));
         }
     }
 
-    /// When to look at the peer again.
-    fn next_check(&self, context: &Context<'_>) -> Time {
-        let silence = self.heard.saturating_add(self.ping_interval);
+    /// When to look at the peer again: it may be silent, or its credential be over.
+    pub(super) fn next_check(&self, context: &Context<'_>) -> Time {
+        let silence = self.pinged.unwrap_or(self.heard).saturating_add(self.ping_interval);
+        self.before_end(silence, context)
+    }
+
+    /// This time, or the end of its credential if that comes first.
+    fn before_end(&self, time: Time, context: &Context<'_>) -> Time {
         let left = |end: u64| Duration::from_secs(end.saturating_sub(context.unix_seconds).max(1));
         let end = self.ends_at.map(|end| context.now.saturating_add(left(end)));
-        end.map_or(silence, |end| end.min(silence))
+        end.map_or(time, |end| end.min(time))
+    }
+
+    /// Counts messages that came, and slows a peer that sends too many. After our close frame none is answered, and what
+    /// is awaited is the peer's.
+    fn count(&self, messages: u64, context: &mut Context<'_>) {
+        if messages == 0 {
+            return;
+        }
+        context.counters.websocket_messages_received += messages;
+        let debt = context.charge_messages(messages);
+        if !debt.is_zero() && !context.is_ending() && self.closing.may_send() {
+            context.counters.throttled += 1;
+            context.hold_until(self.before_end(context.now.saturating_add(debt), context));
+        }
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -247,19 +274,6 @@ impl WebSocket {
             Sends::Plain | Sends::Alone(_) => 0,
         };
         self.receiver.memory_bytes() + window
-    }
-}
-
-/// Counts messages that came, and slows a peer that sends too many.
-fn count(messages: u64, context: &mut Context<'_>) {
-    if messages == 0 {
-        return;
-    }
-    context.counters.websocket_messages_received += messages;
-    let debt = context.charge_messages(messages);
-    if !debt.is_zero() && !context.is_ending() {
-        context.counters.throttled += 1;
-        context.hold_until(context.now.saturating_add(debt));
     }
 }
 

@@ -1,9 +1,12 @@
 //! What pages and their clients see of a stop.
 
+use std::io::Write;
+
 use rustix::process::Signal;
 
 use crate::support::http::{Client, PAGES, configured, get, post};
 use crate::support::server::Server;
+use crate::support::web::{self, Frame, TEXT, frame, next_frame};
 
 /// A stop with so much patience that no slow machine reaches its end.
 #[track_caller]
@@ -88,4 +91,31 @@ fn a_long_answer_arrives_whole() {
     client.check_end();
     drop(client);
     assert_eq!(server.wait().code, Some(0));
+}
+
+/// Who has sent too many messages is not read from for a while; but at a stop it is told to go and then heard, also if it
+/// had taken leave before. It once was not, was cut at the deadline, and the process ended with a complaint.
+#[test]
+fn a_websocket_over_its_rate_ends_in_order() {
+    for has_taken_leave in [false, true] {
+        let server =
+            configured("drain_timeout = \"8s\"\nlinger_timeout = \"5m\"\nmessage_rate = \"1/m\"", &[PAGES]);
+        let mut socket = web::open(server.http_address());
+        let messages: Vec<u8> = std::iter::repeat_n(frame(TEXT, b"hello"), 5).flatten().collect();
+        socket.write_all(&messages).expect("the server reads");
+        (0..5).for_each(|_| assert_eq!(next_frame(&mut socket), Frame::new(TEXT, b"hello")));
+        let leave = web::close(1000, "");
+        if has_taken_leave {
+            socket.write_all(&leave).expect("the kernel takes it");
+        }
+        server.signal(Signal::TERM);
+        // 1001: it goes away (RFC 6455, section 7.4.1).
+        assert_eq!(next_frame(&mut socket).code(), Some(1001));
+        if !has_taken_leave {
+            socket.write_all(&leave).expect("the server reads");
+        }
+        assert_eq!(web::read_frame(&mut socket), None);
+        drop(socket);
+        assert_eq!(server.wait().code, Some(0));
+    }
 }

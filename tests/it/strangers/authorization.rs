@@ -2,11 +2,13 @@
 //! changed without a restart, and that the log keeps the secrets.
 
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tidemill::sys::clock::{self, Wall};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Message, client};
@@ -14,6 +16,7 @@ use tungstenite::{Message, client};
 use super::check_counted;
 use crate::support::http::{ADMIN, Answer, Client, PAGES};
 use crate::support::server::Server;
+use crate::support::web::{self, TEXT, next_frame};
 use crate::support::{Folder, streams, text};
 
 const OLD: &str = "old-secret-0123456789abcdef";
@@ -214,6 +217,31 @@ fn a_websocket_may_bring_its_token_as_a_subprotocol() {
         assert_eq!(open(&server, "chat").err(), Some(401));
         check_secrets_kept(server, &[]);
     }
+}
+
+/// A WebSocket ends with its token, and not with the ping after it. It once did: a token of seconds was good until the
+/// first ping, and of one that sent too many messages until its debt was paid.
+#[test]
+fn a_websocket_ends_with_its_token() {
+    let folder = Folder::new();
+    let server = guarded(&folder, "\n[limits]\nping_interval = \"5m\"\nmessage_rate = \"1/m\"");
+    let exp = Wall::default().seconds(clock::now()) + 3;
+    let token = issue(&json!({ "sub": "bob", "exp": exp }), SHARED);
+    let open = || web::open_with(streams::tcp(server.http_address()), &bearer(&token)).0;
+    let (mut silent, mut busy) = (open(), open());
+    let messages: Vec<u8> = std::iter::repeat_n(web::frame(TEXT, b"hello"), 5).flatten().collect();
+    busy.write_all(&messages).expect("the server reads");
+    (0..5).for_each(|_| assert_eq!(next_frame(&mut busy), web::Frame::new(TEXT, b"hello")));
+    for socket in [&mut silent, &mut busy] {
+        // 1008: it goes against a policy (RFC 6455, section 7.4.1).
+        assert_eq!(next_frame(socket).code(), Some(1008));
+        assert!(exp <= Wall::default().seconds(clock::now()));
+        socket.write_all(&web::close(1008, "")).expect("the server reads");
+        assert_eq!(web::read_frame(socket), None);
+    }
+    check_counted(&server, "credential_expired", 2);
+    drop((silent, busy));
+    check_secrets_kept(server, &[&token]);
 }
 
 /// At SIGHUP the tokens are read again: the new one is taken from then on, the old one is not, and connections stay. A

@@ -146,3 +146,28 @@ fn who_sends_too_many_bytes_is_slowed() {
         server.stop_clean();
     }
 }
+
+/// Who is read from later because others of its address sent too much is not too slow: neither for the rest of a request,
+/// nor for the next one. It was once answered 408, or its connection was ended with the request unread.
+#[test]
+fn who_is_read_from_later_is_not_too_slow() {
+    let limits = "byte_rate_per_address = \"16KiB/s burst 16KiB\"\nheader_timeout = \"1s\"\n\
+                  keep_alive_timeout = \"1s\"\nbody_rate_min = \"64KiB/s\"";
+    let server = configured(limits, &[PAGES, ADMIN]);
+    let mut greedy = Client::to(server.http_address());
+    // All of this is read at once, or soon: 48 KiB of debt, which take three seconds.
+    let bytes = Random::new().bytes(64 << 10);
+    greedy.send(post("/echo", &bytes));
+    assert!(greedy.answer().body == bytes);
+    let [mut body, mut head, mut next] = [(); 3].map(|()| Client::to(server.http_address()));
+    body.send(&post("/echo", b"0123456789")[..60]);
+    head.send("GET /healthz HTT");
+    assert_eq!(next.get("/healthz").status, 200);
+    eventually("all three wait", || 4 <= figure(&server, "tidemill_throttled_total"));
+    body.send(&post("/echo", b"0123456789")[60..]);
+    head.send("P/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(next.get("/healthz").status, 200);
+    assert_eq!((head.answer().status, body.answer().body), (200, b"0123456789".to_vec()));
+    drop((greedy, body, head, next));
+    server.stop_clean();
+}

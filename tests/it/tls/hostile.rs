@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use super::{Place, listeners};
+use crate::support::http::{Client, get, post};
 use crate::support::tls::{self, Authority, VERSIONS, connect};
 use crate::support::web::{self, Pacer, serve};
 use crate::support::{Folder, Random, streams};
@@ -279,4 +280,25 @@ fn a_proxy_header_comes_before_tls() {
     server.await_count("refused_network", 1);
     drop(pacer);
     server.stop_clean();
+}
+
+/// Whoever comes from an address that has sent too many bytes can still go through its handshake, and is served when its
+/// turn has come. It was once cut, because the handshake was not read in the time that it may take.
+#[test]
+fn a_handshake_does_not_wait_for_the_rate_of_its_address() {
+    let limits = "byte_rate_per_address = \"16KiB/s burst 16KiB\"\nhandshake_timeout = \"1s\"";
+    let place = Place::with(limits, "", &["--shards", "1"]);
+    let mut greedy = Client::to(place.server.http_address());
+    // 48 KiB of debt, which take three seconds.
+    let bytes = Random::new().bytes(64 << 10);
+    greedy.send(post("/echo", &bytes));
+    assert!(greedy.answer().body == bytes);
+    for config in place.clients() {
+        let mut stream = connect(place.https(), &config);
+        stream.write_all(get("/healthz").as_bytes()).expect("the server reads");
+        assert_eq!(web::read_answer(&mut stream).0.status, 200);
+        assert_eq!(tls::close(&mut stream), b"");
+    }
+    drop(greedy);
+    place.server.stop_clean();
 }
