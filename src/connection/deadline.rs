@@ -1,6 +1,6 @@
 //! When something happens to a connection if nothing else does.
 
-use super::{Bounds, Connection, Cut, NEVER, State};
+use super::{Bounds, Connection, Cut, Hold, NEVER, State};
 use crate::sys::clock::Time;
 
 /// What a deadline is for.
@@ -33,12 +33,18 @@ impl Connection {
                 Some((self.since.saturating_add(bounds.opening_timeout), Cut::Opening))
             }
             State::Open | State::Finishing if !self.outbox.is_empty() => Some(stalled),
-            State::Open => Some((self.last_active.saturating_add(bounds.idle_timeout), Cut::Idle)),
+            State::Open => Some((self.silent_since().saturating_add(bounds.idle_timeout), Cut::Idle)),
             State::Finishing | State::Lingering => {
                 Some((self.deadline_since.saturating_add(bounds.linger_timeout), Cut::Linger))
             }
             State::Closing => None,
         }
+    }
+
+    /// Since when it is the peer that says nothing: not while it waits for an answer that its service gives later.
+    fn silent_since(&self) -> Time {
+        let owes = self.hold == Hold::ForTimer && self.service_timer != NEVER;
+        if owes { self.last_active.max(self.service_timer) } else { self.last_active }
     }
 
     /// When to set its timer to, if that is earlier than it is set. A timer that comes too early is set again: so the

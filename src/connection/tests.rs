@@ -286,6 +286,16 @@ fn a_service_is_called_when_it_asked_to_be() {
     assert_eq!(connection.deadline(&bounds()), Some((at(60), Due::Cut(Cut::Idle))));
 }
 
+/// A peer that waits for an answer is not cut for its silence: the idle time runs from when the answer is due.
+#[test]
+fn who_waits_for_an_answer_is_not_idle() {
+    let mut connection = armed();
+    connection.set_service_wishes(Hold::ForTimer, Some(at(500)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(500), Due::Service)));
+    connection.set_service_wishes(Hold::No, Some(at(500)));
+    assert_eq!(connection.deadline(&bounds()), Some((at(60), Due::Cut(Cut::Idle))), "nothing is owed");
+}
+
 /// After the end was asked for, no service waits for anything.
 #[test]
 fn a_connection_that_ends_forgets_what_its_service_waited_for() {

@@ -7,6 +7,7 @@ use crate::access::networks::{AccessList, Networks};
 use crate::access::token::{AuthSettings, Authenticator};
 use crate::config::{self, Config, Listener, ServiceName, TlsVersion};
 use crate::error::StartError;
+use crate::limits;
 use crate::shard::Door;
 use crate::tls::{CertificateFiles, ClientAuth, Credentials, Tickets, TlsSettings, Versions};
 
@@ -120,6 +121,12 @@ pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
         bytes: config.byte_rate_per_address,
         ..AddressLimits::default()
     }))
+}
+
+/// Those of one address at the operators' pages: nobody takes all places, so that monitoring gets in.
+pub(super) fn admin_addresses() -> Arc<Addresses> {
+    let connections = Some(limits::ADMIN_CONNECTIONS / 2);
+    Arc::new(Addresses::new(AddressLimits { connections, ..AddressLimits::default() }))
 }
 
 fn networks(list: &[ipnet::IpNet]) -> Result<Networks, StartError> {

@@ -228,7 +228,11 @@ fn start_admin(
     listeners: Vec<String>,
     waker: &Waker,
 ) -> Result<(), StartError> {
-    let house = shard::House { doors: doors.make(), ..shard::House::open(limits::ADMIN_CONNECTIONS) };
+    let house = shard::House {
+        doors: doors.make(),
+        addresses: Some(doors::admin_addresses()),
+        ..shard::House::open(limits::ADMIN_CONNECTIONS)
+    };
     let settings = plan.listeners.iter().map(|listener| services::http_settings(config, listener)).collect();
     let (since, shards) = (clock::now(), crew.cores().len());
     let make = move |switchboard| {

@@ -106,7 +106,7 @@ impl WebSockets {
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) {
-        let mut messages = 0;
+        let (mut messages, mut controls) = (0, 0);
         while !context.is_ending() && !inbox.is_empty() {
             if context.room() == 0 {
                 context.hold_for_room();
@@ -131,7 +131,9 @@ impl WebSockets {
             };
             let (consumed, has_event) = (step.consumed, step.event.is_some());
             if let Some(event) = step.event {
-                messages += u64::from(matches!(event, Event::Message { .. }));
+                let is_message = matches!(event, Event::Message { .. });
+                messages += u64::from(is_message);
+                controls += u64::from(!is_message);
                 let deflater = websocket.sends.deflater(&mut self.deflaters);
                 handle(event, site, &mut websocket.closing, Talk { context, deflater });
             }
@@ -143,7 +145,7 @@ impl WebSockets {
                 break;
             }
         }
-        websocket.count(messages, context);
+        websocket.count(messages, controls, context);
         if websocket.closing.next() == Next::End {
             context.finish();
         }
@@ -254,14 +256,14 @@ impl WebSocket {
         end.map_or(time, |end| end.min(time))
     }
 
-    /// Counts messages that came, and slows a peer that sends too many. After our close frame none is answered, and what
-    /// is awaited is the peer's.
-    fn count(&self, messages: u64, context: &mut Context<'_>) {
-        if messages == 0 {
+    /// Counts messages that came, and slows a peer that sends too many, pings among them. After our close frame none is
+    /// answered, and what is awaited is the peer's.
+    fn count(&self, messages: u64, controls: u64, context: &mut Context<'_>) {
+        if messages + controls == 0 {
             return;
         }
         context.counters.websocket_messages_received += messages;
-        let debt = context.charge_messages(messages);
+        let debt = context.charge_messages(messages + controls);
         if !debt.is_zero() && !context.is_ending() && self.closing.may_send() {
             context.counters.throttled += 1;
             context.hold_until(self.before_end(context.now.saturating_add(debt), context));
