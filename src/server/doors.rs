@@ -58,7 +58,7 @@ impl Entry {
         let tls = listener.tls.as_ref().map(|tls| Credentials::load(tls_settings(listener, tls), tickets));
         let tls = tls.transpose().map_err(|error| StartError::Credentials(error.to_string()))?;
         let auth = listener.auth.as_ref().map(auth_settings);
-        let networks = AccessList { allow: networks(&listener.allow)?, deny: networks(&listener.deny)? };
+        let networks = access_list(listener)?;
         let proxy_protocol = listener.proxy_protocol;
         let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None };
         entry.read_keys().map_err(StartError::Credentials)?;
@@ -120,6 +120,16 @@ pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
         bytes: config.byte_rate_per_address,
         ..AddressLimits::default()
     }))
+}
+
+/// Whose datagrams are taken, for each of these listeners.
+pub(super) fn datagram_networks(listeners: &[Listener]) -> Result<Arc<[AccessList]>, StartError> {
+    listeners.iter().map(access_list).collect()
+}
+
+/// The addresses that may come to a listener.
+fn access_list(listener: &Listener) -> Result<AccessList, StartError> {
+    Ok(AccessList { allow: networks(&listener.allow)?, deny: networks(&listener.deny)? })
 }
 
 fn networks(list: &[ipnet::IpNet]) -> Result<Networks, StartError> {

@@ -130,6 +130,7 @@ impl Server {
         let board = Arc::new(Board::new(plan.shards.len()));
         let house = shard::House {
             doors: doors.make(),
+            datagram_networks: doors::datagram_networks(&plan.datagrams)?,
             addresses: Some(doors::addresses(config)),
             counts_bytes: config.byte_rate_per_address.is_some(),
             board: Some(Arc::clone(&board)),
