@@ -18,6 +18,7 @@ use self::crew::Crew;
 use self::doors::Doors;
 use self::inspect::Inspector;
 use self::plan::AdminPlan;
+pub use self::services::http_settings;
 use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
 use crate::limits;
@@ -230,7 +231,7 @@ fn start_admin(
     waker: &Waker,
 ) -> Result<(), StartError> {
     let house = shard::House { doors: doors.make(), ..shard::House::open(limits::ADMIN_CONNECTIONS) };
-    let settings = plan.listeners.iter().map(|listener| services::http_settings(config, listener)).collect();
+    let settings = plan.listeners.iter().map(|listener| http_settings(config, listener)).collect();
     let (since, shards) = (clock::now(), crew.cores().len());
     let make = move |switchboard| {
         let inspector = Inspector { switchboard, shards, since, listeners };
