@@ -46,6 +46,11 @@ impl Doors {
         self.entries.iter().map(Entry::door).collect()
     }
 
+    /// What is odd about the files that can be used.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.entries.iter().flat_map(Entry::warnings).collect()
+    }
+
     /// Where certificates are shown that nobody has signed, with their fingerprints.
     pub(super) fn fingerprints(&self) -> Vec<(&str, &str)> {
         self.entries.iter().filter_map(Entry::fingerprint).collect()
@@ -89,13 +94,16 @@ impl Entry {
         Ok(())
     }
 
-    /// Says what is odd about the files.
+    /// What is odd about the files.
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let tls = self.tls.iter().flat_map(Credentials::warnings).map(ToString::to_string);
+        let keys = self.authenticator.iter().flat_map(|authenticator| authenticator.warnings()).cloned();
+        tls.chain(keys).map(|warning| format!("{}: {warning}", self.name))
+    }
+
     fn warn(&self) {
-        for warning in self.tls.iter().flat_map(Credentials::warnings) {
-            tracing::warn!("{}: {warning}", self.name);
-        }
-        for warning in self.authenticator.iter().flat_map(|authenticator| authenticator.warnings()) {
-            tracing::warn!("{}: {warning}", self.name);
+        for warning in self.warnings() {
+            tracing::warn!("{warning}");
         }
     }
 
