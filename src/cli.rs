@@ -173,7 +173,8 @@ Exit codes:
   0            stopped as asked
   1            failed while running
   2            the command line or the configuration is wrong
-  3            could not start: port, permission, io_uring or limits
+  3            could not start: port, permission, io_uring, limits, or a file of
+               certificates, keys or tokens
   4            stopped, but the drain time-out cut connections
   130,143      ended at once by a second SIGINT or SIGTERM";
 

@@ -141,7 +141,7 @@ pub mod exit {
     pub const FAILED: u8 = 1;
     /// What was typed, or what the file says, cannot be.
     pub const USAGE: u8 = 2;
-    /// The server could not start: port, permission, io_uring, limits.
+    /// The server could not start: port, permission, io_uring, limits, files of certificates, keys or tokens.
     pub const NOT_STARTED: u8 = 3;
     /// The server stopped, but the drain's deadline cut connections.
     pub const DRAIN_CUT: u8 = 4;

@@ -49,9 +49,17 @@
 //! # }
 //! ```
 //!
+//! Pages and WebSocket of one's own need less: implement [`Site`](service::http::Site), and give it to
+//! [`Http`](service::http::Http), the service in front of it. [`server::http_settings`] makes its settings from the
+//! configuration. The examples `custom_protocol` and `chat_room` are whole programs of either kind.
+//!
+//! Without a kernel, and with a seed, a service can be tried on a [`Shard`](shard::Shard) of the simulated kernel,
+//! [`Sim`](ring::sim::Sim).
+//!
 //! Read the modules in this order to know how it works: [`server`] starts the threads, [`shard`] is the turn that each
 //! of them makes, [`ring`] speaks with the kernel, [`connection`] is one socket's life, [`service`] is what the server
-//! is for. Below them stands [`sys`], the edge of the process; beside them [`limits`], every bound with its reason.
+//! is for. Below them stands [`sys`], the edge of the process; beside them [`protocol`], what is on the wire, [`access`], who
+//! may come, [`tls`], certificates and keys, and [`limits`], every bound with its reason.
 
 #[forbid(unsafe_code)]
 pub mod access;

@@ -33,7 +33,7 @@ fn run(cli: Cli) -> Result<u8, StartError> {
     match action {
         Action::Print => print(&config.to_toml()),
         Action::Check => {
-            server::check(&config)?;
+            server::check(&config)?.iter().for_each(|warning| say(&format!("tidemill: {warning}")));
             print("The configuration is valid.\n")
         }
         Action::Serve => server::run(&config),

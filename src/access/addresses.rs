@@ -291,11 +291,6 @@ impl Ticket {
         take(&self.guest.requests, self.home.limits.requests.as_ref(), now)
     }
 
-    /// Takes one message from the address, or says how long to wait.
-    pub fn take_message(&self, now: Time) -> Result<(), Wait> {
-        take(&self.guest.messages, self.home.limits.messages.as_ref(), now)
-    }
-
     /// Charges messages that have arrived to the address; says how long to read no more.
     pub fn charge_messages(&self, count: u64, now: Time) -> Duration {
         charge(&self.guest.messages, self.home.limits.messages.as_ref(), count, now)
@@ -429,8 +424,7 @@ mod tests {
         assert_eq!([one.take_request(Time::ZERO), two.take_request(Time::ZERO)], [Ok(()), Ok(())]);
         assert!(one.take_request(Time::ZERO).unwrap_err() <= wait(1000));
         assert_eq!(other.take_request(Time::ZERO), Ok(()));
-        assert_eq!(one.take_message(Time::ZERO), Ok(()));
-        assert!(two.take_message(Time::ZERO).unwrap_err() <= wait(100));
+        assert_eq!(one.charge_messages(1, Time::ZERO), Duration::ZERO);
         assert!(two.charge_messages(1, Time::ZERO) > Duration::from_millis(99));
         assert_eq!(one.charge_bytes(500, Time::ZERO), Duration::ZERO);
         assert!(two.charge_bytes(500, Time::ZERO) > Duration::from_millis(499));

@@ -10,7 +10,7 @@ use crate::limits;
 #[non_exhaustive]
 pub enum AccessError {
     /// A file cannot be read.
-    #[error("{} cannot be read: {cause}", .path.display())]
+    #[error("{} cannot be read: {cause}; check the path, and let the user of the server read it", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -18,10 +18,10 @@ pub enum AccessError {
         cause: io::Error,
     },
     /// A pipe, a device or a directory: reading one may never end.
-    #[error("{} is not a regular file", .0.display())]
+    #[error("{} is not a regular file: name the file of tokens or keys itself", .0.display())]
     NotAFile(PathBuf),
     /// A file longer than any of its kind.
-    #[error("{} is longer than {} bytes, so it is not taken for tokens or keys", .0.display(), limits::KEY_FILE_BYTES_MAX)]
+    #[error("{} is longer than {} bytes, so it is not taken for tokens or keys: check the path", .0.display(), limits::KEY_FILE_BYTES_MAX)]
     TooLarge(PathBuf),
     /// A line of a file of tokens.
     #[error("{}:{line}: {problem}", .path.display())]

@@ -73,7 +73,7 @@ impl Key {
             }
             Family::Secret if !allow_symmetric => {
                 return Err(
-                    "it is symmetric, so whoever reads it can make tokens: allow such keys, or remove it"
+                    "it is symmetric, so whoever reads it can make tokens: take it out, and give its secret as one of HS256"
                         .to_owned(),
                 );
             }

@@ -63,15 +63,15 @@ pub struct Config {
     pub accept_rate: Option<Rate>,
     /// How often a connection is accepted, from one address; unset, without a limit.
     pub accept_rate_per_address: Option<Rate>,
-    /// How often a request is answered, over all; unset, without a limit.
+    /// How often a request is answered, on one connection; unset, without a limit.
     pub request_rate: Option<Rate>,
     /// How often a request is answered, from one address; unset, without a limit.
     pub request_rate_per_address: Option<Rate>,
-    /// How often a message is taken, over all; unset, without a limit.
+    /// How often a WebSocket message is taken, on one connection; unset, without a limit.
     pub message_rate: Option<Rate>,
-    /// How often a message is taken, from one address; unset, without a limit.
+    /// How often a WebSocket message is taken, from one address; unset, without a limit.
     pub message_rate_per_address: Option<Rate>,
-    /// How many bytes are taken, over all; unset, without a limit.
+    /// How many bytes are taken, on one connection; unset, without a limit.
     pub byte_rate: Option<Rate>,
     /// How many bytes are taken, from one address; unset, without a limit.
     pub byte_rate_per_address: Option<Rate>,

@@ -47,6 +47,11 @@ impl Doors {
         self.entries.iter().map(Entry::door).collect()
     }
 
+    /// What is odd about the files that can be used.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.entries.iter().flat_map(Entry::warnings).collect()
+    }
+
     /// Where certificates are shown that nobody has signed, with their fingerprints.
     pub(super) fn fingerprints(&self) -> Vec<(&str, &str)> {
         self.entries.iter().filter_map(Entry::fingerprint).collect()
@@ -59,7 +64,7 @@ impl Entry {
         let tls = listener.tls.as_ref().map(|tls| Credentials::load(tls_settings(listener, tls), tickets));
         let tls = tls.transpose().map_err(|error| StartError::Credentials(error.to_string()))?;
         let auth = listener.auth.as_ref().map(auth_settings);
-        let networks = AccessList { allow: networks(&listener.allow)?, deny: networks(&listener.deny)? };
+        let networks = access_list(listener)?;
         let proxy_protocol = listener.proxy_protocol;
         let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None };
         entry.read_keys().map_err(StartError::Credentials)?;
@@ -90,13 +95,16 @@ impl Entry {
         Ok(())
     }
 
-    /// Says what is odd about the files.
+    /// What is odd about the files.
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let tls = self.tls.iter().flat_map(Credentials::warnings).map(ToString::to_string);
+        let keys = self.authenticator.iter().flat_map(|authenticator| authenticator.warnings()).cloned();
+        tls.chain(keys).map(|warning| format!("{}: {warning}", self.name))
+    }
+
     fn warn(&self) {
-        for warning in self.tls.iter().flat_map(Credentials::warnings) {
-            tracing::warn!("{}: {warning}", self.name);
-        }
-        for warning in self.authenticator.iter().flat_map(|authenticator| authenticator.warnings()) {
-            tracing::warn!("{}: {warning}", self.name);
+        for warning in self.warnings() {
+            tracing::warn!("{warning}");
         }
     }
 
@@ -127,6 +135,16 @@ pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
 pub(super) fn admin_addresses() -> Arc<Addresses> {
     let connections = Some(limits::ADMIN_CONNECTIONS / 2);
     Arc::new(Addresses::new(AddressLimits { connections, ..AddressLimits::default() }))
+}
+
+/// Whose datagrams are taken, for each of these listeners.
+pub(super) fn datagram_networks(listeners: &[Listener]) -> Result<Arc<[AccessList]>, StartError> {
+    listeners.iter().map(access_list).collect()
+}
+
+/// The addresses that may come to a listener.
+fn access_list(listener: &Listener) -> Result<AccessList, StartError> {
+    Ok(AccessList { allow: networks(&listener.allow)?, deny: networks(&listener.deny)? })
 }
 
 fn networks(list: &[ipnet::IpNet]) -> Result<Networks, StartError> {

@@ -18,6 +18,7 @@ use self::crew::Crew;
 use self::doors::Doors;
 use self::inspect::Inspector;
 use self::plan::AdminPlan;
+pub use self::services::http_settings;
 use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
 use crate::limits;
@@ -47,7 +48,7 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
         move |_| House::new(&behind, Arc::clone(&board))
     })?;
     log.say(&banner::text(&server, config));
-    let code = loop {
+    let snapshots = loop {
         match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
             Woken::Report => log.say(&table(&server.report())),
             Woken::Reload => server.reload(),
@@ -55,23 +56,23 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => match drain(&mut server, &signals, config)? {
                 Some(signal) => return Ok(signal.exit_code()),
-                None => break server.join(),
+                None => break server.join()?,
             },
         }
     };
-    let snapshots = code?;
     log.say(&table(&snapshots));
     let cut: u64 = snapshots.iter().map(|snapshot| snapshot.counters.cut_drain).sum();
     Ok(if cut == 0 { exit::CLEAN } else { exit::DRAIN_CUT })
 }
 
-/// Reads the files that a start would read, and opens nothing.
+/// Reads the files that a start would read, and opens nothing. Returns what is odd about those that can be used, a sentence
+/// each.
 ///
 /// # Errors
 /// Says in one sentence which certificate, key or token file cannot be used.
-pub fn check(config: &Config) -> Result<(), StartError> {
+pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
-    Doors::load(&config.listeners, &tickets).map(drop)
+    Ok(Doors::load(&config.listeners, &tickets)?.warnings())
 }
 
 /// Stops in order. A second signal ends the wait, and is returned.
@@ -130,6 +131,7 @@ impl Server {
         let board = Arc::new(Board::new(plan.shards.len()));
         let house = shard::House {
             doors: doors.make(),
+            datagram_networks: doors::datagram_networks(&plan.datagrams)?,
             addresses: Some(doors::addresses(config)),
             counts_bytes: config.byte_rate_per_address.is_some(),
             board: Some(Arc::clone(&board)),
@@ -233,7 +235,7 @@ fn start_admin(
         addresses: Some(doors::admin_addresses()),
         ..shard::House::open(limits::ADMIN_CONNECTIONS)
     };
-    let settings = plan.listeners.iter().map(|listener| services::http_settings(config, listener)).collect();
+    let settings = plan.listeners.iter().map(|listener| http_settings(config, listener)).collect();
     let (since, shards) = (clock::now(), crew.cores().len());
     let make = move |switchboard| {
         let inspector = Inspector { switchboard, shards, since, listeners };

@@ -23,6 +23,8 @@ pub(super) struct Plan {
     pub(super) shards: Vec<ShardPlan>,
     /// The stream listeners of the shards, in the order of their sockets.
     pub(super) listeners: Vec<Listener>,
+    /// Their datagram listeners, in the order of their sockets.
+    pub(super) datagrams: Vec<Listener>,
     /// For the admin listeners, if there are any.
     pub(super) admin: Option<AdminPlan>,
     /// Where all of them listen, in the order of the configuration.
@@ -67,9 +69,9 @@ pub(super) fn draw(config: &Config) -> Result<Plan, StartError> {
     let datagrams = opened.endpoints.iter().any(|endpoint| !endpoint.listen.is_stream());
     let setup = Setup::shard(capabilities, files, datagrams);
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
-    let Opened { endpoints, listeners, admins, files } = opened;
+    let Opened { endpoints, listeners, datagrams, admins, files } = opened;
     let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
-    Ok(Plan { capabilities, setup, options, shards, listeners, admin, endpoints, files })
+    Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files })
 }
 
 /// What was opened, in the order of the configuration.
@@ -77,6 +79,7 @@ pub(super) fn draw(config: &Config) -> Result<Plan, StartError> {
 struct Opened {
     endpoints: Vec<Endpoint>,
     listeners: Vec<Listener>,
+    datagrams: Vec<Listener>,
     admins: Vec<Listener>,
     files: Vec<SocketFile>,
 }
@@ -87,11 +90,12 @@ impl Opened {
         let is_stream = address.is_stream();
         let listener = Listener { listen: address, ..listener.clone() };
         self.endpoints.push(Endpoint::of(&listener, listener.tls.is_some()));
-        if is_stream {
-            let admin = listener.service == ServiceName::Admin;
-            let group = if admin { &mut self.admins } else { &mut self.listeners };
-            group.push(listener);
-        }
+        let group = match listener.service {
+            _ if !is_stream => &mut self.datagrams,
+            ServiceName::Admin => &mut self.admins,
+            ServiceName::Echo | ServiceName::Http => &mut self.listeners,
+        };
+        group.push(listener);
     }
 }
 

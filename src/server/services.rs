@@ -18,8 +18,9 @@ pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
     listeners.iter().map(behind).collect()
 }
 
-/// The settings of a listener that speaks HTTP.
-pub(super) fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
+/// What a configuration says of a listener that speaks HTTP: for an [`Http`](crate::service::http::Http) of one's own,
+/// which knows no configuration.
+pub fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
     let auth = listener.auth.clone().unwrap_or_default();
     Arc::new(Settings {
         head: HeadLimits { head_bytes: config.head_bytes as usize, headers: config.headers as usize },

@@ -2,8 +2,10 @@
 
 use super::Shard;
 use crate::connection::{DatagramSocket, Replies};
+use crate::metrics::Refused;
 use crate::ring::{Datagram, Kernel, Op, ReceiveError, SendError, Token};
 use crate::service::Service;
+use crate::sys::address::Peer;
 
 impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn handle_datagram(
@@ -36,6 +38,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let counters = &mut self.metrics.counters;
         counters.datagrams_received += 1;
         counters.datagrams_truncated += u64::from(datagram.truncated());
+        let peer = datagram.peer();
+        if !self.datagram_networks.get(index).is_none_or(|networks| networks.admits(peer.ip())) {
+            return self.count_refused(Peer::from_ip(peer), Refused::Network);
+        }
         self.service.datagram(datagram, &mut self.replies);
         let socket = u16::try_from(index).expect("sockets are few");
         self.replies.address(socket);

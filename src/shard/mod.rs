@@ -26,6 +26,7 @@ use self::mailbox::{Mailbox, Message};
 use self::notice::Notices;
 use crate::access::addresses::Addresses;
 use crate::access::meter::{Meter, Rates};
+use crate::access::networks::AccessList;
 use crate::connection::timers::Timers;
 use crate::connection::tls::Filter;
 use crate::connection::{
@@ -72,6 +73,8 @@ pub struct House {
     pub admission: Arc<Admission>,
     /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
     pub doors: Arc<[Door]>,
+    /// Whose datagrams are taken, in the order of the datagram sockets; without an entry, everybody's.
+    pub datagram_networks: Arc<[AccessList]>,
     /// Those of one address, where they are counted.
     pub addresses: Option<Arc<Addresses>>,
     /// Whether the bytes of an address are counted.
@@ -86,6 +89,7 @@ impl House {
         Self {
             admission: Admission::new(connections),
             doors: Arc::from([]),
+            datagram_networks: Arc::from([]),
             addresses: None,
             counts_bytes: false,
             board: None,
@@ -166,6 +170,7 @@ pub struct Shard<K: Kernel, S: Service> {
     /// What TLS has decrypted; empty between two connections.
     plain: Vec<u8>,
     doors: Arc<[Door]>,
+    datagram_networks: Arc<[AccessList]>,
     /// Those of one address, over all shards, where they are counted.
     addresses: Option<Arc<Addresses>>,
     /// Whether any rate of bytes is bounded.
@@ -225,6 +230,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             letters: Letters::default(),
             plain: Vec::new(),
             doors: house.doors,
+            datagram_networks: house.datagram_networks,
             counts_bytes: options.rates.bytes.is_some() || house.counts_bytes,
             addresses: house.addresses,
             board: house.board,

@@ -194,13 +194,23 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     /// Counts why a peer was turned away, and says it unless that was said often enough.
     pub(super) fn note_refused(&mut self, id: ConnectionId, refused: Refused) {
+        let peer = owned(&mut self.connections, id).peer;
+        self.count_refused(peer, refused);
+    }
+
+    /// As [`note_refused`](Self::note_refused), for a peer without a connection.
+    pub(super) fn count_refused(&mut self, peer: Peer, refused: Refused) {
         *refused.count(&mut self.metrics.counters) += 1;
-        self.log_refused(id, refused);
+        self.say_refused(peer, refused);
     }
 
     /// Says why a peer was turned away, unless that was said often enough.
     pub(super) fn log_refused(&mut self, id: ConnectionId, refused: Refused) {
         let peer = owned(&mut self.connections, id).peer;
+        self.say_refused(peer, refused);
+    }
+
+    fn say_refused(&mut self, peer: Peer, refused: Refused) {
         let suppressed = self.notices.refused(self.options.number, peer, refused, self.now);
         self.metrics.counters.log_lines_suppressed += u64::from(suppressed);
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tidemill::config::{Config, Listener};
+use tidemill::config::{Config, Listener, ServiceName};
 use tidemill::connection::Inbox;
-use tidemill::server::Server;
+use tidemill::protocol::http1::Request;
+use tidemill::server::{Server, http_settings};
+use tidemill::service::http::{Answer, Ask, Content, Http, Page, Site};
 use tidemill::service::{Context, Echo, Service};
 use tidemill::sys::address::Listen;
 
@@ -22,6 +24,43 @@ fn config() -> Config {
 fn address(server: &Server) -> SocketAddr {
     let Listen::Tcp(address) = server.addresses()[0] else { panic!("it listens on TCP") };
     address
+}
+
+/// Pages are served at a listener for which no settings were given, by the default ones.
+#[test]
+fn a_listener_without_settings_of_its_own_is_served() {
+    struct Hello;
+
+    impl Site for Hello {
+        type Route = ();
+
+        fn route(&mut self, _: &Request<'_>) {}
+
+        fn content(&self, (): &()) -> Content {
+            Content::Discard
+        }
+
+        fn is_open(&self, (): &()) -> bool {
+            true
+        }
+
+        fn answer(&mut self, (): (), _: Ask) -> Answer {
+            Answer::Page(Page::ok("text/plain", &b"hello"[..]))
+        }
+    }
+
+    let listener = || Listener::new("tcp://127.0.0.1:0".parse().expect("an address"), ServiceName::Http);
+    let config = Config { listeners: vec![listener(), listener()], shards: Some(1), ..Config::default() };
+    let settings = vec![http_settings(&config, &config.listeners[0])];
+    let server = Server::start(&config, move |_| Http::new(Hello, settings.clone())).expect("it starts");
+    for address in server.addresses() {
+        let Listen::Tcp(address) = address else { panic!("it listens on TCP") };
+        let mut client = streams::tcp(*address);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").expect("it is taken");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("it ends with a close");
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("hello"), "{answer}");
+    }
 }
 
 /// A server that is dropped serves no more, and its connections have ended.

@@ -6,7 +6,7 @@ mod proxy;
 mod rates;
 
 use std::io::{ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -234,6 +234,30 @@ fn a_listener_is_for_its_networks() {
         assert_eq!(is_served(&mut come_from(&server, last)), may, "127.0.0.{last}");
     }
     check_counted(&server, "network", 4);
+    server.stop_clean();
+}
+
+/// So are those of a listener for datagrams: whose network is denied gets no answer, and the others do.
+#[test]
+fn datagrams_of_denied_networks_are_not_taken() {
+    let lists = "[[listener]]\naddress = \"udp://127.0.0.1:0\"\ndeny = [\"127.0.0.2\"]\n";
+    let server = configured("", &[lists, PAGES, ADMIN]);
+    let client = |last| {
+        let socket = UdpSocket::bind((host(last), 0)).expect("the loopback has it");
+        socket.connect(server.udp_address()).expect("it is an address");
+        socket.set_read_timeout(Some(crate::support::DEADLINE)).expect("it is not zero");
+        socket
+    };
+    let (denied, other) = (client(2), client(3));
+    denied.send(b"let me in").expect("the kernel takes it");
+    check_counted(&server, "network", 1);
+    check_logged(&server, "network", &denied.local_addr().expect("it is bound").to_string());
+    other.send(b"hello").expect("the kernel takes it");
+    let mut buffer = [0; 16];
+    assert_eq!(other.recv(&mut buffer).expect("an answer comes"), 5);
+    denied.set_nonblocking(true).expect("the kernel can");
+    // One shard answers in the order in which they came, so this one's would be here.
+    assert_eq!(denied.recv(&mut buffer).expect_err("nothing came").kind(), ErrorKind::WouldBlock);
     server.stop_clean();
 }
 

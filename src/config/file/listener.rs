@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
 use toml::de::DeValue;
 
 use super::super::endpoint::Endpoint;
@@ -33,7 +34,7 @@ impl Table<'_> {
             mode: self.value("mode", mode)?,
             optional: self.value("optional", yes_or_no)?.unwrap_or(plain.optional),
             proxy_protocol: self.value("proxy_protocol", yes_or_no)?.unwrap_or(plain.proxy_protocol),
-            allow: self.list("allow", network)?,
+            allow: self.allowed()?,
             deny: self.list("deny", network)?,
             tls: tls.map(|table| table.tls()).transpose()?,
             auth: auth.map(|table| table.auth()).transpose()?,
@@ -134,6 +135,18 @@ impl Table<'_> {
             return Err(self.refuse(key, value.span(), problem));
         };
         array.iter().map(|each| self.read(key, each, read)).collect()
+    }
+
+    /// The networks that may come. No entry means all of them, so an empty list would say the opposite of what it shows.
+    fn allowed(&self) -> Result<Vec<IpNet>, ConfigError> {
+        let networks = self.list("allow", network)?;
+        match self.table.get("allow") {
+            Some(value) if networks.is_empty() => {
+                let problem = "is empty: name the networks that may come, or leave it out where all may";
+                Err(self.refuse("allow", value.span(), problem.to_owned()))
+            }
+            Some(_) | None => Ok(networks),
+        }
     }
 
     /// The file of that key; a relative path begins at the folder of the configuration.

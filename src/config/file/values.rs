@@ -73,12 +73,14 @@ pub(super) fn bytes_per_second(value: &DeValue<'_>) -> Result<u64, String> {
 
 /// How often something may happen.
 pub(super) fn rate(value: &DeValue<'_>) -> Result<Rate, String> {
-    units::parse_rate(text(value)?)
+    let text = value.as_str().ok_or("it takes a rate in quotes, such as \"100/s\"")?;
+    units::parse_rate(text)
 }
 
 /// How many bytes may come.
 pub(super) fn byte_rate(value: &DeValue<'_>) -> Result<Rate, String> {
-    units::parse_byte_rate(text(value)?)
+    let text = value.as_str().ok_or("it takes a rate in quotes, such as \"1MiB/s\"")?;
+    units::parse_byte_rate(text)
 }
 
 /// An address or a network.

@@ -129,44 +129,45 @@ pub(in super::super) const KEYS: [Key<Config>; 32] = [
     Key {
         section: "limits",
         name: "request_rate",
-        about: "Requests that are answered. Those beyond it are refused and counted. Unset, no limit.",
-        example: "\"10000/s\"",
+        about: "Requests that are answered on one connection. Those beyond it are refused with 429 and counted. Unset, no \
+                limit.",
+        example: "\"50/s burst 100\"",
         show: |config| config.request_rate.map(|rate| quoted(&rate.to_string())),
     },
     Key {
         section: "limits",
         name: "request_rate_per_address",
-        about: "The same as request_rate, for each address by itself. Unset, no limit.",
+        about: "The same as request_rate, for all connections of one address together. Unset, no limit.",
         example: "\"100/s burst 200\"",
         show: |config| config.request_rate_per_address.map(|rate| quoted(&rate.to_string())),
     },
     Key {
         section: "limits",
         name: "message_rate",
-        about: "Messages that are taken. Those beyond it wait, or are dropped where they are datagrams. Unset, no \
-                limit.",
-        example: "\"100000/s\"",
+        about: "WebSocket messages that are taken on one connection. Those beyond it wait with their senders. Unset, no \
+                limit. Datagrams have no rates.",
+        example: "\"500/s\"",
         show: |config| config.message_rate.map(|rate| quoted(&rate.to_string())),
     },
     Key {
         section: "limits",
         name: "message_rate_per_address",
-        about: "The same as message_rate, for each address by itself. Unset, no limit.",
+        about: "The same as message_rate, for all connections of one address together. Unset, no limit.",
         example: "\"1000/s\"",
         show: |config| config.message_rate_per_address.map(|rate| quoted(&rate.to_string())),
     },
     Key {
         section: "limits",
         name: "byte_rate",
-        about: "Bytes that are taken, as in 1MiB/s or 1MiB/s burst 4MiB. Those beyond it wait with their senders. \
-                Unset, no limit.",
-        example: "\"100MiB/s\"",
+        about: "Bytes that are taken on one connection, as in 1MiB/s or 1MiB/s burst 4MiB. Those beyond it wait with their \
+                senders. Unset, no limit.",
+        example: "\"512KiB/s\"",
         show: |config| config.byte_rate.map(|rate| quoted(&show_byte_rate(&rate))),
     },
     Key {
         section: "limits",
         name: "byte_rate_per_address",
-        about: "The same as byte_rate, for each address by itself. Unset, no limit.",
+        about: "The same as byte_rate, for all connections of one address together. Unset, no limit.",
         example: "\"1MiB/s burst 4MiB\"",
         show: |config| config.byte_rate_per_address.map(|rate| quoted(&show_byte_rate(&rate))),
     },

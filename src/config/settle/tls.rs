@@ -102,6 +102,10 @@ pub(super) fn check(said: &SaidListener, tls: &Tls) -> Result<(), ConfigError> {
             tls.client_auth.name()
         );
         return Err(wrong(said.place_of("listener.tls.client_auth"), problem));
+    } else if tls.client_auth == ClientAuth::Off && tls.client_ca.is_some() {
+        let problem =
+            "is off, and client_ca names who signs the certificates of clients: leave one of the two out";
+        return Err(wrong(said.place_of("listener.tls.client_auth"), problem.to_owned()));
     } else {
         return check_files(said, tls);
     };

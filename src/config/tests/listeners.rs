@@ -49,7 +49,6 @@ fn clients_are_asked_once_there_is_somebody_to_check_them_by() {
     assert_eq!(client_auth(""), ClientAuth::Off);
     assert_eq!(client_auth("client_ca = \"/ca\""), ClientAuth::Required);
     assert_eq!(client_auth("client_ca = \"/ca\"\nclient_auth = \"optional\""), ClientAuth::Optional);
-    assert_eq!(client_auth("client_ca = \"/ca\"\nclient_auth = \"off\""), ClientAuth::Off);
 }
 
 #[test]
@@ -69,6 +68,11 @@ fn tls_that_cannot_be() {
         "self_signed = true\nclient_auth = \"required\"",
         "6:15: listener.tls.client_auth is required: it needs client_ca, the authorities that certificates are checked \
          against",
+    );
+    tls(
+        "self_signed = true\nclient_ca = \"/ca\"\nclient_auth = \"off\"",
+        "7:15: listener.tls.client_auth is off, and client_ca names who signs the certificates of clients: leave one of \
+         the two out",
     );
     tls(
         "client_auth = \"yes\"",
@@ -153,6 +157,10 @@ fn networks_are_read_and_refused() {
          2001:db8::/32, or one address",
     );
     let many = "\"::1\", ".repeat(4097);
+    check_http(
+        "allow = []",
+        "4:9: listener.allow is empty: name the networks that may come, or leave it out where all may",
+    );
     check_http(&format!("allow = [{many}]"), "4:9: listener.allow has 4097 entries: the most is 4096");
     let unix = "[[listener]]\naddress = \"unix:/t\"\nallow = [\"::1\"]\n";
     check(

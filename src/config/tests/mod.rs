@@ -269,7 +269,7 @@ fn limits_of_the_web_out_of_bounds() {
     wrong("body_rate_min", "\"0/s\"", "0/s: the slowest is 1/s");
     wrong("body_rate_min", "\"1GiB/s\"", "1GiB/s: the fastest is 1MiB/s");
     wrong("body_rate_min", "\"1KiB\"", "\"1KiB\": a speed is a size in each second, such as 1KiB/s");
-    wrong("accept_rate", "100", "100: it takes a text in quotes");
+    wrong("accept_rate", "100", "100: it takes a rate in quotes, such as \"100/s\"");
     wrong(
         "request_rate",
         "\"100\"",

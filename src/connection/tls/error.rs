@@ -107,6 +107,8 @@ impl TlsError {
             | PeerIncompatible::NoCipherSuitesInCommon
             | PeerIncompatible::NoEcPointFormatsInCommon
             | PeerIncompatible::NoKxGroupsInCommon
+            // Clients older than TLS 1.2 send no such extension (RFC 5246, section 7.4.1.4.1).
+            | PeerIncompatible::SignatureAlgorithmsExtensionRequired
             | PeerIncompatible::NoSignatureSchemesInCommon => Self::NoSharedCipher,
             other => Self::Other(format!("the peers are incompatible: {other:?}")),
         }

@@ -120,7 +120,7 @@ impl<P: Site> Http<P> {
             // It would be told to go at once.
             return self.send(&Page::sentence(503, "The server is stopping."), reply.last_if(true), context);
         }
-        let settings = Arc::clone(&self.settings[usize::from(context.listener)]);
+        let settings = Arc::clone(self.settings.of(context.listener));
         // The head is read once more: an upgrade happens once in the life of a connection.
         let mut progress = Default::default();
         let parsed = parse_request(inbox.bytes(), &mut progress, &settings.head, &mut self.table);

@@ -24,6 +24,7 @@ use self::date::Date;
 pub use self::public::Public;
 pub use self::session::Session;
 use self::session::{Pending, Phase, Reply};
+use self::settings::PerListener;
 pub use self::settings::{Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
 pub use self::talk::{Frame, Talk};
@@ -38,8 +39,7 @@ use crate::sys::clock::Time;
 /// HTTP for the pages of one site.
 pub struct Http<P> {
     site: P,
-    /// The settings of each listener, by its number.
-    settings: Vec<Arc<Settings>>,
+    settings: PerListener,
     date: Date,
     table: Table,
     websockets: WebSockets,
@@ -57,11 +57,12 @@ enum Step {
 }
 
 impl<P: Site> Http<P> {
-    /// The site on listeners with these settings, in the order of their numbers.
+    /// The site on listeners with these settings, in the order of their [numbers](Context::listener). A listener beyond
+    /// the last of them has the default settings.
     pub fn new(site: P, settings: Vec<Arc<Settings>>) -> Self {
         Self {
             site,
-            settings,
+            settings: PerListener::new(settings),
             date: Date::new(),
             table: Table::new(),
             websockets: WebSockets::default(),
@@ -101,7 +102,7 @@ impl<P: Site> Http<P> {
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let settings = &self.settings[usize::from(context.listener)];
+        let settings = self.settings.of(context.listener);
         if inbox.is_empty() {
             if session.head_since.is_none() {
                 context.set_timer(context.now.saturating_add(settings.keep_alive_timeout));
@@ -153,7 +154,7 @@ impl<P: Site> Http<P> {
             let answer = self.site.answer(route, ask);
             return self.answer(answer, reply, session, inbox, context);
         }
-        let settings = &self.settings[usize::from(context.listener)];
+        let settings = self.settings.of(context.listener);
         let body = match Body::new(length, settings.body_bytes) {
             Ok(body) => body,
             Err(refusal) => return self.refuse(refusal, reply, context),
@@ -186,7 +187,7 @@ impl<P: Site> Http<P> {
         let Phase::Content(pending) = &mut session.phase else { return Step::Go };
         while !pending.body.is_done() {
             if inbox.is_empty() {
-                let settings = &self.settings[usize::from(context.listener)];
+                let settings = self.settings.of(context.listener);
                 context.set_timer(settings.content_deadline(pending.since, pending.received));
                 return Step::Wait;
             }
@@ -227,7 +228,7 @@ impl<P: Site> Http<P> {
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) {
-        let settings = &self.settings[usize::from(context.listener)];
+        let settings = self.settings.of(context.listener);
         context.set_timer(match &mut session.phase {
             Phase::Head if inbox.is_empty() && session.head_since.is_none() => {
                 until.saturating_add(settings.keep_alive_timeout)
@@ -269,7 +270,7 @@ impl<P: Site> Service for Http<P> {
     type Session = Session<P::Route>;
 
     fn open(&mut self, context: &mut Context<'_>) -> Self::Session {
-        let settings = &self.settings[usize::from(context.listener)];
+        let settings = self.settings.of(context.listener);
         context.set_timer(context.now.saturating_add(settings.header_timeout));
         Session::new(context.now)
     }

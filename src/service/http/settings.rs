@@ -1,5 +1,6 @@
 //! What an HTTP service may be asked to do differently, for each listener.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::credential::Sources;
@@ -37,6 +38,24 @@ pub struct WebSocketSettings {
     pub limits: Limits,
     /// Silence after which a peer is pinged, and once more after which it is cut.
     pub ping_interval: Duration,
+}
+
+/// The settings of each listener, by its number.
+pub(super) struct PerListener {
+    own: Vec<Arc<Settings>>,
+    /// Those of listeners that have none of their own.
+    usual: Arc<Settings>,
+}
+
+impl PerListener {
+    pub(super) fn new(own: Vec<Arc<Settings>>) -> Self {
+        Self { own, usual: Arc::default() }
+    }
+
+    #[inline]
+    pub(super) fn of(&self, listener: u16) -> &Arc<Settings> {
+        self.own.get(usize::from(listener)).unwrap_or(&self.usual)
+    }
 }
 
 impl Default for Settings {

@@ -1,4 +1,5 @@
-//! WebSocket on an HTTP connection: for now, an echo. Whatever one turn makes leaves in one send.
+//! WebSocket on an HTTP connection: its frames, its pings and its end. What a message means is the business of the
+//! site. Whatever one turn makes leaves in one send.
 
 use std::sync::Arc;
 use std::time::Duration;

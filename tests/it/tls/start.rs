@@ -50,7 +50,7 @@ fn files_that_cannot_be_used_are_named() {
     check(&ca("good.key"), "good.key has no certificate inside");
 }
 
-/// What is odd and works is said, and served.
+/// What is odd and works is said, by a start and by a check, and served.
 #[test]
 fn a_key_that_everybody_can_read_is_a_warning() {
     let (folder, authority) = (Folder::new(), Authority::new("authority"));
@@ -60,8 +60,13 @@ fn a_key_that_everybody_can_read_is_a_warning() {
     let server = serve(&folder, "", &listener, &[]);
     let farewell = server.stop();
     assert_eq!(farewell.code, Some(0));
+    let words = "can be read by every user of this host: chmod o-rwx it";
     let said = farewell.stderr.join("\n");
-    assert!(said.contains("can be read by every user of this host: chmod o-rwx it"), "{said}");
+    assert!(said.contains(words), "{said}");
+    let file = folder.write("t.toml", &configuration("", &listener));
+    let ended = run(tidemill(&["check", "--config", text(&file)]));
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains(words), "{ended:#?}");
 }
 
 /// Good files pass a check.
