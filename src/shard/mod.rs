@@ -180,6 +180,8 @@ pub struct Shard<K: Kernel, S: Service> {
     /// When they are to be hung out next, if they have changed.
     board_due: Option<Time>,
     wall: Wall,
+    /// The time of day of this turn, in seconds since 1970.
+    unix_seconds: u64,
     timers: Timers,
     /// Completions of this turn that are not handled yet.
     ready: VecDeque<Completion>,
@@ -236,6 +238,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             board: house.board,
             board_due: None,
             wall: Wall::default(),
+            unix_seconds: 0,
             timers: Timers::new(now),
             ready: VecDeque::with_capacity(limits::COMPLETIONS_PER_TURN),
             deferred: VecDeque::new(),
@@ -274,6 +277,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.kernel.submit_and_wait(wait)?;
         self.mailbox.wake_up();
         self.now = self.kernel.now();
+        self.unix_seconds = self.wall.seconds(self.now);
         self.collect();
         while let Some(completion) = self.ready.pop_front() {
             if let Some(later) = self.ready.get(PREFETCH_AHEAD) {

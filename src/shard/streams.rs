@@ -252,7 +252,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             now: self.now,
             outbox: if encrypts { &mut self.unencrypted } else { outbox },
             counters: &mut self.metrics.counters,
-            unix_seconds: self.wall.seconds(self.now),
+            unix_seconds: self.unix_seconds,
             ready: self.drain.is_none(),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
             letters: &mut self.letters,
