@@ -46,6 +46,8 @@ pub struct Listener {
     pub subprotocols: Vec<String>,
     /// Whether WebSocket messages may be compressed.
     pub deflate: bool,
+    /// Whether compressed messages may refer to those before them (context takeover, RFC 7692).
+    pub deflate_context: bool,
 }
 
 /// TLS at one listener.
@@ -116,6 +118,7 @@ impl Listener {
             origins,
             subprotocols: Vec::new(),
             deflate: false,
+            deflate_context: false,
         }
     }
 

@@ -46,7 +46,11 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
             // The configuration has checked them.
             origins: listener.origins.iter().filter_map(|entry| OriginRule::parse(entry)).collect(),
             subprotocols: listener.subprotocols.clone(),
-            deflate: listener.deflate.then(DeflateSettings::default),
+            deflate: listener.deflate.then(|| DeflateSettings {
+                server_context_takeover: listener.deflate_context,
+                client_context_takeover: listener.deflate_context,
+                ..DeflateSettings::default()
+            }),
         },
         limits: Limits { message_bytes_max: bytes, frame_bytes_max: bytes },
         ping_interval: config.ping_interval,

@@ -41,6 +41,7 @@ impl Table<'_> {
             origins: if self.has("origins") { self.list("origins", text_as)? } else { plain.origins.clone() },
             subprotocols: self.list("subprotocols", text_as)?,
             deflate: self.value("deflate", yes_or_no)?.unwrap_or(plain.deflate),
+            deflate_context: self.value("deflate_context", yes_or_no)?.unwrap_or(plain.deflate_context),
             ..plain
         };
         let mut said = SaidListener::new(listener, listen.place);

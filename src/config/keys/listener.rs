@@ -17,7 +17,7 @@ pub(in super::super) const AUTH: &str = "listener.auth";
 pub(in super::super) const LISTENER_TABLES: [&str; 2] = ["tls", "auth"];
 
 /// The keys of one listener.
-pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 10] = [
+pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 11] = [
     Key {
         section: LISTENER,
         name: "address",
@@ -98,6 +98,15 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 10] = [
                 time for each connection. Default: false.",
         example: "false",
         show: |listener| (listener.service == ServiceName::Http).then(|| listener.deflate.to_string()),
+    },
+    Key {
+        section: LISTENER,
+        name: "deflate_context",
+        about: "With deflate: whether a compressed message may refer to those before it (context takeover). Similar \
+                messages become far smaller; each connection that uses it keeps some 420 KiB, which count against \
+                limits.outbox_per_shard. Default: false.",
+        example: "false",
+        show: |listener| listener.deflate.then(|| listener.deflate_context.to_string()),
     },
 ];
 

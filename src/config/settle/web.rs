@@ -10,14 +10,16 @@ use crate::limits;
 
 const ORIGINS: &str = "listener.origins";
 const SUBPROTOCOLS: &str = "listener.subprotocols";
+const DEFLATE_CONTEXT: &str = "listener.deflate_context";
 
 /// Refuses these settings where there is no WebSocket, and names that no peer can send.
 pub(super) fn check(said: &SaidListener) -> Result<(), ConfigError> {
-    let Listener { listen, service, origins, subprotocols, deflate, .. } = &said.value;
+    let Listener { listen, service, origins, subprotocols, deflate, deflate_context, .. } = &said.value;
     let settings = [
         (ORIGINS, !origins.is_empty()),
         (SUBPROTOCOLS, !subprotocols.is_empty()),
         ("listener.deflate", *deflate),
+        (DEFLATE_CONTEXT, *deflate_context),
     ];
     match settings.into_iter().find(|(_, is_set)| *is_set) {
         Some((key, _)) if *service != ServiceName::Http => {
@@ -25,6 +27,10 @@ pub(super) fn check(said: &SaidListener) -> Result<(), ConfigError> {
             return Err(wrong(said.place_of(key), problem));
         }
         Some(_) | None => {}
+    }
+    if *deflate_context && !*deflate {
+        let problem = "is true, and nothing is compressed: write deflate = true".to_owned();
+        return Err(wrong(said.place_of(DEFLATE_CONTEXT), problem));
     }
     let is_known = |origin: &str| [ANY_ORIGIN, SAME_ORIGIN].contains(&origin) || is_origin(origin);
     let wanted = "an origin is written as browsers send it, such as https://example.org or http://localhost:3000, \

@@ -196,6 +196,10 @@ fn web_settings_that_cannot_be() {
         check(&format!("{admin}{line}"), &sentence);
     }
     assert!(load(admin).unwrap().listeners[0].origins.is_empty());
+    check_http(
+        "deflate_context = true",
+        "4:19: listener.deflate_context is true, and nothing is compressed: write deflate = true",
+    );
 }
 
 #[test]

@@ -153,7 +153,7 @@ fn unknown_keys() {
     check(
         "[[listener]]\n  threads = 1",
         "t.toml:2:3: listener.threads is not known: here may stand address, service, mode, optional, \
-         proxy_protocol, allow, deny, origins, subprotocols, deflate, tls, auth",
+         proxy_protocol, allow, deny, origins, subprotocols, deflate, deflate_context, tls, auth",
     );
     check("[tls]", "t.toml:1:2: tls is not known: here may stand server, listener, limits, log");
     check(

@@ -83,6 +83,7 @@ pub(super) fn unusual_https() -> Listener {
         origins: vec!["https://example.org".to_owned(), "*".to_owned()],
         subprotocols: vec!["chat".to_owned(), "v2.chat".to_owned()],
         deflate: true,
+        deflate_context: true,
         ..Listener::new("tcp://[::]:443".parse().unwrap(), ServiceName::Http)
     }
 }

@@ -165,6 +165,31 @@ fn a_message_that_refers_to_another_is_refused() {
     server.stop_clean();
 }
 
+/// Where the context is kept, a message may refer to the one before it, in both directions: of random bytes, the second
+/// time costs next to nothing.
+#[test]
+fn messages_refer_to_one_another_where_they_may() {
+    let server = serve_http("", "deflate = true\ndeflate_context = true");
+    let takeover = agreed(&server, OFFER).expect("it is agreed");
+    assert!(takeover.iter().all(|parameter| !parameter.contains("no_context_takeover")), "{takeover:?}");
+    let mut socket = open(&server);
+    let (mut stream, mut back) = (Compress::new(Compression::best(), false), Decompress::new(false));
+    let message = Random::new().bytes(1_000);
+    for round in 0..3 {
+        let payload = deflate(&mut stream, &message);
+        socket.write_all(&masked(FIN | RSV1 | BINARY, &payload)).expect("the server reads");
+        let echo = next_frame(&mut socket);
+        assert_eq!(payload.len() < 100, 0 < round, "ours refers to the one before");
+        assert_eq!(echo.payload.len() < 100, 0 < round, "and so does the server's");
+        let mut inflated = Vec::with_capacity(2_000);
+        let whole = [&echo.payload[..], &TAIL].concat();
+        back.decompress_vec(&whole, &mut inflated, FlushDecompress::Sync).expect("it is raw deflate");
+        assert_eq!(inflated, message, "round {round}");
+    }
+    drop(socket);
+    server.stop_clean();
+}
+
 /// What is no deflate, what is no text when it is inflated, and the mark of compression where it must not be.
 #[test]
 fn wrong_compressed_messages_are_refused() {
