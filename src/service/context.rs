@@ -17,7 +17,8 @@ use crate::sys::clock::Time;
 pub struct Context<'a> {
     /// Which connection it is.
     pub id: ConnectionId,
-    /// The number of the listener it came through, in the order of the configuration.
+    /// The number of the listener it came through, counting those for streams that were opened, in the order of the
+    /// configuration. An optional one that was left out is not counted.
     pub listener: u16,
     /// Who its peer is.
     pub peer: &'a Peer,

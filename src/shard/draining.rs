@@ -180,9 +180,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let done = drain.ripe(connection.since) <= self.now && connection.is_caught_up();
         let open = connection.state() == State::Open && !connection.told_to_drain;
         if open && connection.is_opening() {
-            // There is no service yet to say anything.
+            // It was promised nothing yet, so there is nothing to linger for.
             if drain.hurried {
-                connection.finish(self.now);
+                self.cut(id, Cut::Opening);
             }
         } else if open && (done || drain.hurried) {
             connection.told_to_drain = true;

@@ -110,3 +110,41 @@ fn a_service_says_goodbye_once() {
     server.join().expect("it ends");
     assert_eq!(told.load(Ordering::Relaxed), 1);
 }
+
+/// Puts what nobody may put into a header field.
+struct Careless;
+
+impl Site for Careless {
+    type Route = ();
+
+    fn route(&mut self, _: &Request<'_>) {}
+
+    fn content(&self, (): &()) -> Content {
+        Content::Discard
+    }
+
+    fn is_open(&self, (): &()) -> bool {
+        true
+    }
+
+    fn answer(&mut self, (): (), _: Ask) -> Answer {
+        let field = Some(("X-Name", "a\r\nSet-Cookie: b".into()));
+        Answer::Page(Page { field, ..Page::ok("text/plain", &b"hello"[..]) })
+    }
+}
+
+/// A field that would end its line is never sent: the peer is told that the answer failed, and nothing is injected.
+#[test]
+fn a_field_that_ends_its_line_is_not_sent() {
+    let config = Config {
+        listeners: vec![Listener::new("tcp://127.0.0.1:0".parse().expect("it is one"), ServiceName::Http)],
+        ..config()
+    };
+    let server = Server::start(&config, |_| Http::new(Careless, Vec::new())).expect("it starts");
+    let mut client = streams::tcp(address(&server));
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("the server reads");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("it answers, and ends the connection");
+    assert!(answer.starts_with("HTTP/1.1 500 Internal Server Error\r\n"), "{answer}");
+    assert!(!answer.contains("Set-Cookie") && !answer.contains("X-Name"), "{answer}");
+}

@@ -54,9 +54,11 @@ impl<P: Site> Http<P> {
         };
         let method = if reply.head_only { Method::Head } else { Method::Get };
         let sent = context.outbox.write_with(|out| encode_answer(out, &method, &head, &page.content));
-        if sent.is_err() {
-            // A field that a site made of what a peer sent: the answer is ours to mend, the connection is not.
-            context.abort();
+        if let Err(error) = sent {
+            // A site has put into a field what cannot stand there: the fault is ours, and the peer is told so.
+            tracing::error!("an answer with status {} cannot be sent: {error}", page.status);
+            let sorry = Page::sentence(500, "The answer cannot be sent.");
+            return self.send(&sorry, reply.last_if(true), context);
         }
         self.finish_answer(page.status, reply, context);
     }
