@@ -14,7 +14,7 @@ use tidemill::service::http::{Answer, Ask, Content, Http, Page, Site};
 use tidemill::service::{Context, Echo, Service};
 use tidemill::sys::address::Listen;
 
-use crate::support::streams;
+use crate::support::{quiet_port, streams};
 
 fn config() -> Config {
     let listener = Listener::echo("tcp://127.0.0.1:0".parse().expect("an address"));
@@ -66,7 +66,10 @@ fn a_listener_without_settings_of_its_own_is_served() {
 /// A server that is dropped serves no more, and its connections have ended.
 #[test]
 fn a_dropped_server_is_gone() {
-    let server = Server::start(&config(), |_| Echo).expect("it starts");
+    // Nobody else is given this port, as might be one that the system chose.
+    let listener = Listener::echo(format!("tcp://127.0.0.1:{}", quiet_port()).parse().expect("an address"));
+    let config = Config { listeners: vec![listener], ..config() };
+    let server = Server::start(&config, |_| Echo).expect("it starts");
     let address = address(&server);
     let mut client = streams::tcp(address);
     streams::ping(&mut client, b"hello");
