@@ -5,7 +5,6 @@
 
 #![allow(missing_docs, reason = "criterion's macros write undocumented functions")]
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -15,9 +14,7 @@ use tidemill::connection::Bounds;
 use tidemill::connection::Outbox;
 use tidemill::connection::timers::Timers;
 use tidemill::ring::sim::{Faults, PeerId, Sim, SimSetup};
-use tidemill::ring::{
-    Capabilities, Generation, Kernel, Kind, Op, Outcome, Received, RecvBuf, Setup, Token, Wait,
-};
+use tidemill::ring::{Capabilities, Generation, Kind, Setup, Token};
 use tidemill::service::Echo;
 use tidemill::shard::mailbox::{Address, mailbox};
 use tidemill::shard::{House, Options, Shard, Sockets};
@@ -81,23 +78,6 @@ fn turns(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A buffer as a receive brings it.
-fn received() -> RecvBuf {
-    let setup = Setup::shard(Capabilities::of_tier(RingTier::V6_17), 4, false);
-    let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
-    let (peer, file) = sim.connected(None);
-    let token = Token::new(Kind::Receive, 0, Generation::new(0));
-    sim.write(peer, &[7; 64]);
-    sim.push(Op::Receive { token, file, credit: 1 << 20, wait_first: false }).expect("there is room");
-    sim.submit_and_wait(Wait::No).expect("a simulated ring does not fail");
-    let mut ready = VecDeque::new();
-    sim.collect(&mut ready, 1);
-    match ready.pop_front().map(|completion| completion.outcome) {
-        Some(Outcome::Received(Ok(Received::Bytes(bytes)))) => bytes,
-        other => panic!("bytes were written, and {other:?} came"),
-    }
-}
-
 fn operations(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("operation");
     group.bench_function("token there and back", |bencher| {
@@ -118,10 +98,6 @@ fn operations(criterion: &mut Criterion) {
             now = now.saturating_add(Duration::from_millis(9));
             timers.schedule(black_box(3), now.saturating_add(Duration::from_secs(30)));
         });
-    });
-    let mut received = received();
-    group.bench_function("buffer part split off and given back", |bencher| {
-        bencher.iter(|| black_box(&mut received).split_to(black_box(0)).len());
     });
     group.finish();
 }

@@ -133,17 +133,6 @@ impl<'a> Inbox<'a> {
         }
     }
 
-    /// Takes the first `count` bytes, in the very buffer they were received in; `None` as for [`take`](Self::take).
-    ///
-    /// # Panics
-    /// When there are fewer.
-    pub fn take_front(&mut self, count: usize) -> Option<RecvBuf> {
-        match &mut self.fresh {
-            Fresh::Received(bytes) => Some(bytes.split_to(count)),
-            Fresh::Decrypted(_) | Fresh::None => None,
-        }
-    }
-
     /// Frees the receive buffer: copies what the reader left.
     #[inline]
     pub(crate) fn carry(self) -> Result<(), InboxFull> {
@@ -217,13 +206,13 @@ mod tests {
         assert_eq!(inbox.bytes(), b"cdef");
     }
 
-    /// What was decrypted is read like what was received, and the front of a received buffer can be taken alone.
+    /// What was decrypted is read like what was received.
     #[test]
     fn decrypted_bytes_are_carried_and_changed_in_place() {
         let mut carried = Carried::default();
         let mut bytes = *b"abcd";
         let mut inbox = Inbox::decrypted(&mut carried, &mut bytes);
-        assert!(inbox.take().is_none() && inbox.take_front(1).is_none());
+        assert!(inbox.take().is_none());
         inbox.bytes_mut()[1] = b'B';
         inbox.consume(1);
         assert_eq!(inbox.bytes(), b"Bcd");
@@ -233,9 +222,6 @@ mod tests {
         inbox.consume(3);
         inbox.carry().unwrap();
         assert!(carried.is_empty());
-        let mut inbox = Inbox::received(&mut carried, test_buffer(b"head tail"));
-        assert_eq!(inbox.take_front(5).as_deref(), Some(&b"head "[..]));
-        assert_eq!(inbox.bytes(), b"tail");
     }
 
     #[test]

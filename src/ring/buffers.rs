@@ -194,21 +194,6 @@ impl RecvBuf {
     pub fn truncate(&mut self, count: usize) {
         self.bytes = self.bytes.min(u32::try_from(count).unwrap_or(u32::MAX));
     }
-
-    /// Takes the first `count` bytes off, as a handle of their own. The buffer is kept for as long as either lives.
-    ///
-    /// # Panics
-    /// When there are fewer.
-    #[must_use]
-    pub fn split_to(&mut self, count: usize) -> Self {
-        let handles = &self.pool.buffer(self.id).handles;
-        handles.set(handles.get().checked_add(1).expect("handles of one buffer are few"));
-        let mut front =
-            Self { pool: Rc::clone(&self.pool), id: self.id, offset: self.offset, bytes: self.bytes };
-        self.advance(count);
-        front.truncate(count);
-        front
-    }
 }
 
 impl Deref for RecvBuf {
@@ -227,8 +212,8 @@ impl DerefMut for RecvBuf {
     fn deref_mut(&mut self) -> &mut [u8] {
         let start = self.pool.address(self.id, self.offset);
         // SAFETY: as for `deref`; and no other reference covers these bytes: `receive` gives each filled byte to one
-        // handle, `split_to` divides a handle's bytes between two, handles cannot be copied, and this one is borrowed
-        // mutably. The kernel writes behind `filled` only.
+        // handle, handles can only be narrowed and not copied, and this one is borrowed mutably. The kernel writes behind
+        // `filled` only.
         unsafe { slice::from_raw_parts_mut(start.as_ptr(), self.bytes as usize) }
     }
 }
@@ -292,20 +277,18 @@ mod tests {
         pool.assert_all_home();
     }
 
+    /// Each handle changes its own bytes, also where the kernel fills one buffer several times.
     #[test]
-    fn both_halves_of_a_split_are_read_and_changed_alone_and_the_last_frees_the_buffer() {
+    fn handles_of_one_buffer_are_changed_alone() {
         let pool = Pool::new(1, 8).unwrap();
         provided(&pool);
-        pool.write(0, b"abcdefgh");
-        let mut tail = pool.receive(0, 8, false);
-        let mut head = tail.split_to(3);
-        head[0] = b'A';
-        tail[0] = b'D';
-        assert_eq!((&head[..], &tail[..]), (&b"Abc"[..], &b"Defgh"[..]));
-        drop(tail);
-        assert!(!pool.has_returned());
-        drop(head);
-        assert!(pool.has_returned());
+        pool.write(0, b"abc");
+        let mut first = pool.receive(0, 3, true);
+        pool.write(0, b"defgh");
+        let mut second = pool.receive(0, 5, false);
+        first.fill(b'1');
+        second[0] = b'2';
+        assert_eq!((&first[..], &second[..]), (&b"111"[..], &b"2efgh"[..]));
     }
 
     #[test]

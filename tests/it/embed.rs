@@ -26,33 +26,43 @@ fn address(server: &Server) -> SocketAddr {
     address
 }
 
+/// A site of one page.
+struct One(fn() -> Page);
+
+impl Site for One {
+    type Route = ();
+
+    fn route(&mut self, _: &Request<'_>) {}
+
+    fn content(&self, (): &()) -> Content {
+        Content::Discard
+    }
+
+    fn is_open(&self, (): &()) -> bool {
+        true
+    }
+
+    fn answer(&mut self, (): (), _: Ask) -> Answer {
+        Answer::Page((self.0)())
+    }
+}
+
+fn hello() -> Page {
+    Page::ok("text/plain", &b"hello"[..])
+}
+
+/// Puts what nobody may put into a header field.
+fn careless() -> Page {
+    Page { field: Some(("X-Name", "a\r\nSet-Cookie: b".into())), ..hello() }
+}
+
 /// Pages are served at a listener for which no settings were given, by the default ones.
 #[test]
 fn a_listener_without_settings_of_its_own_is_served() {
-    struct Hello;
-
-    impl Site for Hello {
-        type Route = ();
-
-        fn route(&mut self, _: &Request<'_>) {}
-
-        fn content(&self, (): &()) -> Content {
-            Content::Discard
-        }
-
-        fn is_open(&self, (): &()) -> bool {
-            true
-        }
-
-        fn answer(&mut self, (): (), _: Ask) -> Answer {
-            Answer::Page(Page::ok("text/plain", &b"hello"[..]))
-        }
-    }
-
     let listener = || Listener::new("tcp://127.0.0.1:0".parse().expect("an address"), ServiceName::Http);
     let config = Config { listeners: vec![listener(), listener()], shards: Some(1), ..Config::default() };
     let settings = vec![http_settings(&config, &config.listeners[0])];
-    let server = Server::start(&config, move |_| Http::new(Hello, settings.clone())).expect("it starts");
+    let server = Server::start(&config, move |_| Http::new(One(hello), settings.clone())).expect("it starts");
     for address in server.addresses() {
         let Listen::Tcp(address) = address else { panic!("it listens on TCP") };
         let mut client = streams::tcp(*address);
@@ -114,28 +124,6 @@ fn a_service_says_goodbye_once() {
     assert_eq!(told.load(Ordering::Relaxed), 1);
 }
 
-/// Puts what nobody may put into a header field.
-struct Careless;
-
-impl Site for Careless {
-    type Route = ();
-
-    fn route(&mut self, _: &Request<'_>) {}
-
-    fn content(&self, (): &()) -> Content {
-        Content::Discard
-    }
-
-    fn is_open(&self, (): &()) -> bool {
-        true
-    }
-
-    fn answer(&mut self, (): (), _: Ask) -> Answer {
-        let field = Some(("X-Name", "a\r\nSet-Cookie: b".into()));
-        Answer::Page(Page { field, ..Page::ok("text/plain", &b"hello"[..]) })
-    }
-}
-
 /// A field that would end its line is never sent: the peer is told that the answer failed, and nothing is injected.
 #[test]
 fn a_field_that_ends_its_line_is_not_sent() {
@@ -143,7 +131,7 @@ fn a_field_that_ends_its_line_is_not_sent() {
         listeners: vec![Listener::new("tcp://127.0.0.1:0".parse().expect("it is one"), ServiceName::Http)],
         ..config()
     };
-    let server = Server::start(&config, |_| Http::new(Careless, Vec::new())).expect("it starts");
+    let server = Server::start(&config, |_| Http::new(One(careless), Vec::new())).expect("it starts");
     let mut client = streams::tcp(address(&server));
     client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("the server reads");
     let mut answer = String::new();

@@ -4,6 +4,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use crate::support::server::Server;
 use crate::support::web::{self, BINARY, Frame, PING, PONG, frame, next_frame, serve_http};
 use crate::support::{Random, eventually, streams};
 
@@ -87,10 +88,9 @@ fn check_echoes(reader: &mut TcpStream, messages: &[Vec<u8>]) {
     }
 }
 
-/// Who sends 16 MiB and does not read is not read from; when it reads at last, every message is there.
-#[test]
-fn a_slow_reader_is_paused_and_loses_nothing() {
-    let server = serve_http("", "");
+/// Has a peer send 16 MiB and read nothing until it is not read from; then `meanwhile`; then it reads all its echoes.
+#[track_caller]
+fn check_slow_reader(server: Server, meanwhile: impl FnOnce(&Server)) {
     let messages = messages(&mut Random::new());
     let mut reader = open_small(server.http_address());
     let mut writer = reader.try_clone().expect("a descriptor is free");
@@ -98,35 +98,31 @@ fn a_slow_reader_is_paused_and_loses_nothing() {
         let writing =
             scope.spawn(|| messages.iter().try_for_each(|message| writer.write_all(&frame(BINARY, message))));
         eventually("it is paused", || 0 < server.counters().total("receive_paused"));
-        let waiting = server.counters().total("bytes_received");
-        assert!(waiting < 8 << 20, "{waiting} bytes were taken of somebody who reads nothing");
+        meanwhile(&server);
         check_echoes(&mut reader, &messages);
         writing.join().expect("the writer has not panicked").expect("the server reads");
     });
-    drop(reader);
-    drop(writer);
+    drop((reader, writer));
     server.stop_clean();
+}
+
+/// Who sends 16 MiB and does not read is not read from; when it reads at last, every message is there.
+#[test]
+fn a_slow_reader_is_paused_and_loses_nothing() {
+    check_slow_reader(serve_http("", ""), |server| {
+        let waiting = server.counters().total("bytes_received");
+        assert!(waiting < 8 << 20, "{waiting} bytes were taken of somebody who reads nothing");
+    });
 }
 
 /// A slow reader that is not read from cannot be heard, so its silence does not count: it once was cut although it had
 /// answered, because its pong lay unread behind its messages. For whoever never reads there is the stall time-out.
 #[test]
 fn a_slow_reader_is_not_taken_for_dead() {
-    let server = serve_http("ping_interval = \"200ms\"", "");
-    let messages = messages(&mut Random::new());
-    let mut reader = open_small(server.http_address());
-    let mut writer = reader.try_clone().expect("a descriptor is free");
-    std::thread::scope(|scope| {
-        let writing =
-            scope.spawn(|| messages.iter().try_for_each(|message| writer.write_all(&frame(BINARY, message))));
-        eventually("it is paused", || 0 < server.counters().total("receive_paused"));
+    check_slow_reader(serve_http("ping_interval = \"200ms\"", ""), |server| {
         // Two peers that are pinged and cut one after the other: five intervals at least.
         for _ in 0..2 {
             check_pinged_and_cut(&mut web::open(server.http_address()));
         }
-        check_echoes(&mut reader, &messages);
-        writing.join().expect("the writer has not panicked").expect("the server reads");
     });
-    drop((reader, writer));
-    server.stop_clean();
 }
