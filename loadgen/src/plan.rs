@@ -11,9 +11,9 @@ use tidemill::ring::{Capabilities, Setup};
 use tidemill::sys::address::Listen;
 
 use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Flags, Switch};
-use crate::pattern::HEADER_BYTES;
-use crate::security::Security;
 use crate::target::{ECHO_PATH, Protocol, Target};
+use crate::traffic::pattern::HEADER_BYTES;
+use crate::traffic::security::Security;
 
 /// Most connections: what one table of direct descriptors is asked to hold.
 pub const CONNECTIONS_MAX: u32 = 1 << 19;

@@ -18,19 +18,19 @@ use tidemill::sys::signal::{Signals, Waker, Woken};
 use tidemill::tier::RingTier;
 use tidemill::tls::CredentialsError;
 
-use crate::client::{Client, Opened};
-use crate::datagram::Datagrams;
-use crate::live::{Exchange, Feed, Line};
-use crate::open::{Dialer, OpenError, open};
-use crate::pattern::Pattern;
 use crate::plan::{End, Plan};
 use crate::record::{Record, Window};
 use crate::report::Outcome;
-use crate::security::Filters;
-use crate::sessions::{Manner, Sessions};
-use crate::stream::Streams;
-use crate::talk::{Echo, EchoCommon, Http, HttpCommon, WebSocket, WebSocketCommon};
+use crate::report::live::{Exchange, Feed, Line};
 use crate::target::Protocol;
+use crate::traffic::client::{Client, Opened};
+use crate::traffic::datagram::Datagrams;
+use crate::traffic::open::{Dialer, OpenError, open};
+use crate::traffic::pattern::Pattern;
+use crate::traffic::security::Filters;
+use crate::traffic::sessions::{Manner, Sessions};
+use crate::traffic::stream::Streams;
+use crate::traffic::talk::{Echo, EchoCommon, Http, HttpCommon, WebSocket, WebSocketCommon};
 use crate::worker::{Ended, Schedule, Unready, Worker};
 
 /// How often the line on the terminal is written.

@@ -2,7 +2,7 @@
 //!
 //! A turn is one system call: submit what the last turn produced, sleep until something came, read the clock once, act
 //! on what came, send anew. The worker decides when the load begins and ends; what is sent is the
-//! [client](crate::client)'s business.
+//! [client](crate::traffic::client)'s business.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tidemill::ring::{Completion, RingError};
 use tidemill::sys::clock::Time;
 
-use crate::client::{Budget, Client, Sockets, TICK, Turn};
-use crate::link::Link;
-use crate::live::Feed;
 use crate::plan::{CONNECT_TIMEOUT, GRACE, SILENCE};
 use crate::record::{Record, Recorder, Window};
+use crate::report::live::Feed;
+use crate::traffic::client::{Budget, Client, Sockets, TICK, Turn};
+use crate::traffic::link::Link;
 
 /// When a worker starts and ends.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ use tidemill::limits::COMPLETIONS_PER_TURN;
 use tidemill::ring::{Completion, Descriptor, Kernel, Op, Refused, RingError, Wait};
 use tidemill::sys::clock::Time;
 
-use crate::client::Sockets;
+use crate::traffic::client::Sockets;
 
 /// A kernel, and what it has not yet taken.
 #[derive(Debug)]

@@ -8,9 +8,9 @@ use tidemill::protocol::http1::{
 };
 
 use super::{Book, Fault, Talk, requests_per_send};
-use crate::pattern::{Message, Pattern};
 use crate::record::ErrorClass;
-use crate::verify::MessageVerifier;
+use crate::traffic::pattern::{Message, Pattern};
+use crate::traffic::verify::MessageVerifier;
 
 /// What the HTTP connections of a worker share.
 #[derive(Debug)]

@@ -10,12 +10,12 @@ use tidemill::ring::{
 };
 use tidemill::sys::clock::Time;
 
-use crate::client::{Client, Opened, Sockets, Turn, index, slot, token};
-use crate::link::Link;
-use crate::outgoing::{Outgoing, messages_per_send};
-use crate::pattern::{Message, Pattern};
 use crate::record::{ErrorClass, Recorder};
-use crate::verify::StreamVerifier;
+use crate::traffic::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::traffic::link::Link;
+use crate::traffic::outgoing::{Outgoing, messages_per_send};
+use crate::traffic::pattern::{Message, Pattern};
+use crate::traffic::verify::StreamVerifier;
 
 /// Bytes after which a receive ends by itself and is armed again. The client takes all that comes, so it is large.
 const CREDIT_BYTES: u32 = 1 << 30;

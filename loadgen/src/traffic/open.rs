@@ -20,9 +20,9 @@ use tidemill::ring::{
 use tidemill::sys::address::Listen;
 use tidemill::sys::socket::{datagram_client, stream_client};
 
-use crate::client::{Opened, slot, token};
 use crate::plan::{CONNECT_TIMEOUT, Plan};
 use crate::target::Target;
+use crate::traffic::client::{Opened, slot, token};
 
 /// Connects in flight per worker: less than any listener's backlog, so that none is dropped and tried again later.
 const CONNECTS_IN_FLIGHT: usize = 64;

@@ -10,14 +10,14 @@ use tidemill::ring::{
 };
 use tidemill::sys::clock::Time;
 
-use crate::client::{Client, Opened, Sockets, Turn, index, slot, token};
-use crate::link::Link;
-use crate::open::Dialer;
 use crate::plan::GRACE;
 use crate::record::{ErrorClass, Recorder};
-use crate::security::Filters;
-use crate::session::{Session, Stage};
-use crate::talk::{Fault, Talk};
+use crate::traffic::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::traffic::link::Link;
+use crate::traffic::open::Dialer;
+use crate::traffic::security::Filters;
+use crate::traffic::session::{Session, Stage};
+use crate::traffic::talk::{Fault, Talk};
 
 /// Bytes after which a receive ends by itself and is armed again. The client takes all that comes, so it is large.
 const CREDIT_BYTES: u32 = 1 << 30;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tidemill::ring::Part;
 
-use crate::client::{index, slot};
-use crate::pattern::{Message, Pattern};
+use crate::traffic::client::{index, slot};
+use crate::traffic::pattern::{Message, Pattern};
 
 /// Most bytes for payloads in slots.
 const BYTES_MAX: usize = 32 << 20;

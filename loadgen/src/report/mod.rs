@@ -2,6 +2,8 @@
 //!
 //! All three are made from one [`Outcome`]; nothing is computed in one that the other does not have.
 
+pub mod live;
+
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -500,7 +502,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
-    use crate::verify::Mismatch;
+    use crate::traffic::verify::Mismatch;
 
     fn outcome() -> Outcome {
         let flags = Cli::try_parse_from(["loadgen", "udp://[::1]:9", "-s", "1000"]).unwrap().into_flags();

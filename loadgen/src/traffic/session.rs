@@ -6,18 +6,18 @@
 //! ```
 //!
 //! It has no ring: what is to be sent collects in `out`, and its stage says what it waits for. The
-//! [worker's sessions](crate::sessions) ask the ring.
+//! [worker's sessions](crate::traffic::sessions) ask the ring.
 
 use tidemill::connection::tls::{Filter, TlsError};
 use tidemill::ring::{Descriptor, Gather};
 use tidemill::sys::clock::Time;
 
-use crate::client::Opened;
-use crate::outgoing::Outgoing;
-use crate::pattern::Message;
 use crate::record::{ErrorClass, Recorder};
-use crate::security::Filters;
-use crate::talk::{Book, Due, Fault, Talk};
+use crate::traffic::client::Opened;
+use crate::traffic::outgoing::Outgoing;
+use crate::traffic::pattern::Message;
+use crate::traffic::security::Filters;
+use crate::traffic::talk::{Book, Due, Fault, Talk};
 
 /// One connection.
 #[derive(Debug)]

@@ -1,8 +1,8 @@
 //! An echo without a protocol: the position in the stream says which message a byte belongs to.
 
 use super::{Book, Fault, Talk, requests_per_send};
-use crate::pattern::{Message, Pattern};
-use crate::verify::StreamVerifier;
+use crate::traffic::pattern::{Message, Pattern};
+use crate::traffic::verify::StreamVerifier;
 
 /// What the echoes of a worker share.
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use std::ops::Range;
 use tidemill::ring::{Completion, Datagram, Descriptor, Kernel, Kind, Op, Outcome, ReceiveError, SendError};
 use tidemill::sys::clock::Time;
 
-use crate::client::{Client, Opened, Sockets, Turn, index, slot, token};
-use crate::link::Link;
-use crate::pattern::{self, Message, Pattern};
 use crate::plan::GRACE;
 use crate::record::ErrorClass;
-use crate::slots::{SendSlots, Sent};
-use crate::verify::Mismatch;
+use crate::traffic::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::traffic::link::Link;
+use crate::traffic::pattern::{self, Message, Pattern};
+use crate::traffic::slots::{SendSlots, Sent};
+use crate::traffic::verify::Mismatch;
 
 /// Ticks in which every socket has been looked at once for lost datagrams.
 const SWEEP_TICKS: usize = 10;

@@ -3,7 +3,7 @@
 //! It knows the pattern and the place it has reached in the stream; it stores no message. What arrives goes in, and how
 //! many messages it completed comes out, with the first byte that was wrong.
 
-use crate::pattern::{Message, Pattern};
+use crate::traffic::pattern::{Message, Pattern};
 
 /// How far one connection's stream has been read.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use tidemill::sys::clock::Time;
 
-use crate::pattern::Pattern;
 use crate::record::{ErrorClass, Recorder};
-use crate::verify::Mismatch;
+use crate::traffic::pattern::Pattern;
+use crate::traffic::verify::Mismatch;
 
 /// The requests of one connection that are not answered yet.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tidemill::limits::SEND_PARTS_MAX;
 use tidemill::ring::{Gather, Part};
 
-use crate::pattern::{Message, Pattern};
+use crate::traffic::pattern::{Message, Pattern};
 
 /// Size from which on bodies are lent: about where copying costs more than one more part.
 const LEND_FROM_BYTES: usize = 2048;

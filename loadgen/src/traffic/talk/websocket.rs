@@ -8,9 +8,9 @@ use tidemill::protocol::websocket::{
 };
 
 use super::{Book, Fault, Talk, requests_per_send};
-use crate::pattern::{Message, Pattern};
 use crate::record::ErrorClass;
-use crate::verify::MessageVerifier;
+use crate::traffic::pattern::{Message, Pattern};
+use crate::traffic::verify::MessageVerifier;
 
 /// Bytes by which a message may be longer than those that were sent before the connection is failed for it.
 const LONGER_BYTES_MAX: usize = 1024;

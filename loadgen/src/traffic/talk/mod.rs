@@ -13,8 +13,8 @@ pub use echo::{Echo, EchoCommon};
 pub use http::{Http, HttpCommon};
 pub use websocket::{WebSocket, WebSocketCommon};
 
-use crate::pattern::Message;
 use crate::record::ErrorClass;
+use crate::traffic::pattern::Message;
 
 /// One connection's conversation, from its first byte to its last.
 pub trait Talk: Sized {

@@ -3,6 +3,8 @@
 //! Each worker records for itself and nothing is shared; the records are added up, without loss, when all have ended.
 //! Recording a message allocates nothing. What a record means in words is the [report](crate::report)'s business.
 
+pub mod processor;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,9 +12,9 @@ use hdrhistogram::Histogram;
 use tidemill::ring::{ConnectError, ReceiveError, SendError};
 use tidemill::sys::clock::Time;
 
-use crate::live::Feed;
-use crate::processor::ProcessorTime;
-use crate::verify::Mismatch;
+use crate::record::processor::ProcessorTime;
+use crate::report::live::Feed;
+use crate::traffic::verify::Mismatch;
 
 /// Longest latency that is told apart; longer ones count as this.
 pub const LATENCY_MAX: Duration = Duration::from_secs(60);
