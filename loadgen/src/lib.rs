@@ -6,10 +6,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod cli;
+pub mod command;
 pub mod plan;
 pub mod record;
 pub mod report;
+pub mod result;
 pub mod run;
 pub mod target;
 pub mod traffic;

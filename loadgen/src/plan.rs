@@ -10,8 +10,8 @@ use tidemill::config::units::show_duration;
 use tidemill::ring::{Capabilities, Setup};
 use tidemill::sys::address::Listen;
 
-use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Flags, Switch};
-use crate::target::{ECHO_PATH, Protocol, Target};
+use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, LoadFlags, Switch};
+use crate::target::{ECHO_PATH, Protocol, Scheme, Target};
 use crate::traffic::pattern::HEADER_BYTES;
 use crate::traffic::security::Security;
 
@@ -172,30 +172,30 @@ impl Plan {
     ///
     /// # Errors
     /// Says what cannot be.
-    pub fn new(flags: &Flags, allowed_cores: &[usize]) -> Result<Self, PlanError> {
+    pub fn new(target: &Target, flags: &LoadFlags, allowed_cores: &[usize]) -> Result<Self, PlanError> {
         check_numbers(flags)?;
-        let size = check_size(flags)?;
+        let size = check_size(target, flags)?;
         check_times(flags)?;
         if IN_FLIGHT_MAX < u64::from(flags.connections) * u64::from(flags.depth) {
             return Err(PlanError::TooManyInFlight);
         }
-        if flags.congestion.is_some() && !matches!(flags.target.listen, Listen::Tcp(_)) {
+        if flags.congestion.is_some() && !matches!(target.listen, Listen::Tcp(_)) {
             return Err(PlanError::NoCongestion);
         }
-        if flags.reconnect && !flags.target.is_stream() {
+        if flags.reconnect && !target.is_stream() {
             return Err(PlanError::NoConnections);
         }
         if flags.reconnect && flags.depth != 1 {
             return Err(PlanError::DepthAndReconnect);
         }
-        let security = security(flags)?;
+        let security = security(target.scheme, flags)?;
         let cores = choose_cores(flags, allowed_cores)?;
         let (end, warmup) = match flags.count {
             Some(count) => (End::Count(count), Duration::ZERO),
             None => (End::After(flags.duration.unwrap_or(DEFAULT_DURATION)), DEFAULT_WARMUP),
         };
         Ok(Self {
-            target: flags.target.clone(),
+            target: target.clone(),
             connections: flags.connections,
             size: usize::try_from(size).expect("a size was checked to be small"),
             depth: flags.depth,
@@ -247,7 +247,7 @@ impl Plan {
     }
 }
 
-fn check_numbers(flags: &Flags) -> Result<(), PlanError> {
+fn check_numbers(flags: &LoadFlags) -> Result<(), PlanError> {
     at_least_one("--connections", u64::from(flags.connections))?;
     at_least_one("--depth", u64::from(flags.depth))?;
     at_least_one("--size", flags.size.unwrap_or(1))?;
@@ -256,8 +256,7 @@ fn check_numbers(flags: &Flags) -> Result<(), PlanError> {
 }
 
 /// Bytes of a message.
-fn check_size(flags: &Flags) -> Result<u64, PlanError> {
-    let target = &flags.target;
+fn check_size(target: &Target, flags: &LoadFlags) -> Result<u64, PlanError> {
     if !target.is_echo() {
         return if flags.size.is_some() { Err(PlanError::NoContent(target.path.clone())) } else { Ok(0) };
     }
@@ -273,7 +272,7 @@ fn check_size(flags: &Flags) -> Result<u64, PlanError> {
     Ok(size)
 }
 
-fn check_times(flags: &Flags) -> Result<(), PlanError> {
+fn check_times(flags: &LoadFlags) -> Result<(), PlanError> {
     if flags.duration == Some(Duration::ZERO) {
         return Err(PlanError::NoTime);
     }
@@ -282,8 +281,7 @@ fn check_times(flags: &Flags) -> Result<(), PlanError> {
 }
 
 /// What TLS is to be like, where there is any.
-fn security(flags: &Flags) -> Result<Option<Security>, PlanError> {
-    let scheme = flags.target.scheme;
+fn security(scheme: Scheme, flags: &LoadFlags) -> Result<Option<Security>, PlanError> {
     let given = [
         ("--tls-ca", flags.tls_ca.is_some()),
         ("--insecure", flags.insecure),
@@ -317,7 +315,7 @@ fn share(total: u64, parts: usize, index: usize) -> u64 {
     total / parts + u64::from(index < total % parts)
 }
 
-fn choose_cores(flags: &Flags, allowed: &[usize]) -> Result<Vec<usize>, PlanError> {
+fn choose_cores(flags: &LoadFlags, allowed: &[usize]) -> Result<Vec<usize>, PlanError> {
     let listed = flags.cores.as_ref().map(|cores| cores.0.clone());
     let threads = flags.threads.unwrap_or(listed.as_ref().map_or(1, Vec::len));
     at_least_one("--threads", threads as u64)?;
@@ -355,11 +353,12 @@ mod tests {
     use tidemill::tier::RingTier;
 
     use super::*;
-    use crate::cli::Cli;
+    use crate::cli::{Cli, Command};
 
     fn plan_on(cores: &[usize], line: &str) -> Result<Plan, PlanError> {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        Plan::new(&Cli::try_parse_from(words).unwrap().into_flags(), cores)
+        let Command::Run(flags) = Cli::try_parse_from(words).unwrap().into_command();
+        Plan::new(&flags.target.target, &flags.load, cores)
     }
 
     fn plan(line: &str) -> Result<Plan, PlanError> {

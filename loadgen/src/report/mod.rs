@@ -501,11 +501,17 @@ mod tests {
     use tidemill::tier::RingTier;
 
     use super::*;
-    use crate::cli::Cli;
+    use crate::cli::{Cli, Command};
     use crate::traffic::verify::Mismatch;
 
+    fn plan(line: &str) -> Plan {
+        let words = std::iter::once("loadgen").chain(line.split_whitespace());
+        let Command::Run(flags) = Cli::try_parse_from(words).unwrap().into_command();
+        Plan::new(&flags.target.target, &flags.load, &[3]).unwrap()
+    }
+
     fn outcome() -> Outcome {
-        let flags = Cli::try_parse_from(["loadgen", "udp://[::1]:9", "-s", "1000"]).unwrap().into_flags();
+        let plan = plan("udp://[::1]:9 -s 1000");
         let mut record = Record::empty();
         record.counts.sent = 50_010;
         record.counts.received = 50_000;
@@ -514,7 +520,7 @@ mod tests {
         record.measured_time = Duration::from_secs(4);
         record.latency.record_n(20_000, 40_000).unwrap();
         Outcome {
-            plan: Plan::new(&flags, &[3]).unwrap(),
+            plan,
             capabilities: Capabilities::of_tier(RingTier::V6_17),
             record,
             fell_silent: false,
@@ -561,9 +567,7 @@ mod tests {
     }
 
     fn outcome_of(line: &str) -> Outcome {
-        let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        let flags = Cli::try_parse_from(words).unwrap().into_flags();
-        Outcome { plan: Plan::new(&flags, &[3]).unwrap(), ..outcome() }
+        Outcome { plan: plan(line), ..outcome() }
     }
 
     #[test]
