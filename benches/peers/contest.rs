@@ -177,7 +177,7 @@ fn load(options: &Options, contest: &Contest, site: &Site, server: &Server) -> i
     }
     let output = command.stderr(Stdio::piped()).output()?;
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    match report["received"].as_f64() {
+    match report["counts"]["received"].as_f64() {
         Some(requests) if output.status.success() && 0.0 < requests => Ok(requests),
         _ => Err(io::Error::other(format!(
             "the load generator failed against {}: {}",

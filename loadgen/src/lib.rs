@@ -9,7 +9,9 @@
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod load;
 pub mod plan;
+pub mod random;
 pub mod record;
 pub mod report;
 pub mod result;

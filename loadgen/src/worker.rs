@@ -1,37 +1,62 @@
 //! One thread of the generator: one ring, its share of the connections, and the loop that drives them.
 //!
-//! A turn is one system call: submit what the last turn produced, sleep until something came, read the clock once, act
-//! on what came, send anew. The worker decides when the load begins and ends; what is sent is the
-//! [client](crate::traffic::client)'s business.
+//! A turn is one system call: submit what the last turn produced, sleep until something came or is due, read the clock,
+//! act on what came, read the clock again, send what is due. The worker decides when the load begins and ends; what is
+//! sent is the [client](crate::traffic::client)'s business, and when, the [demand](crate::load::Demand)'s.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tidemill::ring::{Completion, RingError};
 use tidemill::sys::clock::Time;
 
+use crate::cli::Idle;
+use crate::load::Demand;
 use crate::plan::{CONNECT_TIMEOUT, GRACE, SILENCE};
+use crate::record::part::Feed;
 use crate::record::{Record, Recorder, Window};
-use crate::report::live::Feed;
-use crate::traffic::client::{Budget, Client, Sockets, TICK, Turn};
+use crate::traffic::client::{Client, Sockets, TICK, Turn};
 use crate::traffic::link::Link;
 
+/// How long before something is due a hybrid thread wakes: somewhat more than a wake-up takes.
+const SPIN: Duration = Duration::from_micros(50);
+
 /// When a worker starts and ends.
-#[derive(Clone, Copy, Debug)]
-pub struct Schedule {
+#[derive(Debug)]
+pub struct Assignment {
     /// The part that is measured.
     pub window: Window,
-    /// Messages after the warm-up, if they are counted.
-    pub count: Option<u64>,
+    /// What is to be sent.
+    pub demand: Demand,
+    /// Whether the end is a number of requests.
+    pub counts: bool,
+    /// How long answers are waited for after the end.
+    pub drain: Duration,
+    /// The core, for the record.
+    pub core: usize,
 }
 
 /// How a worker ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// As it should, with what was recorded, and whether the server fell silent while answers were due.
-    Done(Box<Record>, bool),
+    /// As it should.
+    Done(Box<Done>),
     /// Nobody listens: known only now, as with datagrams.
     Nobody,
+}
+
+/// What is known at the end.
+#[derive(Debug)]
+pub struct Done {
+    /// What was recorded.
+    pub record: Record,
+    /// Whether the server fell silent while answers were due.
+    pub fell_silent: bool,
+    /// A hash of the intended times, if the schedule was followed to its end.
+    pub schedule_hash: Option<u64>,
+    /// Connections that were open when the load ended.
+    pub connections: usize,
 }
 
 /// Why a worker's connections did not get to where requests may be sent.
@@ -53,34 +78,41 @@ pub struct Worker<'a, K, C> {
     link: Link<K>,
     client: C,
     recorder: Recorder,
-    budget: Budget,
-    schedule: Schedule,
+    demand: Demand,
+    idle: Idle,
     /// Set when the run is to end early.
     stop: &'a AtomicBool,
     /// When the load ended, once it has.
     ended: Option<Time>,
     next_tick: Time,
     started: Time,
+    /// When the last turn's work was done.
+    rested: Time,
     ready: VecDeque<Completion>,
 }
 
 impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     /// A worker for this client, whose connections are made.
-    pub fn new(kernel: K, client: C, feed: Option<Feed>, stop: &'a AtomicBool) -> Self {
+    pub fn new(kernel: K, client: C, feed: Feed, idle: Idle, stop: &'a AtomicBool) -> Self {
         let started = kernel.now();
-        let window = Window { from: Time::ZERO, until: None };
         Self {
             link: Link::new(kernel),
             client,
-            recorder: Recorder::new(window, feed),
-            budget: Budget::new(Some(0), Time::ZERO), // Nothing may be sent before `run`.
-            schedule: Schedule { window, count: None },
+            recorder: Recorder::new(feed),
+            demand: Demand::none(), // Nothing may be sent before `run`.
+            idle,
             stop,
             ended: None,
             next_tick: Time::ZERO,
             started,
+            rested: started,
             ready: VecDeque::new(),
         }
+    }
+
+    /// What happened so far may be written here.
+    pub fn recorder(&mut self) -> &mut Recorder {
+        &mut self.recorder
     }
 
     /// Brings the connections to where requests may be sent.
@@ -90,8 +122,8 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     pub fn prepare(&mut self) -> Result<(), Unready> {
         let mut now = self.link.now();
         let deadline = now.saturating_add(CONNECT_TIMEOUT);
-        let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
-        self.client.start(&mut Turn { now, budget, link, recorder });
+        let (client, mut turn) = self.turn_at(now);
+        client.start(&mut turn);
         loop {
             if let Some(first) = self.recorder.counts.errors.first.take() {
                 return Err(Unready::Failed(first));
@@ -115,82 +147,131 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     ///
     /// # Errors
     /// When the ring fails.
-    pub fn run(mut self, schedule: Schedule) -> Result<Ended, RingError> {
+    pub fn run(mut self, assignment: Assignment) -> Result<Ended, RingError> {
         let mut now = self.link.now();
-        self.schedule = schedule;
-        self.budget = Budget::new(schedule.count, schedule.window.from);
-        self.recorder.begin(schedule.window);
-        self.started = now;
-        while !self.is_done(now) {
+        self.demand = assignment.demand;
+        self.recorder.begin(assignment.window, now);
+        (self.started, self.rested, self.next_tick) = (now, now, now);
+        let end = End { window: assignment.window, counts: assignment.counts, drain: assignment.drain };
+        while !self.is_done(end, now) {
             now = self.turn()?;
             if self.client.found_nobody() {
                 return Ok(Ended::Nobody);
             }
-            if self.ended.is_none() && self.is_load_over(now) {
-                self.ended = Some(now);
-                self.budget.end();
-            }
+            self.look_for_the_end(end, now);
         }
         let ended = self.ended.unwrap_or(now);
-        let fell_silent = self.fell_silent(ended, now);
+        let fell_silent = self.fell_silent(end, ended, now);
+        let connections = self.client.open();
+        let is_whole = !self.stop.load(Ordering::Relaxed); // It is only a wish, see `is_load_over`.
+        let schedule_hash = self.demand.hash().filter(|_| is_whole);
         self.close(now)?;
-        Ok(Ended::Done(Box::new(self.recorder.finish(ended)), fell_silent))
-    }
-
-    /// Lets the client act on what came.
-    fn handle_ready(&mut self, now: Time) {
-        let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
-        let mut turn = Turn { now, budget, link, recorder };
-        while let Some(completion) = self.ready.pop_front() {
-            self.client.handle(completion, &mut turn);
-        }
+        let demand = &mut self.demand;
+        self.recorder.demanded(demand.scheduled(), |ages| demand.abandon(now, ages));
+        let record = self.recorder.finish(ended, assignment.core);
+        Ok(Ended::Done(Box::new(Done { record, fell_silent, schedule_hash, connections })))
     }
 
     /// One turn. What it produced is submitted by the next one.
     fn turn(&mut self) -> Result<Time, RingError> {
-        let now = self.link.turn(self.next_tick, &mut self.ready)?;
-        let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
-        let mut turn = Turn { now, budget, link, recorder };
-        while let Some(completion) = self.ready.pop_front() {
-            self.client.handle(completion, &mut turn);
+        let until = self.demand.next_due().map_or(self.next_tick, |due| due.min(self.next_tick));
+        let wake = self.wake_for(until);
+        let before = self.client.in_flight();
+        let slept_from = self.rested;
+        let now = match wake {
+            Some(wake) => self.link.turn(wake, &mut self.ready)?,
+            None => self.link.poll(&mut self.ready)?,
+        };
+        if let Some(wake) = wake {
+            self.recorder.vigil.woke(wake, now);
         }
+        self.recorder.vigil.in_flight(before, slept_from, now);
+        self.recorder.turn(now, before);
+        self.handle_ready(now);
         if self.next_tick <= now {
-            self.client.tick(&mut turn);
-            turn.recorder.tick(now);
+            let (client, mut turn) = self.turn_at(now);
+            client.tick(&mut turn);
             self.next_tick = now.saturating_add(TICK);
         }
-        self.client.fill(&mut turn);
+        let sending = self.link.now();
+        self.recorder.vigil.in_flight(self.client.in_flight(), now, sending);
+        let (client, mut turn) = self.turn_at(sending);
+        client.fill(&mut turn);
+        self.rested = sending;
+        self.recorder.vigil.worked(now, self.link.now());
         Ok(now)
     }
 
-    /// Whether nothing new is to be sent.
-    fn is_load_over(&self, now: Time) -> bool {
-        let is_late = self.schedule.window.until.is_some_and(|until| until <= now);
+    /// Until when to sleep, if something is due at this time; `None` is not at all.
+    fn wake_for(&self, until: Time) -> Option<Time> {
+        match self.idle {
+            Idle::Sleep => Some(until),
+            Idle::Spin => None,
+            Idle::Hybrid => {
+                let early = Time::from_nanos(until.as_nanos().saturating_sub(nanos(SPIN)));
+                (self.rested < early).then_some(early)
+            }
+        }
+    }
+
+    /// What the client works with at this time.
+    fn turn_at(&mut self, now: Time) -> (&mut C, Turn<'_, K>) {
+        let (demand, link, recorder) = (&mut self.demand, &mut self.link, &mut self.recorder);
+        (&mut self.client, Turn { now, demand, link, recorder })
+    }
+
+    /// Lets the client act on what came.
+    fn handle_ready(&mut self, now: Time) {
+        let (demand, link, recorder) = (&mut self.demand, &mut self.link, &mut self.recorder);
+        let mut turn = Turn { now, demand, link, recorder };
+        while let Some(completion) = self.ready.pop_front() {
+            self.client.handle(completion, &mut turn);
+        }
+    }
+
+    /// Ends the load when it is time: nothing new becomes due. What is due and waits for a connection is still sent
+    /// for a while, since it was intended.
+    fn look_for_the_end(&mut self, end: End, now: Time) {
+        if self.ended.is_none() && self.is_load_over(end, now) {
+            self.ended = Some(now);
+            self.demand.notice(now, usize::MAX);
+            self.demand.end();
+        }
+        let is_stopped = self.stop.load(Ordering::Relaxed); // The flag carries nothing else.
+        if self.ended.is_some_and(|ended| is_stopped || GRACE <= now.saturating_since(ended)) {
+            self.demand.hold();
+        }
+    }
+
+    /// Whether nothing new is to become due.
+    fn is_load_over(&self, end: End, now: Time) -> bool {
+        let is_late = end.window.until.is_some_and(|until| until <= now);
         // Relaxed: the flag carries nothing else, and being seen a turn later is early enough.
         let is_stopped = self.stop.load(Ordering::Relaxed);
-        is_late || is_stopped || self.budget.is_spent(now) || self.client.open() == 0
+        is_late || is_stopped || self.demand.is_spent(now) || self.client.open() == 0
     }
 
     /// Whether nothing is to be waited for.
-    fn is_done(&self, now: Time) -> bool {
+    fn is_done(&self, end: End, now: Time) -> bool {
         let is_quiet = || SILENCE <= now.saturating_since(self.last_sign());
+        let is_answered =
+            || self.client.in_flight() == 0 && (self.demand.is_spent(now) || self.client.open() == 0);
         match self.ended {
-            Some(_) if self.client.in_flight() == 0 => true,
+            Some(_) if is_answered() => true,
             // A run that counts messages gives a slow server time as long as it answers at all.
-            Some(_) if self.schedule.count.is_some() && !self.stop.load(Ordering::Relaxed) => is_quiet(),
-            Some(ended) => GRACE <= now.saturating_since(ended),
-            None => self.schedule.count.is_some() && is_quiet(),
+            Some(_) if end.counts && !self.stop.load(Ordering::Relaxed) => is_quiet(),
+            Some(ended) => end.drain <= now.saturating_since(ended),
+            None => end.counts && !self.demand.is_open() && is_quiet(),
         }
     }
 
-    /// Whether answers were due and none came, for as long as is waited for one.
-    fn fell_silent(&self, ended: Time, now: Time) -> bool {
+    /// Whether answers were due at the end and none had come for as long as is waited for one.
+    fn fell_silent(&self, end: End, ended: Time, now: Time) -> bool {
         let last = self.last_sign();
-        match self.schedule.count {
-            Some(_) => SILENCE <= now.saturating_since(last),
-            // An answer within the grace would be later than the end.
-            None => GRACE <= ended.saturating_since(last),
-        }
+        // An answer within the grace would be later than the end.
+        let silence = if end.counts { now.saturating_since(last) } else { ended.saturating_since(last) };
+        let is_due = self.recorder.last_sent().is_some_and(|sent| last < sent);
+        is_due && if end.counts { SILENCE <= silence } else { GRACE <= silence }
     }
 
     /// When there was the last sign of life.
@@ -200,10 +281,9 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
 
     /// Gives up what is late and closes all connections, within a bound.
     fn close(&mut self, now: Time) -> Result<(), RingError> {
-        let (budget, link, recorder) = (&mut self.budget, &mut self.link, &mut self.recorder);
-        let mut turn = Turn { now, budget, link, recorder };
-        self.client.give_up(&mut turn);
-        self.client.close(&mut turn);
+        let (client, mut turn) = self.turn_at(now);
+        client.give_up(&mut turn);
+        client.close(&mut turn);
         let deadline = now.saturating_add(GRACE);
         let mut now = now;
         while self.client.closing() != 0 && now < deadline {
@@ -213,4 +293,16 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         self.client.overdue(&mut self.recorder);
         Ok(())
     }
+}
+
+/// What ends a worker's run.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    window: Window,
+    counts: bool,
+    drain: Duration,
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

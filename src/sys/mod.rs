@@ -17,3 +17,4 @@ pub mod descriptors;
 pub mod memory;
 pub mod signal;
 pub mod socket;
+pub mod timer;

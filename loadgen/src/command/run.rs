@@ -8,8 +8,10 @@ use tidemill::sys::cpu;
 use super::{FINE, Failure, NO_START, USAGE, WRONG, print, say};
 use crate::cli::RunFlags;
 use crate::plan::Plan;
-use crate::report::Outcome;
-use crate::run;
+use crate::report::live::Line;
+use crate::report::table;
+use crate::result::RunResult;
+use crate::run::{self, Watch};
 
 /// Runs and reports.
 pub(super) fn run(flags: &RunFlags) -> Result<u8, Failure> {
@@ -23,11 +25,13 @@ pub(super) fn run(flags: &RunFlags) -> Result<u8, Failure> {
         }
     };
     let target = Target::open(output.json.as_deref()).map_err(unwritten(NO_START))?;
+    let mut line = Line::new(io::stderr(), true);
     let watched = !output.quiet && io::stderr().is_terminal();
-    let outcome = run::run(&plan, watched).map_err(|error| Failure::new(NO_START, error))?;
-    target.write(&outcome).map_err(unwritten(WRONG))?;
-    outcome.problems().iter().for_each(|problem| say(problem));
-    Ok(if outcome.is_fine() { FINE } else { WRONG })
+    let watch: &mut dyn Watch = if watched { &mut line } else { &mut () };
+    let result = run::run(&plan, watch).map_err(|error| Failure::new(NO_START, error))?;
+    target.write(&result).map_err(unwritten(WRONG))?;
+    result.problems.iter().for_each(|problem| say(problem));
+    Ok(if result.is_fine() { FINE } else { WRONG })
 }
 
 /// Where the result goes.
@@ -50,13 +54,13 @@ impl Target {
         }
     }
 
-    fn write(self, outcome: &Outcome) -> io::Result<()> {
-        let json = || serde_json::to_string_pretty(&outcome.json()).map(|json| json + "\n");
+    fn write(self, result: &RunResult) -> io::Result<()> {
+        let json = || serde_json::to_string_pretty(result).map(|json| json + "\n");
         match self {
-            Self::Table => print(&outcome.to_string()),
+            Self::Table => print(&table::table(result, false)),
             Self::Json => print(&json()?),
             Self::File(mut file) => {
-                print(&outcome.to_string())?;
+                print(&table::table(result, false))?;
                 // A device or a pipe has no length.
                 if file.metadata()?.is_file() {
                     file.set_len(0)?;

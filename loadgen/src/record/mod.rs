@@ -1,307 +1,106 @@
-//! What happened in a run: counts, errors by class, and the whole histogram of latencies.
+//! What happened in a run: counts, errors by class, and whole histograms of latencies.
 //!
 //! Each worker records for itself and nothing is shared; the records are added up, without loss, when all have ended.
-//! Recording a message allocates nothing. What a record means in words is the [report](crate::report)'s business.
+//! Recording a message allocates nothing. What a record means in words is the [result](crate::result)'s business.
+//!
+//! A request belongs to the measured time when its *intended* time does, whenever it was answered; throughput counts
+//! the answers that came within it.
 
+mod counts;
+mod errors;
+mod histograms;
+pub mod part;
 pub mod processor;
+mod vigil;
+mod window;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use tidemill::ring::{ConnectError, ReceiveError, SendError};
 use tidemill::sys::clock::Time;
 
+pub use counts::Counts;
+pub use errors::{ErrorClass, Errors};
+pub use histograms::{Histograms, LATENCY_MAX, add, new_histogram};
+pub use vigil::Vigil;
+pub use window::Window;
+
+use crate::check::WorkerEvidence;
+use crate::load::{Asked, Batch};
+use crate::record::part::{Feed, Part};
 use crate::record::processor::ProcessorTime;
-use crate::report::live::Feed;
-use crate::traffic::verify::Mismatch;
+use crate::result::Requests;
 
-/// Longest latency that is told apart; longer ones count as this.
-pub const LATENCY_MAX: Duration = Duration::from_secs(60);
-
-/// The part of a run that is measured.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    /// The end of the warm-up.
-    pub from: Time,
-    /// The end of the load; unknown beforehand when messages are counted.
-    pub until: Option<Time>,
-}
-
-/// Why a connection, or a datagram's way, failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ErrorClass {
-    /// Nobody listens there.
-    Refused,
-    /// The peer reset the connection.
-    Reset,
-    /// The peer closed the connection while answers were due.
-    ClosedEarly,
-    /// No answer in time.
-    TimedOut,
-    /// The network has no way there, or no local port is left.
-    Network,
-    /// More than a datagram may carry.
-    TooLarge,
-    /// An answer with a status that says that the request failed.
-    Status,
-    /// An answer of another length than it should have had.
-    Length,
-    /// What came is not the protocol that was to be spoken.
-    Protocol,
-    /// TLS failed: the certificate, the handshake, a record.
-    Tls,
-    /// Anything else; the sentence says what.
-    Other,
-}
-
-/// The errors of a run, none of which is dropped silently.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Errors {
-    /// How many of each class.
-    pub counts: BTreeMap<ErrorClass, u64>,
-    /// The first one in words.
-    pub first: Option<String>,
-}
-
-/// What is counted. Unless it says otherwise, over the whole run, with warm-up and grace.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages given to the kernel.
-    pub sent: u64,
-    /// Messages that came back, right or wrong.
-    pub received: u64,
-    /// Of these, the ones that came back within the measured time.
-    pub measured: u64,
-    /// Bytes that were compared and as they were sent.
-    pub verified_bytes: u64,
-    /// Messages with a byte that was not.
-    pub verification_errors: u64,
-    /// The first such byte.
-    pub mismatch: Option<Mismatch>,
-    /// Datagrams that did not come back in time.
-    pub lost: u64,
-    /// Of these, the ones that came back after all.
-    pub late: u64,
-    /// Datagrams that came back once more.
-    pub duplicated: u64,
-    /// Datagrams that came back after one that was sent later.
-    pub reordered: u64,
-    /// Datagrams that the socket did not take at once, and that were sent again.
-    pub delayed: u64,
-    /// Answers by status, for those that say that the request failed.
-    pub statuses: BTreeMap<u16, u64>,
-    /// Bytes of content that each answer had.
-    pub content_bytes: Option<u64>,
-    /// Connections that were opened anew because the server had ended one in order.
-    pub reconnects: u64,
-    /// Requests that were sent again because of that.
-    pub repeated: u64,
-    /// Connections that were opened after the start.
-    pub dialed: u64,
-    /// TLS handshakes that were completed, by version and cipher.
-    pub handshakes: BTreeMap<(&'static str, &'static str), u64>,
-    /// Of these, the ones that went on from an earlier session.
-    pub resumed: u64,
-    /// What failed.
-    pub errors: Errors,
-}
+/// Requests whose intended and real departures are kept.
+const DEPARTURES_KEPT: usize = 8192;
 
 /// A worker's book.
 #[derive(Debug)]
 pub struct Recorder {
     /// What is counted.
     pub counts: Counts,
+    /// What the worker sees of itself.
+    pub vigil: Vigil,
     window: Window,
-    /// Nanoseconds.
-    latency: Histogram<u64>,
-    /// TLS handshakes, in nanoseconds.
-    handshake: Histogram<u64>,
+    requests: Requests,
+    nanos: Histograms,
+    feed: Feed,
+    last_sent: Option<Time>,
     last_answer: Option<Time>,
-    feed: Option<Feed>,
     /// Processor time at the start and at the end of the window.
     processor: [Option<ProcessorTime>; 2],
+    /// Intended and real departures, in nanoseconds after the start of the window.
+    departures: Vec<[u64; 2]>,
 }
 
-/// All that a worker, or all workers together, recorded.
-#[derive(Clone, Debug)]
+/// All that one worker recorded.
+#[derive(Debug)]
 pub struct Record {
-    /// What is counted.
+    /// What is counted over the whole run.
     pub counts: Counts,
-    /// Latencies in nanoseconds.
-    pub latency: Histogram<u64>,
-    /// Times of TLS handshakes, in nanoseconds.
-    pub handshake: Histogram<u64>,
+    /// What became of the requests of the measured time.
+    pub requests: Requests,
+    /// How long everything took.
+    pub nanos: Histograms,
+    /// What the worker saw of itself.
+    pub evidence: WorkerEvidence,
+    /// How late it woke.
+    pub lateness: hdrhistogram::Histogram<u64>,
     /// How long it was measured.
-    pub measured_time: Duration,
-    /// When the last answer came.
-    pub last_answer: Option<Time>,
-    /// Processor time of each worker in the measured time.
-    pub processor: Vec<ProcessorTime>,
-}
-
-/// A histogram from 1 ns to [`LATENCY_MAX`], to three digits, in memory that never grows.
-#[expect(clippy::missing_panics_doc, reason = "the bounds are constants, and valid")]
-pub fn new_histogram() -> Histogram<u64> {
-    let max = u64::try_from(LATENCY_MAX.as_nanos()).expect("a minute has few nanoseconds");
-    Histogram::new_with_bounds(1, max, 3).expect("the bounds are valid")
-}
-
-impl ErrorClass {
-    /// All classes.
-    pub const ALL: [Self; 11] = [
-        Self::Refused,
-        Self::Reset,
-        Self::ClosedEarly,
-        Self::TimedOut,
-        Self::Network,
-        Self::TooLarge,
-        Self::Status,
-        Self::Length,
-        Self::Protocol,
-        Self::Tls,
-        Self::Other,
-    ];
-
-    /// Its name in a result.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Refused => "refused",
-            Self::Reset => "reset",
-            Self::ClosedEarly => "closed_early",
-            Self::TimedOut => "timed_out",
-            Self::Network => "network",
-            Self::TooLarge => "too_large",
-            Self::Status => "status",
-            Self::Length => "length",
-            Self::Protocol => "protocol",
-            Self::Tls => "tls",
-            Self::Other => "other",
-        }
-    }
-}
-
-impl From<&ConnectError> for ErrorClass {
-    fn from(error: &ConnectError) -> Self {
-        match error {
-            ConnectError::Refused => Self::Refused,
-            ConnectError::TimedOut => Self::TimedOut,
-            ConnectError::Unreachable | ConnectError::NoLocalPort => Self::Network,
-            _ => Self::Other,
-        }
-    }
-}
-
-impl From<&ReceiveError> for ErrorClass {
-    fn from(error: &ReceiveError) -> Self {
-        match error {
-            ReceiveError::PeerGone => Self::Reset,
-            ReceiveError::NobodyThere => Self::Refused,
-            _ => Self::Other,
-        }
-    }
-}
-
-impl From<&SendError> for ErrorClass {
-    fn from(error: &SendError) -> Self {
-        match error {
-            SendError::PeerGone => Self::Reset,
-            SendError::NobodyThere => Self::Refused,
-            SendError::TooLarge => Self::TooLarge,
-            _ => Self::Other,
-        }
-    }
-}
-
-impl Errors {
-    /// Counts an error; the sentence is kept if it is the first.
-    pub fn count(&mut self, class: ErrorClass, sentence: impl FnOnce() -> String) {
-        *self.counts.entry(class).or_default() += 1;
-        self.first.get_or_insert_with(sentence);
-    }
-
-    /// All errors.
-    pub fn total(&self) -> u64 {
-        self.counts.values().sum()
-    }
-
-    fn add(&mut self, other: Self) {
-        for (class, count) in other.counts {
-            *self.counts.entry(class).or_default() += count;
-        }
-        self.first = self.first.take().or(other.first);
-    }
-}
-
-impl Counts {
-    /// Messages that were sent and never answered, and that are not known to be lost.
-    pub fn outstanding(&self) -> u64 {
-        self.sent.saturating_sub(self.received + self.lost)
-    }
-
-    /// Counts messages of `size` bytes that were looked at, of which so many were wrong.
-    pub fn verified(&mut self, messages: u64, wrong: u64, mismatch: Option<Mismatch>, size: usize) {
-        self.verified_bytes += messages.saturating_sub(wrong) * size as u64;
-        self.verification_errors += wrong;
-        self.mismatch = self.mismatch.or(mismatch);
-    }
-
-    fn add(&mut self, other: Self) {
-        self.sent += other.sent;
-        self.received += other.received;
-        self.measured += other.measured;
-        self.verified_bytes += other.verified_bytes;
-        self.verification_errors += other.verification_errors;
-        self.mismatch = self.mismatch.or(other.mismatch);
-        self.lost += other.lost;
-        self.late += other.late;
-        self.duplicated += other.duplicated;
-        self.reordered += other.reordered;
-        self.delayed += other.delayed;
-        self.reconnects += other.reconnects;
-        self.repeated += other.repeated;
-        self.dialed += other.dialed;
-        self.resumed += other.resumed;
-        for (status, count) in other.statuses {
-            *self.statuses.entry(status).or_default() += count;
-        }
-        for (agreed, count) in other.handshakes {
-            *self.handshakes.entry(agreed).or_default() += count;
-        }
-        if let (Some(one), Some(two)) = (self.content_bytes, other.content_bytes)
-            && one != two
-        {
-            let sentence = || format!("answers to one thread had {one} bytes of content, to another {two}");
-            self.errors.count(ErrorClass::Length, sentence);
-        }
-        self.content_bytes = self.content_bytes.or(other.content_bytes);
-        self.errors.add(other.errors);
-    }
+    pub measured: Duration,
+    /// The last second, which was not handed over.
+    pub last_part: Box<Part>,
 }
 
 impl Recorder {
-    /// An empty book. Latencies also go to the feed, if somebody watches.
-    pub fn new(window: Window, feed: Option<Feed>) -> Self {
+    /// An empty book, whose seconds go to this feed.
+    pub fn new(feed: Feed) -> Self {
         Self {
             counts: Counts::default(),
-            window,
-            latency: new_histogram(),
-            handshake: new_histogram(),
-            last_answer: None,
+            vigil: Vigil::new(Window::ALWAYS),
+            window: Window::ALWAYS,
+            requests: Requests::default(),
+            nanos: Histograms::new(),
             feed,
+            last_sent: None,
+            last_answer: None,
             processor: [None, None],
+            departures: Vec::new(),
         }
     }
 
     /// Begins with this window; what was recorded before, while connections were prepared, stays.
-    pub fn begin(&mut self, window: Window) {
+    pub fn begin(&mut self, window: Window, now: Time) {
         self.window = window;
+        self.vigil = Vigil::new(window);
+        self.feed.begin(window, now);
+        self.departures.reserve_exact(DEPARTURES_KEPT);
     }
 
-    /// A message came back in a form that cannot be measured.
-    pub fn refused(&mut self, now: Time) {
-        self.counts.received += 1;
-        self.last_answer = Some(now);
+    /// A TCP or Unix connection that was begun at `started` is made.
+    pub fn connected(&mut self, started: Time, now: Time) {
+        if self.window.contains(started) {
+            self.nanos.connect.saturating_record(between(started, now));
+        }
     }
 
     /// A TLS handshake that was begun at `started` is done.
@@ -314,23 +113,99 @@ impl Recorder {
     ) {
         *self.counts.handshakes.entry(agreed).or_default() += 1;
         self.counts.resumed += u64::from(is_resumed);
-        if self.window.from <= started {
-            self.handshake.saturating_record(now.as_nanos().saturating_sub(started.as_nanos()));
+        if self.window.contains(started) {
+            self.nanos.handshake.saturating_record(between(started, now));
         }
     }
 
-    /// So many messages that were put into a send at `started` have come back.
-    pub fn answered(&mut self, started: Time, now: Time, messages: u64) {
-        self.counts.received += messages;
-        self.counts.measured += if self.window.contains(now) { messages } else { 0 };
+    /// Requests leave, in this moment.
+    pub fn sent(&mut self, batch: Batch, now: Time) {
+        let count = batch.count;
+        self.counts.sent += count;
+        self.last_sent = Some(now);
+        let part = self.feed.part();
+        part.sent += count;
+        let lag = between(batch.intended, now);
+        part.lag.saturating_record_n(lag, count);
+        if self.window.contains(batch.intended) {
+            self.nanos.lag.saturating_record_n(lag, count);
+            self.nanos.generator_lag.saturating_record_n(between(batch.intended, batch.noticed), count);
+            self.nanos.queue_wait.saturating_record_n(between(batch.noticed, now), count);
+            if self.departures.len() < DEPARTURES_KEPT {
+                self.departures
+                    .push([between(self.window.from, batch.intended), between(self.window.from, now)]);
+            }
+        }
+    }
+
+    /// A request was not taken by the kernel, as if it had never been sent.
+    pub fn not_sent(&mut self) {
+        self.counts.sent -= 1;
+    }
+
+    /// So many requests were answered well.
+    pub fn answered(&mut self, asked: Asked, now: Time, count: u64) {
+        self.counts.received += count;
+        self.counts.measured += if self.window.contains(now) { count } else { 0 };
         self.last_answer = Some(now);
-        let nanos = now.as_nanos().saturating_sub(started.as_nanos());
-        if self.window.from <= started {
-            self.latency.saturating_record_n(nanos, messages);
+        let (response, service) = (between(asked.intended, now), between(asked.sent, now));
+        let part = self.feed.part();
+        part.response.saturating_record_n(response, count);
+        part.service.saturating_record_n(service, count);
+        if self.window.contains(asked.intended) {
+            self.requests.ok += count;
+            self.nanos.response.saturating_record_n(response, count);
+            self.nanos.service.saturating_record_n(service, count);
         }
-        if let Some(feed) = &mut self.feed {
-            feed.record(nanos, messages);
+    }
+
+    /// A request got an answer that says that it failed, or that cannot be measured.
+    pub fn refused(&mut self, asked: Option<Asked>, now: Time) {
+        self.counts.received += 1;
+        self.last_answer = Some(now);
+        if let Some(asked) = asked {
+            self.failed(asked, now, 1);
         }
+    }
+
+    /// So many requests were lost with their connection.
+    pub fn gone(&mut self, asked: Asked, now: Time, count: u64) {
+        self.counts.gone += count;
+        self.failed(asked, now, count);
+    }
+
+    /// So many requests got no answer in time.
+    pub fn given_up(&mut self, asked: Asked, now: Time, count: u64) {
+        self.counts.given_up += count;
+        self.feed.part().timed_out += count;
+        if self.window.contains(asked.intended) {
+            self.requests.timed_out += count;
+            self.nanos.unanswered.saturating_record_n(between(asked.intended, now), count);
+        }
+    }
+
+    /// The run is over, and so many requests have no answer.
+    pub fn outstanding(&mut self, asked: Asked, now: Time, count: u64) {
+        if self.window.contains(asked.intended) {
+            self.requests.outstanding += count;
+            self.nanos.unanswered.saturating_record_n(between(asked.intended, now), count);
+        }
+    }
+
+    /// So many requests of the measured time became due. Those that were never sent are recorded by `abandon`, which
+    /// returns how many they are.
+    pub fn demanded(
+        &mut self,
+        scheduled: u64,
+        abandon: impl FnOnce(&mut hdrhistogram::Histogram<u64>) -> u64,
+    ) {
+        self.requests.scheduled = scheduled;
+        self.requests.unsent = abandon(&mut self.nanos.unanswered);
+    }
+
+    /// When the last message was sent.
+    pub fn last_sent(&self) -> Option<Time> {
+        self.last_sent
     }
 
     /// When the last message came back.
@@ -338,74 +213,81 @@ impl Recorder {
         self.last_answer
     }
 
-    /// Does what is due at this time: reads the processor time at the ends of the window, feeds who watches.
-    pub fn tick(&mut self, now: Time) {
+    /// Begins a turn: hands the last second over when it is past, reads the processor time at the ends of the window.
+    pub fn turn(&mut self, now: Time, in_flight: u64) {
+        if !self.feed.is_over(now) {
+            return;
+        }
+        // Seconds are cut at the ends of the window, too.
         if self.processor[0].is_none() && self.window.from <= now {
             self.processor[0] = Some(ProcessorTime::of_this_thread());
         }
         if self.processor[1].is_none() && self.window.until.is_some_and(|until| until <= now) {
             self.processor[1] = Some(ProcessorTime::of_this_thread());
         }
-        if let Some(feed) = &mut self.feed {
-            feed.tick(now);
-        }
+        self.close_part(in_flight);
+        self.feed.next(now);
     }
 
     /// Closes the book, when the load ended at `ended`: at the end of the window, or before.
-    pub fn finish(self, ended: Time) -> Record {
+    pub fn finish(mut self, ended: Time, core: usize) -> Record {
         let end = match self.window.until {
             Some(until) => until.min(ended),
             None => self.last_answer.unwrap_or(ended),
         };
         let [first, last] = self.processor;
         let last = last.unwrap_or_else(ProcessorTime::of_this_thread);
+        self.close_part(0);
+        let in_flight_seconds = self.vigil.in_flight_seconds();
+        let evidence = WorkerEvidence {
+            core,
+            processor: last - first.unwrap_or(last),
+            involuntary_switches: 0,
+            ok: self.requests.ok,
+            response: self.nanos.response.clone(),
+            pauses: self.vigil.pauses,
+            pause_count: self.vigil.pause_count,
+            in_flight_seconds,
+            departures: self.departures.iter().map(|[_, departed]| *departed).collect(),
+            intended: self.departures.iter().map(|[intended, _]| *intended).collect(),
+            residual: self.vigil.residual,
+            no_buffers: 0,
+        };
         Record {
             counts: self.counts,
-            latency: self.latency,
-            handshake: self.handshake,
-            measured_time: end.saturating_since(self.window.from),
-            last_answer: self.last_answer,
-            processor: vec![last - first.unwrap_or(last)],
-        }
-    }
-}
-
-impl Window {
-    fn contains(self, time: Time) -> bool {
-        self.from <= time && self.until.is_none_or(|until| time < until)
-    }
-}
-
-impl Record {
-    /// A record of nothing.
-    pub fn empty() -> Self {
-        Self {
-            counts: Counts::default(),
-            latency: new_histogram(),
-            handshake: new_histogram(),
-            measured_time: Duration::ZERO,
-            last_answer: None,
-            processor: Vec::new(),
+            requests: self.requests,
+            nanos: self.nanos,
+            evidence,
+            lateness: self.vigil.lateness,
+            measured: end.saturating_since(self.window.from),
+            last_part: self.feed.into_part(),
         }
     }
 
-    /// Adds another worker's record. The time is the longer one: workers run side by side.
-    ///
-    /// # Panics
-    /// Never: all histograms have the same bounds.
-    pub fn add(&mut self, other: Self) {
-        self.counts.add(other.counts);
-        self.latency.add(&other.latency).expect("all histograms have the same bounds");
-        self.handshake.add(&other.handshake).expect("all histograms have the same bounds");
-        self.measured_time = self.measured_time.max(other.measured_time);
-        self.last_answer = self.last_answer.max(other.last_answer);
-        self.processor.extend(other.processor);
+    fn failed(&mut self, asked: Asked, now: Time, count: u64) {
+        self.feed.part().failed += count;
+        if self.window.contains(asked.intended) {
+            self.requests.failed += count;
+            self.nanos.failed.saturating_record_n(between(asked.intended, now), count);
+        }
     }
+
+    fn close_part(&mut self, in_flight: u64) {
+        let paused = self.vigil.take_paused();
+        let part = self.feed.part();
+        (part.in_flight, part.paused) = (in_flight, paused);
+    }
+}
+
+/// Nanoseconds between two moments; nothing when the first is the later one.
+fn between(from: Time, until: Time) -> u64 {
+    until.as_nanos().saturating_sub(from.as_nanos())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::part::feed;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -413,19 +295,26 @@ mod tests {
         Time::from_nanos(nanos)
     }
 
+    /// Sent when it was due.
+    fn asked(nanos: u64) -> Asked {
+        Asked { intended: at(nanos), sent: at(nanos) }
+    }
+
     fn recorder(from: u64, until: Option<u64>) -> Recorder {
-        Recorder::new(Window { from: at(from), until: until.map(at) }, None)
+        let mut recorder = Recorder::new(feed().0);
+        recorder.begin(Window { from: at(from), until: until.map(at) }, at(0));
+        recorder
     }
 
     #[test]
     fn percentiles_are_those_of_the_values() {
         let mut recorder = recorder(0, None);
         for microseconds in 1..=100_000 {
-            recorder.answered(at(0), at(microseconds * 1000), 1);
+            recorder.answered(asked(0), at(microseconds * 1000), 1);
         }
-        let record = recorder.finish(at(SECOND));
+        let response = recorder.finish(at(SECOND), 0).nanos.response;
         let check = |quantile: f64, microseconds: f64| {
-            let found = record.latency.value_at_quantile(quantile) as f64 / 1000.0;
+            let found = response.value_at_quantile(quantile) as f64 / 1000.0;
             assert!((found / microseconds - 1.0).abs() <= 0.001, "{quantile}: {found} is not {microseconds}");
         };
         check(0.5, 50_000.0);
@@ -434,63 +323,97 @@ mod tests {
         check(0.999, 99_900.0);
         check(0.9999, 99_990.0);
         check(1.0, 100_000.0);
-        assert!((record.latency.mean() / 50_000_500.0 - 1.0).abs() <= 0.001);
-        assert!((990..=1000).contains(&record.latency.min()), "{}", record.latency.min());
-        assert_eq!(record.latency.len(), 100_000);
+        assert!((response.mean() / 50_000_500.0 - 1.0).abs() <= 0.001);
+        assert!((990..=1000).contains(&response.min()), "{}", response.min());
+        assert_eq!(response.len(), 100_000);
     }
 
     #[test]
-    fn a_latency_beyond_a_minute_counts_as_a_minute() {
+    fn a_latency_beyond_an_hour_counts_as_an_hour() {
         let mut recorder = recorder(0, None);
-        recorder.answered(at(0), at(300 * SECOND), 1);
-        let record = recorder.finish(at(300 * SECOND));
-        assert_eq!(record.latency.len(), 1);
-        assert!((60.0..60.1).contains(&(record.latency.max() as f64 / SECOND as f64)));
+        recorder.answered(asked(0), at(9000 * SECOND), 1);
+        let response = recorder.finish(at(9000 * SECOND), 0).nanos.response;
+        assert_eq!(response.len(), 1);
+        assert!((3600.0..3605.0).contains(&(response.max() as f64 / SECOND as f64)));
     }
 
     #[test]
-    fn warm_up_and_what_comes_after_the_end_are_cut_away() {
+    fn three_clocks_add_up() {
+        // Due at 10 ms, seen at 11 ms, sent at 14 ms, answered at 20 ms.
+        let millis = |millis: u64| at(millis * 1_000_000);
+        let mut recorder = recorder(0, None);
+        recorder.sent(Batch { intended: millis(10), noticed: millis(11), count: 1 }, millis(14));
+        recorder.answered(Asked { intended: millis(10), sent: millis(14) }, millis(20), 1);
+        let nanos = recorder.finish(at(SECOND), 0).nanos;
+        let millis = |histogram: &hdrhistogram::Histogram<u64>| (histogram.max() as f64 / 1e6).round();
+        let found = [&nanos.response, &nanos.service, &nanos.lag, &nanos.generator_lag, &nanos.queue_wait]
+            .map(millis);
+        assert_eq!(found, [10.0, 6.0, 4.0, 1.0, 3.0]);
+    }
+
+    #[test]
+    fn what_was_intended_within_the_window_is_measured() {
         let mut recorder = recorder(10 * SECOND, Some(20 * SECOND));
-        recorder.answered(at(8 * SECOND), at(9 * SECOND), 1); // Warm-up.
-        recorder.answered(at(9 * SECOND), at(11 * SECOND), 1); // Throughput only.
-        recorder.answered(at(10 * SECOND), at(12 * SECOND), 1); // Both.
-        recorder.answered(at(19 * SECOND), at(20 * SECOND), 1); // Latency only.
-        let record = recorder.finish(at(21 * SECOND));
-        assert_eq!((record.counts.received, record.counts.measured, record.latency.len()), (4, 2, 2));
-        assert_eq!(record.measured_time, Duration::from_secs(10));
+        recorder.answered(asked(8 * SECOND), at(9 * SECOND), 1); // Warm-up.
+        recorder.answered(asked(9 * SECOND), at(11 * SECOND), 1); // Throughput only.
+        recorder.answered(asked(10 * SECOND), at(12 * SECOND), 1); // Both.
+        recorder.answered(asked(19 * SECOND), at(20 * SECOND), 1); // Latency only.
+        recorder.answered(asked(20 * SECOND), at(21 * SECOND), 1); // Neither.
+        let record = recorder.finish(at(21 * SECOND), 0);
+        assert_eq!((record.counts.received, record.counts.measured), (5, 2));
+        assert_eq!((record.nanos.response.len(), record.requests.ok), (2, 2));
+        assert_eq!(record.measured, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn every_end_of_a_request_has_its_class() {
+        let mut recorder = recorder(0, None);
+        recorder.counts.sent = 9;
+        recorder.answered(asked(0), at(1000), 2);
+        recorder.refused(Some(asked(0)), at(2000));
+        recorder.gone(asked(0), at(3000), 2);
+        recorder.given_up(asked(0), at(4000), 1);
+        recorder.outstanding(asked(0), at(5000), 3);
+        recorder.demanded(11, |ages| {
+            ages.record_n(6000, 2).unwrap();
+            2
+        });
+        let record = recorder.finish(at(6000), 0);
+        let expected = Requests { scheduled: 11, ok: 2, failed: 3, timed_out: 1, outstanding: 3, unsent: 2 };
+        assert_eq!(record.requests, expected);
+        assert_eq!(record.counts.outstanding(), 3);
+        let lens =
+            [&record.nanos.response, &record.nanos.failed, &record.nanos.unanswered].map(|nanos| nanos.len());
+        assert_eq!(lens, [2, 3, 6]);
+        assert_eq!(record.nanos.latencies().all.count, 11);
     }
 
     #[test]
     fn a_run_that_ended_early_was_measured_for_less() {
-        let ended = |recorder: Recorder| recorder.finish(at(13 * SECOND)).measured_time;
+        let ended = |recorder: Recorder| recorder.finish(at(13 * SECOND), 0).measured;
         assert_eq!(ended(recorder(10 * SECOND, Some(20 * SECOND))), Duration::from_secs(3));
         let mut counting = recorder(10 * SECOND, None);
-        counting.answered(at(10 * SECOND), at(12 * SECOND), 1);
+        counting.answered(asked(10 * SECOND), at(12 * SECOND), 1);
         assert_eq!(ended(counting), Duration::from_secs(2));
     }
 
     #[test]
     fn records_are_added_without_loss() {
-        let mut sum = Record::empty();
+        let (mut nanos, mut counts) = (Histograms::new(), Counts::default());
         for worker in 0..2_u64 {
             let mut recorder = recorder(0, Some(10 * SECOND));
             for message in 0..100 {
                 recorder.counts.sent += 1;
-                recorder.answered(at(0), at((1 + worker) * 1000 * message), 1);
+                recorder.answered(asked(0), at((1 + worker) * 1000 * message), 1);
             }
-            recorder.counts.lost = worker;
+            recorder.counts.given_up = worker;
             recorder.counts.errors.count(ErrorClass::Reset, || format!("worker {worker}"));
-            sum.add(recorder.finish(at(10 * SECOND)));
+            let record = recorder.finish(at(10 * SECOND), 0);
+            nanos.add(&record.nanos);
+            counts.add(record.counts);
         }
-        assert_eq!((sum.counts.sent, sum.counts.received, sum.counts.lost), (200, 200, 1));
-        assert_eq!((sum.latency.len(), sum.processor.len()), (200, 2));
-        assert_eq!(sum.counts.errors.counts, BTreeMap::from([(ErrorClass::Reset, 2)]));
-        assert_eq!((sum.counts.errors.total(), sum.counts.errors.first.as_deref()), (2, Some("worker 0")));
-    }
-
-    #[test]
-    fn what_is_neither_answered_nor_lost_is_outstanding() {
-        let counts = Counts { sent: 10, received: 6, lost: 1, ..Counts::default() };
-        assert_eq!(counts.outstanding(), 3);
+        assert_eq!((counts.sent, counts.received, counts.given_up, nanos.response.len()), (200, 200, 1, 200));
+        assert_eq!(counts.errors.counts, std::collections::BTreeMap::from([(ErrorClass::Reset, 2)]));
+        assert_eq!((counts.errors.total(), counts.errors.first.as_deref()), (2, Some("worker 0")));
     }
 }

@@ -4,6 +4,7 @@
 //! it and from nothing else, so that none of them can say what the others do not know; and a result that was written
 //! yesterday can be read, shown and compared today. Latencies travel as whole histograms beside their percentiles.
 
+pub mod example;
 mod latency;
 mod names;
 
@@ -366,6 +367,18 @@ pub struct Interval {
     pub server_cpu_s: Option<f64>,
     /// Resident memory of the server at its end, in bytes.
     pub server_rss_bytes: Option<u64>,
+}
+
+impl Requests {
+    /// Adds those of another thread.
+    pub fn add(&mut self, other: Self) {
+        self.scheduled += other.scheduled;
+        self.ok += other.ok;
+        self.failed += other.failed;
+        self.timed_out += other.timed_out;
+        self.outstanding += other.outstanding;
+        self.unsent += other.unsent;
+    }
 }
 
 impl RunResult {

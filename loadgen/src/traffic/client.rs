@@ -10,16 +10,17 @@ use std::time::Duration;
 use tidemill::ring::{Completion, Descriptor, Generation, Kernel, Kind, Token, Uring};
 use tidemill::sys::clock::Time;
 
+use crate::load::Demand;
 use crate::record::Recorder;
 use crate::traffic::link::Link;
 
 /// What a client works with during one turn.
 #[derive(Debug)]
 pub struct Turn<'a, K> {
-    /// The time of the turn.
+    /// The time of the turn: when completions were seen or, in [`Client::fill`], the moment before requests leave.
     pub now: Time,
-    /// What may still be sent.
-    pub budget: &'a mut Budget,
+    /// What may be sent.
+    pub demand: &'a mut Demand,
     /// Where operations go.
     pub link: &'a mut Link<K>,
     /// Where it is written what happened.
@@ -59,13 +60,14 @@ pub trait Client {
     /// Takes one completion.
     fn handle<K: Sockets>(&mut self, completion: Completion, turn: &mut Turn<'_, K>);
 
-    /// Sends all that depth and budget allow, on the connections where something has changed.
+    /// Sends what is due on connections that are free, those first that have been free for longest; at most
+    /// [`SENDS_PER_TURN`] sends in an open loop.
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
     /// Does what is due every [`TICK`].
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
-    /// Gives up what has waited too long, at the end.
+    /// Records what has no answer, at the end: no more is waited for it.
     fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
     /// Messages that are sent, and neither answered nor given up.
@@ -89,6 +91,21 @@ pub trait Client {
 
 /// How often a client looks for what is due.
 pub const TICK: Duration = Duration::from_millis(10);
+/// Ticks in which every connection has been looked at once for requests that have waited too long.
+pub const SWEEP_TICKS: usize = 10;
+/// Most sends that an open loop submits together: on a loopback, the n-th leaves only when those before it have arrived.
+pub const SENDS_PER_TURN: usize = 16;
+
+/// How many sends one turn may have, and how many requests may be noticed for them, when so many connections are free.
+///
+/// What no free connection can take is noticed at once: from then on it waits for a connection, and before that for us.
+pub fn notice(demand: &mut Demand, now: Time, free: usize) -> usize {
+    if !demand.is_open() {
+        return usize::MAX;
+    }
+    demand.notice(now, if free == 0 { usize::MAX } else { SENDS_PER_TURN });
+    SENDS_PER_TURN
+}
 
 /// A connection that is ready to be used: its number in the run and its place in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,56 +114,6 @@ pub struct Opened {
     pub number: u32,
     /// In this thread's table.
     pub file: Descriptor,
-}
-
-/// How many messages may still be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
-    /// After the warm-up; `None` is without end.
-    left: Option<u64>,
-    /// The end of the warm-up, during which messages cost nothing.
-    free_until: Time,
-    /// Whether the load is over.
-    is_over: bool,
-}
-
-impl Budget {
-    /// So many messages after the warm-up, or without end.
-    pub fn new(left: Option<u64>, free_until: Time) -> Self {
-        Self { left, free_until, is_over: false }
-    }
-
-    /// Takes at most `wanted` messages.
-    pub fn take(&mut self, wanted: u64, now: Time) -> u64 {
-        match &mut self.left {
-            _ if self.is_over => 0,
-            Some(left) if self.free_until <= now => {
-                let taken = wanted.min(*left);
-                *left -= taken;
-                taken
-            }
-            Some(_) | None => wanted,
-        }
-    }
-
-    /// Gives back a message that was taken at this time and not sent.
-    pub fn give_back(&mut self, taken_at: Time) {
-        if let Some(left) = &mut self.left
-            && self.free_until <= taken_at
-        {
-            *left += 1;
-        }
-    }
-
-    /// Allows nothing any more.
-    pub fn end(&mut self) {
-        self.is_over = true;
-    }
-
-    /// Whether nothing may be sent any more.
-    pub fn is_spent(&self, now: Time) -> bool {
-        self.is_over || self.left == Some(0) && self.free_until <= now
-    }
 }
 
 /// The token of an operation of this slot. A slot has one owner for the whole run, so its generation stays.
@@ -162,32 +129,4 @@ pub(crate) fn index(slot: u32) -> usize {
 /// A slot for the token's side.
 pub(crate) fn slot(index: usize) -> u32 {
     u32::try_from(index).expect("slots are counted in 32 bits")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_budget_is_spent_after_the_warm_up_only() {
-        let at = Time::from_nanos;
-        let mut budget = Budget::new(Some(5), at(100));
-        assert_eq!(budget.take(50, at(99)), 50);
-        assert_eq!((budget.take(3, at(100)), budget.is_spent(at(100))), (3, false));
-        budget.give_back(at(99)); // It had cost nothing.
-        budget.give_back(at(100));
-        assert_eq!((budget.take(5, at(101)), budget.is_spent(at(101))), (3, true));
-        budget.give_back(at(101));
-        assert_eq!(budget.take(5, at(102)), 1);
-    }
-
-    #[test]
-    fn an_endless_budget_ends_when_it_is_told() {
-        let at = Time::from_nanos;
-        let mut budget = Budget::new(None, at(100));
-        assert_eq!(budget.take(1 << 40, at(200)), 1 << 40);
-        assert!(!budget.is_spent(at(200)));
-        budget.end();
-        assert_eq!((budget.take(1, at(1)), budget.is_spent(at(1))), (0, true));
-    }
 }

@@ -3,21 +3,20 @@
 //! Every datagram says which connection, lane and message it is, so that what comes back is found again whatever
 //! happened on the way. A lane whose message has not come back in time counts it as lost and sends a new one.
 
+use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Duration;
 
 use tidemill::ring::{Completion, Datagram, Descriptor, Kernel, Kind, Op, Outcome, ReceiveError, SendError};
 use tidemill::sys::clock::Time;
 
-use crate::plan::GRACE;
+use crate::load::Asked;
 use crate::record::ErrorClass;
-use crate::traffic::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
 use crate::traffic::link::Link;
 use crate::traffic::pattern::{self, Message, Pattern};
 use crate::traffic::slots::{SendSlots, Sent};
 use crate::traffic::verify::Mismatch;
-
-/// Ticks in which every socket has been looked at once for lost datagrams.
-const SWEEP_TICKS: usize = 10;
 
 /// The UDP sockets of a worker.
 #[derive(Debug)]
@@ -26,8 +25,10 @@ pub struct Datagrams {
     pattern: Pattern,
     verify: bool,
     slots: SendSlots,
-    /// Sockets that may be able to send, each once.
-    changed: Vec<u32>,
+    /// How long an answer may take; then it is lost.
+    timeout: Duration,
+    /// Sockets that may be able to send, each once; those first that have been so for longest.
+    free: VecDeque<u32>,
     /// Sockets that took no more, for the next tick.
     blocked: Vec<u32>,
     /// Where the search for lost datagrams goes on.
@@ -50,14 +51,15 @@ struct Socket {
     /// One more than the latest message that came back.
     returned: u64,
     is_open: bool,
-    is_changed: bool,
+    /// Whether it stands among the free ones.
+    is_listed: bool,
 }
 
 /// One of the messages that may be in flight.
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane {
-    /// Its number, and when it was sent.
-    waiting: Option<(u64, Time)>,
+    /// Its number, and when it was due and sent.
+    waiting: Option<(u64, Asked)>,
     /// The last one that was given up.
     lost: Option<u64>,
 }
@@ -66,7 +68,7 @@ struct Lane {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Arrival {
     /// The one that its lane waits for, and when that was sent.
-    Awaited(Time),
+    Awaited(Asked),
     /// The one that its lane gave up last.
     Late,
     /// One that had come back before.
@@ -77,7 +79,7 @@ enum Arrival {
 
 impl Datagrams {
     /// Clients on these sockets, which keep `depth` messages of this pattern in flight each.
-    pub fn new(opened: &[Opened], pattern: Pattern, depth: u32, verify: bool) -> Self {
+    pub fn new(opened: &[Opened], pattern: Pattern, depth: u32, verify: bool, timeout: Duration) -> Self {
         let socket = |opened: &Opened| Socket {
             number: opened.number,
             file: opened.file,
@@ -86,14 +88,15 @@ impl Datagrams {
             next: 0,
             returned: 0,
             is_open: true,
-            is_changed: true,
+            is_listed: true,
         };
         Self {
             sockets: opened.iter().map(socket).collect(),
             slots: SendSlots::new(pattern.size()),
             pattern,
             verify,
-            changed: (0..slot(opened.len())).collect(),
+            timeout,
+            free: (0..slot(opened.len())).collect(),
             blocked: Vec::new(),
             sweep_from: 0,
             in_flight: 0,
@@ -121,7 +124,7 @@ impl Datagrams {
                 let sentence = || format!("socket {number}: {error}");
                 turn.recorder.counts.errors.count(ErrorClass::from(&error), sentence);
                 if error != ReceiveError::NobodyThere {
-                    return self.close_one(slot, turn.link);
+                    return self.lose(slot, turn);
                 }
                 self.found_nobody |= turn.recorder.counts.received == 0;
             }
@@ -146,13 +149,13 @@ impl Datagrams {
             counts.verified(1, u64::from(mismatch.is_some()), mismatch, self.pattern.size());
         }
         match arrival {
-            Arrival::Awaited(started) => {
+            Arrival::Awaited(asked) => {
                 counts.reordered += u64::from(message.sequence < socket.returned);
                 socket.returned = socket.returned.max(message.sequence + 1);
                 socket.lanes[index(message.lane)].waiting = None;
                 socket.idle.push(message.lane);
                 self.in_flight -= 1;
-                turn.recorder.answered(started, turn.now, 1);
+                turn.recorder.answered(asked, turn.now, 1);
                 self.change(slot);
             }
             Arrival::Late => {
@@ -169,11 +172,11 @@ impl Datagrams {
         let Err(error) = result else { return };
         let socket = &mut self.sockets[index(sent.slot)];
         let waiting = &mut socket.lanes[index(sent.lane)].waiting;
-        let Some((_, started)) = waiting.take_if(|(sequence, _)| *sequence == sent.sequence) else { return };
+        let Some((_, asked)) = waiting.take_if(|(sequence, _)| *sequence == sent.sequence) else { return };
         socket.idle.push(sent.lane);
-        self.in_flight -= u64::from(socket.is_open);
-        turn.recorder.counts.sent -= 1;
-        turn.budget.give_back(started);
+        self.in_flight -= 1;
+        turn.recorder.not_sent();
+        turn.demand.give_back(asked.intended, turn.now);
         if matches!(error, SendError::WouldBlock | SendError::NoMemory) {
             turn.recorder.counts.delayed += 1;
             self.blocked.push(sent.slot);
@@ -185,35 +188,39 @@ impl Datagrams {
             self.found_nobody |= turn.recorder.counts.received == 0;
             self.blocked.push(sent.slot); // A tick's rest, or nobody there would mean sending without end.
         } else {
-            self.close_one(sent.slot, turn.link);
+            self.lose(sent.slot, turn);
         }
     }
 
-    /// Sends one socket's next messages. Returns whether it could not send all, for want of memory.
-    fn fill_one<K: Kernel>(&mut self, slot: u32, turn: &mut Turn<'_, K>) -> bool {
+    /// Sends one socket's next messages, as many as it has room for and `share` allows. Returns how many it sent.
+    fn fill_one<K: Kernel>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> usize {
         let socket = &mut self.sockets[index(slot)];
-        socket.is_changed = false;
+        socket.is_listed = false;
+        let mut count = 0;
         while socket.is_open
+            && (count as u64) < share
+            && self.slots.has_room()
             && let Some(lane) = socket.idle.last().copied()
+            && let Some(batch) = turn.demand.take(1, turn.now)
         {
-            if !self.slots.has_room() {
-                return true;
-            }
-            if turn.budget.take(1, turn.now) == 0 {
-                return false;
-            }
             socket.idle.pop();
             let message = Message { connection: socket.number, lane, sequence: socket.next };
-            socket.lanes[index(lane)].waiting = Some((socket.next, turn.now));
+            let asked = Asked { intended: batch.intended, sent: turn.now };
+            socket.lanes[index(lane)].waiting = Some((socket.next, asked));
             socket.next += 1;
             let (send_slot, payload) =
                 self.slots.lend(&self.pattern, message, Sent { slot, lane, sequence: message.sequence });
             self.in_flight += 1;
-            turn.recorder.counts.sent += 1;
+            turn.recorder.sent(batch, turn.now);
             let token = token(Kind::SendTo, send_slot);
             turn.link.push(Op::SendTo { token, file: socket.file, to: None, payload });
+            count += 1;
         }
-        false
+        let has_room = socket.is_open && !socket.idle.is_empty();
+        if has_room {
+            self.change(slot);
+        }
+        count
     }
 
     /// Gives up the messages of some sockets that were sent too long ago.
@@ -223,13 +230,27 @@ impl Datagrams {
             if !socket.is_open {
                 continue;
             }
-            let lost = socket.give_up(turn.now);
+            let mut lost = 0;
+            socket.give_up(turn.now, self.timeout, |asked| {
+                turn.recorder.given_up(asked, turn.now, 1);
+                lost += 1;
+            });
             if lost != 0 {
-                turn.recorder.counts.lost += lost;
                 self.in_flight -= lost;
                 self.change(slot(at));
             }
         }
+    }
+
+    /// Closes a socket that has failed; what it has in flight is lost with it.
+    fn lose<K: Kernel>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        for lane in &mut self.sockets[index(slot)].lanes {
+            if let Some((_, asked)) = lane.waiting.take() {
+                turn.recorder.gone(asked, turn.now, 1);
+                self.in_flight -= 1;
+            }
+        }
+        self.close_one(slot, turn.link);
     }
 
     fn close_one<K: Kernel>(&mut self, slot: u32, link: &mut Link<K>) {
@@ -240,16 +261,14 @@ impl Datagrams {
         socket.is_open = false;
         self.open -= 1;
         self.closing += 1;
-        // What is not answered now stays outstanding.
-        self.in_flight -= socket.lanes.iter().filter(|lane| lane.waiting.is_some()).count() as u64;
         link.push(Op::Close { token: token(Kind::Close, slot), file: socket.file });
     }
 
     fn change(&mut self, slot: u32) {
         let socket = &mut self.sockets[index(slot)];
-        if !socket.is_changed {
-            socket.is_changed = true;
-            self.changed.push(slot);
+        if !socket.is_listed {
+            socket.is_listed = true;
+            self.free.push_back(slot);
         }
     }
 }
@@ -263,7 +282,7 @@ impl Socket {
             return Arrival::Unknown;
         };
         match lane.waiting {
-            Some((sequence, started)) if sequence == message.sequence => Arrival::Awaited(started),
+            Some((sequence, asked)) if sequence == message.sequence => Arrival::Awaited(asked),
             _ if lane.lost == Some(message.sequence) => Arrival::Late,
             _ => Arrival::Again,
         }
@@ -276,18 +295,16 @@ impl Socket {
         Message { connection: self.number, lane, sequence }
     }
 
-    /// Gives up what was sent too long ago, and returns how many it were.
-    fn give_up(&mut self, now: Time) -> u64 {
-        let mut lost = 0;
+    /// Gives up what was sent too long ago.
+    fn give_up(&mut self, now: Time, timeout: Duration, mut lost: impl FnMut(Asked)) {
         for (number, lane) in (0..).zip(&mut self.lanes) {
-            let is_late = |(_, started): &mut (u64, Time)| GRACE <= now.saturating_since(*started);
-            if let Some((sequence, _)) = lane.waiting.take_if(is_late) {
+            let is_late = |(_, asked): &mut (u64, Asked)| timeout <= now.saturating_since(asked.sent);
+            if let Some((sequence, asked)) = lane.waiting.take_if(is_late) {
                 lane.lost = Some(sequence);
                 self.idle.push(number);
-                lost += 1;
+                lost(asked);
             }
         }
-        lost
     }
 }
 
@@ -319,12 +336,18 @@ impl Client for Datagrams {
     }
 
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
-        let mut changed = std::mem::take(&mut self.changed);
-        changed.retain(|&slot| self.fill_one(slot, turn));
-        for &slot in &changed {
-            self.sockets[index(slot)].is_changed = true;
+        let mut sends = notice(turn.demand, turn.now, self.free.len());
+        while sends != 0
+            && self.slots.has_room()
+            && turn.demand.is_due(turn.now)
+            && let Some(slot) = self.free.pop_front()
+        {
+            let share = turn.demand.share(self.free.len() + 1).min(sends as u64);
+            sends -= self.fill_one(slot, share, turn);
         }
-        self.changed = changed;
+        if self.free.is_empty() {
+            notice(turn.demand, turn.now, 0);
+        }
     }
 
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
@@ -338,6 +361,12 @@ impl Client for Datagrams {
 
     fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         self.sweep(0..self.sockets.len(), turn);
+        for lane in self.sockets.iter_mut().flat_map(|socket| &mut socket.lanes) {
+            if let Some((_, asked)) = lane.waiting.take() {
+                turn.recorder.outstanding(asked, turn.now, 1);
+            }
+        }
+        self.in_flight = 0;
     }
 
     fn in_flight(&self) -> u64 {
@@ -381,12 +410,18 @@ fn compare(pattern: &Pattern, message: Message, bytes: &[u8]) -> Option<Mismatch
 mod tests {
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_secs(1);
+
+    fn asked() -> Asked {
+        Asked { intended: Time::from_nanos(3), sent: Time::from_nanos(5) }
+    }
+
     fn socket() -> Socket {
         let opened = Opened { number: 4, file: Descriptor::new(0) };
-        let mut all = Datagrams::new(&[opened], Pattern::new(1, 64), 2, true);
+        let mut all = Datagrams::new(&[opened], Pattern::new(1, 64), 2, true, TIMEOUT);
         let mut socket = all.sockets.pop().unwrap();
         socket.next = 10;
-        socket.lanes[0] = Lane { waiting: Some((8, Time::from_nanos(5))), lost: Some(3) };
+        socket.lanes[0] = Lane { waiting: Some((8, asked())), lost: Some(3) };
         socket
     }
 
@@ -396,7 +431,7 @@ mod tests {
             let message = Message { connection, lane, sequence };
             assert_eq!(socket().arrival(message), arrival, "{message:?}");
         };
-        check(4, 0, 8, Arrival::Awaited(Time::from_nanos(5)));
+        check(4, 0, 8, Arrival::Awaited(asked()));
         check(4, 0, 3, Arrival::Late);
         check(4, 0, 7, Arrival::Again);
         check(4, 1, 8, Arrival::Again);
@@ -413,9 +448,12 @@ mod tests {
     #[test]
     fn a_message_is_given_up_after_its_time() {
         let mut socket = socket();
-        let late = Time::from_nanos(5).saturating_add(GRACE);
-        assert_eq!(socket.give_up(Time::from_nanos(late.as_nanos() - 1)), 0);
-        assert_eq!(socket.give_up(late), 1);
+        let late = asked().sent.saturating_add(TIMEOUT);
+        let mut lost = Vec::new();
+        socket.give_up(Time::from_nanos(late.as_nanos() - 1), TIMEOUT, |asked| lost.push(asked));
+        assert_eq!(lost, []);
+        socket.give_up(late, TIMEOUT, |asked| lost.push(asked));
+        assert_eq!(lost, [asked()]);
         assert_eq!((socket.lanes[0].lost, socket.lanes[0].waiting), (Some(8), None));
         assert_eq!(socket.idle, [1, 0, 0], "lane 0 was idle in this test already");
     }

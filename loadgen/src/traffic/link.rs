@@ -48,6 +48,18 @@ impl<K: Kernel> Link<K> {
         Ok(now)
     }
 
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// When the ring itself fails.
+    pub fn poll(&mut self, ready: &mut VecDeque<Completion>) -> Result<Time, RingError> {
+        self.push_held();
+        self.kernel.submit_and_wait(Wait::No)?;
+        let now = self.kernel.now();
+        self.kernel.collect(ready, COMPLETIONS_PER_TURN);
+        Ok(now)
+    }
+
     /// Takes a socket into a free place of the ring's table.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! are given to the ring's table.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileTypeExt;
@@ -18,6 +18,7 @@ use tidemill::ring::{
     Completion, ConnectError, Descriptor, Kernel, Kind, Op, Outcome, RingError, Uring, Wait,
 };
 use tidemill::sys::address::Listen;
+use tidemill::sys::clock::Time;
 use tidemill::sys::socket::{datagram_client, stream_client};
 
 use crate::plan::{CONNECT_TIMEOUT, Plan};
@@ -105,18 +106,30 @@ pub enum OpenError {
     Ring(#[from] RingError),
 }
 
+/// A connection that was made: how long it took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connected {
+    /// When it was begun.
+    pub begun: Time,
+    /// When it was made.
+    pub made: Time,
+}
+
 /// Makes the sockets of stream connections.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     listen: Listen,
     congestion: Option<String>,
+    /// Where they come from, in turns.
+    sources: Vec<IpAddr>,
     /// Where they connect to.
     pub address: SockAddr,
 }
 
 impl Dialer {
     fn new(plan: &Plan, address: SockAddr) -> Self {
-        Self { listen: plan.target.listen.clone(), congestion: plan.congestion.clone(), address }
+        let (congestion, sources) = (plan.congestion.clone(), plan.sources.clone());
+        Self { listen: plan.target.listen.clone(), congestion, sources, address }
     }
 
     /// For the connections of this plan; `None` if it has none.
@@ -128,13 +141,18 @@ impl Dialer {
         }
     }
 
-    /// A socket that is not connected.
+    /// A socket that is not connected, for the connection of this number.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn socket(&self) -> io::Result<OwnedFd> {
-        stream_client(&self.listen, None, self.congestion.as_deref())
+    pub fn socket(&self, number: u32) -> io::Result<OwnedFd> {
+        stream_client(&self.listen, source(&self.sources, number), self.congestion.as_deref())
     }
+}
+
+/// Where the connection of this number comes from; `None` if the kernel chooses.
+fn source(sources: &[IpAddr], number: u32) -> Option<IpAddr> {
+    (!sources.is_empty()).then(|| sources[number as usize % sources.len()])
 }
 
 /// Opens the connections of these numbers.
@@ -146,9 +164,9 @@ pub fn open(
     plan: &Plan,
     numbers: Range<u32>,
     stop: &AtomicBool,
-) -> Result<Vec<Opened>, OpenError> {
+) -> Result<(Vec<Opened>, Vec<Connected>), OpenError> {
     match &plan.target.listen {
-        Listen::Udp(address) => open_datagrams(ring, plan, *address, numbers),
+        Listen::Udp(address) => Ok((open_datagrams(ring, plan, *address, numbers)?, Vec::new())),
         Listen::Tcp(address) => {
             let dialer = Dialer::new(plan, SockAddr::from(*address));
             open_streams(ring, plan, &dialer, numbers, stop)
@@ -172,7 +190,7 @@ fn open_datagrams(
     let wanted = (plan.size + DATAGRAM_OVERHEAD_BYTES).saturating_mul(2 * plan.depth as usize);
     let bytes = wanted.clamp(SOCKET_BUFFER_BYTES, SOCKET_BUFFER_BYTES_MAX);
     let mut open = |(place, number)| {
-        let socket = datagram_client(address, None)?;
+        let socket = datagram_client(address, source(&plan.sources, number))?;
         // Else answers that arrive together are dropped on our side, and would count as lost by the server.
         SockRef::from(&socket).set_recv_buffer_size(bytes)?;
         SockRef::from(&socket).set_send_buffer_size(bytes)?;
@@ -191,33 +209,36 @@ fn open_streams(
     dialer: &Dialer,
     numbers: Range<u32>,
     stop: &AtomicBool,
-) -> Result<Vec<Opened>, OpenError> {
+) -> Result<(Vec<Opened>, Vec<Connected>), OpenError> {
     let deadline = ring.now().saturating_add(CONNECT_TIMEOUT);
     let wanted = numbers.len();
     let mut opened = Vec::with_capacity(wanted);
     let mut ready = VecDeque::new();
-    let mut made = 0;
-    while made < wanted {
-        while opened.len() < wanted && opened.len() - made < CONNECTS_IN_FLIGHT {
+    let (mut begun, mut made) = (Vec::with_capacity(wanted), Vec::with_capacity(wanted));
+    while made.len() < wanted {
+        while opened.len() < wanted && opened.len() - made.len() < CONNECTS_IN_FLIGHT {
             let place = slot(opened.len());
             let file = begin(ring, plan, dialer, place, numbers.start + place)?;
             opened.push(Opened { number: numbers.start + place, file });
+            begun.push(ring.now());
         }
         let next_look = ring.now().saturating_add(STOP_INTERVAL);
         ring.submit_and_wait(Wait::Until(Some(next_look)))?;
+        let now = ring.now();
         ring.collect(&mut ready, CONNECTS_IN_FLIGHT);
         while let Some(completion) = ready.pop_front() {
-            made += take(&completion, plan, &opened)?;
+            check(&completion, plan, &opened)?;
+            made.push(Connected { begun: begun[completion.token.slot() as usize], made: now });
         }
         // Relaxed: the flag carries nothing else.
         if stop.load(Ordering::Relaxed) {
             return Err(OpenError::Interrupted);
         }
-        if made < wanted && deadline <= ring.now() {
-            return Err(OpenError::TimedOut { target: plan.target.clone(), made, wanted });
+        if made.len() < wanted && deadline <= ring.now() {
+            return Err(OpenError::TimedOut { target: plan.target.clone(), made: made.len(), wanted });
         }
     }
-    Ok(opened)
+    Ok((opened, made))
 }
 
 /// Makes a socket and begins to connect it.
@@ -230,7 +251,7 @@ fn begin(
 ) -> Result<Descriptor, OpenError> {
     let failed = |cause| OpenError::Socket { target: plan.target.clone(), number, cause };
     let refused = |cause| congestion_refused(plan, &cause).unwrap_or_else(|| failed(cause));
-    let socket = dialer.socket().map_err(refused)?;
+    let socket = dialer.socket(number).map_err(refused)?;
     let file = ring.adopt(socket, place).map_err(failed)?;
     let connect =
         Op::Connect { token: token(Kind::Connect, place), file, address: Box::new(dialer.address.clone()) };
@@ -258,11 +279,11 @@ fn refused(target: Target) -> OpenError {
     }
 }
 
-/// Returns how many connections this completion made: one.
-fn take(completion: &Completion, plan: &Plan, opened: &[Opened]) -> Result<usize, OpenError> {
+/// Whether this completion made a connection.
+fn check(completion: &Completion, plan: &Plan, opened: &[Opened]) -> Result<(), OpenError> {
     let target = plan.target.clone();
     match &completion.outcome {
-        Outcome::Connected(Ok(())) => Ok(1),
+        Outcome::Connected(Ok(())) => Ok(()),
         Outcome::Connected(Err(ConnectError::Refused)) => Err(refused(target)),
         Outcome::Connected(Err(cause)) => {
             let number = opened[completion.token.slot() as usize].number;

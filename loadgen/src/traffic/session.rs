@@ -12,6 +12,7 @@ use tidemill::connection::tls::{Filter, TlsError};
 use tidemill::ring::{Descriptor, Gather};
 use tidemill::sys::clock::Time;
 
+use crate::load::{Asked, Batch};
 use crate::record::{ErrorClass, Recorder};
 use crate::traffic::client::Opened;
 use crate::traffic::outgoing::Outgoing;
@@ -30,8 +31,10 @@ pub struct Session<T> {
     pub stage: Stage,
     /// Whether it has failed, and is not opened again.
     pub has_failed: bool,
-    /// Whether it stands in the list of those that may be able to send.
+    /// Whether it stands among those that something has happened to.
     pub is_changed: bool,
+    /// Whether it stands among the free ones.
+    pub is_listed: bool,
     /// Operations that have not answered for the last time.
     pub operations: u32,
     /// Whether a send is among them.
@@ -40,6 +43,10 @@ pub struct Session<T> {
     pub is_deaf: bool,
     /// Connections that it has had.
     pub life: u64,
+    /// When the present one was begun.
+    pub dialed: Time,
+    /// Requests that have begun on the present one.
+    pub begun: u64,
     /// Requests that have begun and are not answered.
     pub due: Due,
     /// Of these, the ones that are not written, or have to be once more.
@@ -88,10 +95,13 @@ impl<T: Talk> Session<T> {
             stage: Stage::Connecting,
             has_failed: false,
             is_changed: false,
+            is_listed: false,
             operations: 0,
             is_sending: false,
             is_deaf: false,
             life: 0,
+            dialed: Time::ZERO,
+            begun: 0,
             due: Due::default(),
             owed: 0,
             next: 0,
@@ -111,6 +121,7 @@ impl<T: Talk> Session<T> {
         let repeated = self.due.total() - self.owed;
         self.owed = self.due.total();
         self.life += 1;
+        self.begun = self.owed;
         self.talk = T::new(self.message(self.next - self.owed));
         (self.is_sending, self.is_deaf, self.peer_closed) = (false, false, false);
         self.tls = None;
@@ -139,11 +150,12 @@ impl<T: Talk> Session<T> {
         Ok(())
     }
 
-    /// Begins so many requests more.
-    pub fn begin(&mut self, count: u64, now: Time) {
-        self.due.add(now, count);
-        self.owed += count;
-        self.next += count;
+    /// Begins requests that are due.
+    pub fn begin(&mut self, batch: Batch, now: Time) {
+        self.due.add(Asked { intended: batch.intended, sent: now }, batch.count);
+        self.owed += batch.count;
+        self.begun += batch.count;
+        self.next += batch.count;
     }
 
     /// Writes requests that are owed, as many as one send takes.

@@ -1,9 +1,12 @@
 //! Connections that speak a protocol: a worker's sessions, with at most one send in flight on each.
 //!
-//! A connection that the server ends in order is opened anew. With `reconnect`, each request has a connection of its
-//! own, which is closed behind the answer.
+//! A connection that the server ends in order is opened anew, and likewise one on which an answer has not come in time.
+//! Connections may be made to carry a number of requests only: then they are closed behind the last answer, and opened
+//! when the next request is due.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
 
 use tidemill::ring::{
     Completion, ConnectError, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError,
@@ -12,7 +15,7 @@ use tidemill::sys::clock::Time;
 
 use crate::plan::GRACE;
 use crate::record::{ErrorClass, Recorder};
-use crate::traffic::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
 use crate::traffic::link::Link;
 use crate::traffic::open::Dialer;
 use crate::traffic::security::Filters;
@@ -27,8 +30,10 @@ const CREDIT_BYTES: u32 = 1 << 30;
 pub struct Manner {
     /// Requests in flight per connection.
     pub depth: u64,
-    /// Whether each request has a connection of its own.
-    pub reconnect: bool,
+    /// Requests that each connection carries before it is closed, if it is.
+    pub requests: Option<u64>,
+    /// How long an answer may take.
+    pub timeout: Duration,
     /// Opens connections anew.
     pub dialer: Dialer,
     /// TLS, if there is any.
@@ -41,8 +46,12 @@ pub struct Sessions<T: Talk> {
     sessions: Vec<Session<T>>,
     common: T::Common,
     manner: Manner,
-    /// Sessions that may be able to do something, each once.
+    /// Sessions that something has happened to, each once.
     changed: Vec<u32>,
+    /// Sessions that may be able to take a request, each once; those first that have been so for longest.
+    free: VecDeque<u32>,
+    /// Where the search for late answers goes on.
+    sweep_from: usize,
     /// Goodbyes that the server has to answer: until when, whose, and of which of its connections.
     partings: VecDeque<(Time, u32, u64)>,
     /// Plain text on its way through TLS.
@@ -65,6 +74,8 @@ impl<T: Talk> Sessions<T> {
             common,
             manner,
             changed: Vec::new(),
+            free: VecDeque::new(),
+            sweep_from: 0,
             partings: VecDeque::new(),
             scratch: Vec::new(),
             in_flight: 0,
@@ -97,7 +108,8 @@ impl<T: Talk> Sessions<T> {
     /// Does what follows from the session's state.
     fn proceed<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
         let session = &self.sessions[index(slot)];
-        let is_served = self.manner.reconnect && session.due.total() == 0;
+        let most = self.manner.requests;
+        let is_served = session.due.total() == 0 && most.is_some_and(|most| most <= session.begun);
         if session.stage == Stage::Open && (session.is_over() || is_served) {
             return self.part(slot, turn);
         }
@@ -124,7 +136,10 @@ impl<T: Talk> Sessions<T> {
             return self.closed(slot, turn);
         }
         match result {
-            Ok(()) => self.welcome(slot, turn),
+            Ok(()) => {
+                turn.recorder.connected(self.sessions[index(slot)].dialed, turn.now);
+                self.welcome(slot, turn);
+            }
             Err(error) => {
                 let fault = Fault::new(ErrorClass::from(&error), format!("it could not be made: {error}"));
                 self.fail(slot, &fault, turn);
@@ -217,36 +232,76 @@ impl<T: Talk> Sessions<T> {
         }
     }
 
-    /// Begins what one session may begin, if depth and budget allow.
-    fn fill_one<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        let (reconnect, depth) = (self.manner.reconnect, self.manner.depth);
+    /// Lets a session go on with what it owes, after something has happened to it.
+    fn attend<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
         let session = &mut self.sessions[index(slot)];
         session.is_changed = false;
-        let may_begin = match session.stage {
-            _ if self.is_ending => false,
-            Stage::Idle => reconnect,
-            Stage::Open => !reconnect && !session.is_sending && !session.is_deaf && !session.is_over(),
-            Stage::Connecting | Stage::Opening | Stage::Parting | Stage::Closing | Stage::Failed => false,
-        };
-        if may_begin {
-            let most = T::requests_per_send(&self.common).saturating_sub(session.owed);
-            let count = turn.budget.take((depth - session.due.total()).min(most), turn.now);
-            session.begin(count, turn.now);
-            self.in_flight += count;
-            turn.recorder.counts.sent += count;
-        }
         match session.stage {
-            Stage::Idle if 0 < session.owed || !reconnect && !turn.budget.is_spent(turn.now) => {
+            // Connections that come and go are opened when they are needed.
+            Stage::Idle
+                if 0 < session.owed || self.manner.requests.is_none() && !turn.demand.is_spent(turn.now) =>
+            {
                 self.dial(slot, turn);
             }
             Stage::Open if !session.is_sending && !session.is_deaf && 0 < session.owed => {
-                let asked = session.ask(&mut self.common, &mut self.scratch);
-                match asked {
-                    Ok(()) => self.flush(slot, turn.link),
-                    Err(fault) => self.fail(slot, &fault, turn),
-                }
+                self.ask(slot, turn);
             }
             _ => {}
+        }
+        let room = self.room(slot);
+        let session = &mut self.sessions[index(slot)];
+        if room != 0 && !session.is_listed {
+            session.is_listed = true;
+            self.free.push_back(slot);
+        }
+    }
+
+    /// How many requests a session may begin now.
+    fn room(&self, slot: u32) -> u64 {
+        let session = &self.sessions[index(slot)];
+        let may_begin = match session.stage {
+            _ if self.is_ending => false,
+            Stage::Idle => self.manner.requests.is_some(),
+            Stage::Open => !session.is_sending && !session.is_deaf && !session.is_over(),
+            Stage::Connecting | Stage::Opening | Stage::Parting | Stage::Closing | Stage::Failed => false,
+        };
+        if !may_begin {
+            return 0;
+        }
+        let left = self.manner.requests.map_or(u64::MAX, |most| most.saturating_sub(session.begun));
+        let in_send = T::requests_per_send(&self.common).saturating_sub(session.owed);
+        (self.manner.depth - session.due.total()).min(in_send).min(left)
+    }
+
+    /// Begins requests on one session, as many as it has room for and `share` allows. Returns whether it began any.
+    fn fill_one<K: Sockets>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> bool {
+        let mut left = self.room(slot).min(share);
+        let session = &mut self.sessions[index(slot)];
+        session.is_listed = false;
+        let begun = session.begun;
+        while let Some(batch) = turn.demand.take(left, turn.now) {
+            session.begin(batch, turn.now);
+            turn.recorder.sent(batch, turn.now);
+            left -= batch.count;
+        }
+        let count = session.begun - begun;
+        if count == 0 {
+            return false;
+        }
+        self.in_flight += count;
+        if session.stage == Stage::Idle {
+            self.dial(slot, turn)
+        } else {
+            self.ask(slot, turn)
+        }
+        true
+    }
+
+    /// Writes what a session owes, and sends it.
+    fn ask<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+        match self.sessions[index(slot)].ask(&mut self.common, &mut self.scratch) {
+            Ok(()) => self.flush(slot, turn.link),
+            Err(fault) => self.fail(slot, &fault, turn),
         }
     }
 
@@ -257,13 +312,18 @@ impl<T: Talk> Sessions<T> {
         }
         let session = &mut self.sessions[index(slot)];
         let file = session.file;
-        let dialed = self.manner.dialer.socket().and_then(|socket| turn.link.adopt(socket, file.place()));
+        let dialed = self
+            .manner
+            .dialer
+            .socket(session.number)
+            .and_then(|socket| turn.link.adopt(socket, file.place()));
         if let Err(error) = dialed {
             return self.fail(slot, &Fault::new(ErrorClass::Other, format!("no socket: {error}")), turn);
         }
         turn.recorder.counts.dialed += 1;
-        turn.recorder.counts.reconnects += u64::from(!self.manner.reconnect);
+        turn.recorder.counts.reconnects += u64::from(self.manner.requests.is_none());
         session.operations += 1;
+        session.dialed = turn.now;
         self.set_stage(slot, Stage::Connecting);
         let address = Box::new(self.manner.dialer.address.clone());
         turn.link.push(Op::Connect { token: token(Kind::Connect, slot), file, address });
@@ -285,14 +345,17 @@ impl<T: Talk> Sessions<T> {
     /// Counts what went wrong and gives the session up.
     fn fail<K: Sockets>(&mut self, slot: u32, fault: &Fault, turn: &mut Turn<'_, K>) {
         let session = &mut self.sessions[index(slot)];
-        let (number, due) = (session.number, session.due.total());
+        let number = session.number;
         turn.recorder.counts.errors.count(fault.class, || format!("connection {number}: {}", fault.sentence));
         if session.has_failed {
             return;
         }
         session.has_failed = true;
         self.open -= 1;
-        self.in_flight -= due; // What is not answered now stays outstanding.
+        self.in_flight -= session.due.total();
+        for (asked, count) in session.due.take_all() {
+            turn.recorder.gone(asked, turn.now, count);
+        }
         if session.stage == Stage::Idle {
             return self.set_stage(slot, Stage::Failed);
         }
@@ -351,6 +414,29 @@ impl<T: Talk> Sessions<T> {
         }
     }
 
+    /// Gives up requests whose answer has not come in time, and their connections: what is behind them cannot come
+    /// either, and is asked again on the next one.
+    fn sweep<K: Sockets>(&mut self, sessions: Range<usize>, turn: &mut Turn<'_, K>) {
+        let Some(late) = turn.now.as_nanos().checked_sub(nanos(self.manner.timeout)) else { return };
+        for at in sessions {
+            let session = &mut self.sessions[at];
+            let due = session.due.total();
+            while let Some((asked, count)) = session.due.take_older(Time::from_nanos(late)) {
+                turn.recorder.given_up(asked, turn.now, count);
+            }
+            let given_up = due - session.due.total();
+            if given_up == 0 {
+                continue;
+            }
+            self.in_flight -= given_up;
+            session.owed = session.owed.min(session.due.total());
+            let number = session.number;
+            let sentence = || format!("connection {number}: no answer in time");
+            turn.recorder.counts.errors.count(ErrorClass::TimedOut, sentence);
+            self.close_one(slot(at), turn.link);
+        }
+    }
+
     /// Counts a goodbye that the server has not answered.
     fn count_overdue(&self, slot: u32, recorder: &mut Recorder) {
         let session = &self.sessions[index(slot)];
@@ -365,7 +451,7 @@ impl<T: Talk> Sessions<T> {
 impl<T: Talk> Client for Sessions<T> {
     fn start<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         for slot in 0..slot(self.sessions.len()) {
-            if self.manner.reconnect {
+            if self.manner.requests.is_some() {
                 // They have shown that somebody listens; what is measured opens its own.
                 self.close_one(slot, turn.link);
             } else {
@@ -405,13 +491,27 @@ impl<T: Talk> Client for Sessions<T> {
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let mut changed = std::mem::take(&mut self.changed);
         for slot in changed.drain(..) {
-            self.fill_one(slot, turn);
+            self.attend(slot, turn);
         }
         changed.append(&mut self.changed);
         self.changed = changed; // Keeps its memory.
+        let mut sends = notice(turn.demand, turn.now, self.free.len());
+        while sends != 0
+            && turn.demand.is_due(turn.now)
+            && let Some(slot) = self.free.pop_front()
+        {
+            let share = turn.demand.share(self.free.len() + 1);
+            sends -= usize::from(self.fill_one(slot, share, turn));
+        }
+        if self.free.is_empty() {
+            notice(turn.demand, turn.now, 0);
+        }
     }
 
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        let end = (self.sweep_from + self.sessions.len().div_ceil(SWEEP_TICKS)).min(self.sessions.len());
+        self.sweep(self.sweep_from..end, turn);
+        self.sweep_from = if end == self.sessions.len() { 0 } else { end };
         while let Some((until, slot, life)) = self.partings.front().copied()
             && until <= turn.now
         {
@@ -424,7 +524,20 @@ impl<T: Talk> Client for Sessions<T> {
         }
     }
 
-    fn give_up<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {}
+    fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        for slot in 0..slot(self.sessions.len()) {
+            let session = &mut self.sessions[index(slot)];
+            if session.due.total() == 0 {
+                continue;
+            }
+            session.owed = 0;
+            for (asked, count) in session.due.take_all() {
+                turn.recorder.outstanding(asked, turn.now, count);
+            }
+            self.close_one(slot, turn.link); // Who owes answers may owe a goodbye for as long.
+        }
+        self.in_flight = 0;
+    }
 
     fn found_nobody(&self) -> bool {
         false // Connecting would have failed.
@@ -457,4 +570,8 @@ impl<T: Talk> Client for Sessions<T> {
     fn overdue(&mut self, recorder: &mut Recorder) {
         (0..slot(self.sessions.len())).for_each(|slot| self.count_overdue(slot, recorder));
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

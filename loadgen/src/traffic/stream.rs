@@ -4,14 +4,17 @@
 //! send takes what fits at once; for the rest the kernel waits.
 
 use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::Duration;
 
 use tidemill::ring::{
     Completion, Descriptor, Gather, Kernel, Kind, Op, Outcome, ReceiveError, Received, SendError,
 };
 use tidemill::sys::clock::Time;
 
+use crate::load::{Asked, Batch};
 use crate::record::{ErrorClass, Recorder};
-use crate::traffic::client::{Client, Opened, Sockets, Turn, index, slot, token};
+use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
 use crate::traffic::link::Link;
 use crate::traffic::outgoing::{Outgoing, messages_per_send};
 use crate::traffic::pattern::{Message, Pattern};
@@ -27,8 +30,12 @@ pub struct Streams {
     pattern: Pattern,
     depth: u64,
     verify: bool,
-    /// Connections that may be able to send, each once.
-    changed: Vec<u32>,
+    /// How long an answer may take.
+    timeout: Duration,
+    /// Connections that may be able to send, each once; those first that have been so for longest.
+    free: VecDeque<u32>,
+    /// Where the search for late answers goes on.
+    sweep_from: usize,
     in_flight: u64,
     open: usize,
     closing: usize,
@@ -48,19 +55,20 @@ struct Stream {
     outgoing: Outgoing,
     is_open: bool,
     is_sending: bool,
-    is_changed: bool,
+    /// Whether it stands among the free ones.
+    is_listed: bool,
 }
 
-/// The messages of one send that are not answered yet.
+/// The messages that were due together, left in one send and are not answered yet.
 #[derive(Clone, Copy, Debug)]
 struct Send {
-    started: Time,
+    asked: Asked,
     messages: u64,
 }
 
 impl Streams {
     /// Clients on these connections, which keep `depth` messages of this pattern in flight each.
-    pub fn new(opened: &[Opened], pattern: Pattern, depth: u32, verify: bool) -> Self {
+    pub fn new(opened: &[Opened], pattern: Pattern, depth: u32, verify: bool, timeout: Duration) -> Self {
         let stream = |opened: &Opened| Stream {
             number: opened.number,
             file: opened.file,
@@ -71,14 +79,16 @@ impl Streams {
             outgoing: Outgoing::default(),
             is_open: true,
             is_sending: false,
-            is_changed: true,
+            is_listed: true,
         };
         Self {
             streams: opened.iter().map(stream).collect(),
             pattern,
             depth: u64::from(depth),
             verify,
-            changed: (0..slot(opened.len())).collect(),
+            timeout,
+            free: (0..slot(opened.len())).collect(),
+            sweep_from: 0,
             in_flight: 0,
             open: opened.len(),
             closing: 0,
@@ -128,7 +138,7 @@ impl Streams {
                 break;
             };
             let messages = left.min(send.messages);
-            recorder.answered(send.started, now, messages);
+            recorder.answered(send.asked, now, messages);
             send.messages -= messages;
             if send.messages == 0 {
                 stream.sends.pop_front();
@@ -169,33 +179,61 @@ impl Streams {
         }
     }
 
-    /// Sends one connection's next messages, if depth and budget allow.
-    fn fill_one<K: Kernel>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+    /// Sends one connection's next messages, as many as it has room for and `share` allows.
+    fn fill_one<K: Kernel>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> bool {
         let stream = &mut self.streams[index(slot)];
-        stream.is_changed = false;
+        stream.is_listed = false;
         let room = self.depth - stream.in_flight;
         if !stream.is_open || stream.is_sending || room == 0 {
-            return;
-        }
-        let count = turn.budget.take(room.min(messages_per_send(self.pattern.size())), turn.now);
-        if count == 0 {
-            return;
+            return false;
         }
         let first = Message { connection: stream.number, lane: 0, sequence: stream.next };
+        let mut left = room.min(messages_per_send(self.pattern.size())).min(share);
+        while let Some(batch) = turn.demand.take(left, turn.now) {
+            stream.begin(batch, turn.now);
+            turn.recorder.sent(batch, turn.now);
+            left -= batch.count;
+        }
+        let count = stream.next - first.sequence;
+        if count == 0 {
+            return false;
+        }
         let gather = stream.outgoing.send(&self.pattern, first, count);
-        stream.next += count;
-        stream.sends.push_back(Send { started: turn.now, messages: count });
-        stream.in_flight += count;
         stream.is_sending = true;
         self.in_flight += count;
-        turn.recorder.counts.sent += count;
         let token = token(Kind::Send, slot);
         turn.link.push(Op::Send { token, file: stream.file, gather, wait: false });
+        true
+    }
+
+    /// Gives up connections on which an answer has not come in time: those behind it cannot come either.
+    fn sweep<K: Kernel>(&mut self, streams: Range<usize>, turn: &mut Turn<'_, K>) {
+        for at in streams {
+            let stream = &mut self.streams[at];
+            let oldest = stream.sends.front().filter(|_| stream.is_open).map(|send| send.asked.sent);
+            if oldest.is_none_or(|sent| turn.now.saturating_since(sent) < self.timeout) {
+                continue;
+            }
+            let is_late = |send: &Send| self.timeout <= turn.now.saturating_since(send.asked.sent);
+            while let Some(send) = stream.sends.front().copied().filter(is_late) {
+                stream.sends.pop_front();
+                turn.recorder.given_up(send.asked, turn.now, send.messages);
+                stream.in_flight -= send.messages;
+                self.in_flight -= send.messages;
+            }
+            self.fail(slot(at), ErrorClass::TimedOut, "no answer in time", turn);
+        }
     }
 
     fn fail<K: Kernel>(&mut self, slot: u32, class: ErrorClass, reason: &str, turn: &mut Turn<'_, K>) {
         let number = self.streams[index(slot)].number;
         turn.recorder.counts.errors.count(class, || format!("connection {number}: {reason}"));
+        let stream = &mut self.streams[index(slot)];
+        self.in_flight -= stream.in_flight;
+        stream.in_flight = 0;
+        for send in stream.sends.drain(..) {
+            turn.recorder.gone(send.asked, turn.now, send.messages);
+        }
         self.close_one(slot, turn.link);
     }
 
@@ -207,7 +245,6 @@ impl Streams {
         stream.is_open = false;
         self.open -= 1;
         self.closing += 1;
-        self.in_flight -= stream.in_flight; // What is not answered now stays outstanding.
         link.push(Op::Close { token: token(Kind::Close, slot), file: stream.file });
     }
 
@@ -218,10 +255,20 @@ impl Streams {
 
     fn change(&mut self, slot: u32) {
         let stream = &mut self.streams[index(slot)];
-        if !stream.is_changed {
-            stream.is_changed = true;
-            self.changed.push(slot);
+        if !stream.is_listed {
+            stream.is_listed = true;
+            self.free.push_back(slot);
         }
+    }
+}
+
+impl Stream {
+    /// Begins messages that are to leave in the next send.
+    fn begin(&mut self, batch: Batch, now: Time) {
+        let asked = Asked { intended: batch.intended, sent: now };
+        self.sends.push_back(Send { asked, messages: batch.count });
+        self.in_flight += batch.count;
+        self.next += batch.count;
     }
 }
 
@@ -250,16 +297,34 @@ impl Client for Streams {
     }
 
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
-        let mut changed = std::mem::take(&mut self.changed);
-        for slot in changed.drain(..) {
-            self.fill_one(slot, turn);
+        let mut sends = notice(turn.demand, turn.now, self.free.len());
+        while sends != 0
+            && turn.demand.is_due(turn.now)
+            && let Some(slot) = self.free.pop_front()
+        {
+            let share = turn.demand.share(self.free.len() + 1);
+            sends -= usize::from(self.fill_one(slot, share, turn));
         }
-        self.changed = changed; // Keeps its memory; nothing was added meanwhile.
+        if self.free.is_empty() {
+            notice(turn.demand, turn.now, 0);
+        }
     }
 
-    fn tick<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {}
+    fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        let end = (self.sweep_from + self.streams.len().div_ceil(SWEEP_TICKS)).min(self.streams.len());
+        self.sweep(self.sweep_from..end, turn);
+        self.sweep_from = if end == self.streams.len() { 0 } else { end };
+    }
 
-    fn give_up<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {}
+    fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+        for stream in &mut self.streams {
+            stream.in_flight = 0;
+            for send in stream.sends.drain(..) {
+                turn.recorder.outstanding(send.asked, turn.now, send.messages);
+            }
+        }
+        self.in_flight = 0;
+    }
 
     fn found_nobody(&self) -> bool {
         false // Connecting would have failed.

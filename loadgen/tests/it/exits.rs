@@ -58,8 +58,11 @@ fn check_silent(habit: Habit, line: &str) {
     let run = run(&url, &format!("{line} --warmup 0s --duration 1s --json -"));
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(run.code, 1, "{json}");
-    assert!(0 < number(&json, "outstanding"), "{json}");
-    assert_eq!(number(&json, "sent") - number(&json, "received"), number(&json, "outstanding"));
+    assert!(0 < number(&json, "counts.outstanding"), "{json}");
+    assert_eq!(
+        number(&json, "counts.sent") - number(&json, "counts.received"),
+        number(&json, "counts.outstanding")
+    );
     assert!(run.took < Duration::from_secs(2) + SLACK, "it took {:?}", run.took);
     assert!(run.stderr.contains(" got no answer"), "{}", run.stderr);
 }
@@ -79,16 +82,16 @@ fn a_server_that_never_reads_does_not_hold_the_run() {
 #[test]
 fn a_counted_run_ends_with_the_server_s_silence() {
     let (code, json) = result(&tcp(Habit::Mute(1000)), "-c 1 --count 1000");
-    assert_eq!((code, number(&json, "outstanding")), (1, 1), "{json}");
-    assert_eq!(json["fell_silent"], true);
+    assert_eq!((code, number(&json, "counts.outstanding")), (1, 1), "{json}");
+    assert_eq!(json["counts"]["fell_silent"], true);
 }
 
 #[test]
 fn a_datagram_server_that_stops_is_no_success() {
     let url = udp(|number, bytes| if number < 100 { vec![bytes.to_vec()] } else { Vec::new() });
     let (code, json) = result(&url, "-c 4 --warmup 0s --duration 2s");
-    assert_eq!((code, number(&json, "received")), (1, 100), "{json}");
-    assert_eq!(json["fell_silent"], true);
+    assert_eq!((code, number(&json, "counts.received")), (1, 100), "{json}");
+    assert_eq!(json["counts"]["fell_silent"], true);
 }
 
 #[test]
@@ -97,7 +100,7 @@ fn a_connection_that_is_closed_early_is_an_error() {
     let run = run(&url, "-c 3 --duration 5s --size 100 --json -");
     let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(run.code, 1, "{json}");
-    let errors = &json["errors"];
+    let errors = &json["counts"]["errors"];
     assert_eq!(number(errors, "closed_early") + number(errors, "reset"), 3, "{json}");
     assert!(run.took < SLACK, "with no connection left there is nothing to wait for: {:?}", run.took);
 }
@@ -110,7 +113,7 @@ fn the_result_goes_where_it_was_asked_to() {
     let with_file = run(&url, &format!("--count 100 --json {}", place.path()));
     assert_eq!(with_file.code, 0, "{}", with_file.stderr);
     let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(place.path()).unwrap()).unwrap();
-    assert_eq!(json["schema"], "tidemill-loadgen/1");
+    assert_eq!(json["schema"], "tidemill-loadgen/2");
     assert!(with_file.stdout.starts_with(&format!("{url}: 64 connections, 64 B each, depth 1")));
     assert_eq!(with_file.stderr, "", "no terminal, no progress");
 
@@ -178,7 +181,7 @@ fn a_signal_ends_the_run_and_what_there_is_is_reported() {
     let output = child.wait_with_output().unwrap();
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{json}");
-    assert_eq!(json["interrupted"], true);
-    assert!(9 <= number(&json, "received"), "{json}");
-    assert!(json["duration_s"].as_f64().unwrap() < 30.0, "{json}");
+    assert_eq!(json["counts"]["interrupted"], true);
+    assert!(9 <= number(&json, "counts.received"), "{json}");
+    assert!(json["throughput"]["duration_s"].as_f64().unwrap() < 30.0, "{json}");
 }

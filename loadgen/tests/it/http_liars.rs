@@ -85,8 +85,8 @@ fn text(text: &str) -> Vec<u8> {
 fn check_error(host: &str, path: &str, line: &str, (class, words): (&str, &str)) -> Value {
     let run = run(&format!("http://{host}{path}"), &format!("{line} --json -"));
     let json: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!((run.code, number(&json["errors"], class)), (1, 1), "{json} {}", run.stderr);
-    let total: u64 = json["errors"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!((run.code, number(&json["counts"]["errors"], class)), (1, 1), "{json} {}", run.stderr);
+    let total: u64 = json["counts"]["errors"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
     assert_eq!(total, 1, "{json}");
     assert!(run.stderr.contains(words), "{words} is missing in {}", run.stderr);
     json
@@ -103,8 +103,12 @@ fn a_wrong_status_is_counted_and_named() {
     });
     let json =
         check_error(&host, "/", "-c 1 -d 4 --count 10", ("status", "the answer was 503 Service Unavailable"));
-    assert_eq!((number(&json, "received"), number(&json, "messages")), (10, 9), "{json}");
-    assert_eq!((number(&json["statuses"], "503"), number(&json["latency_us"], "count")), (1, 9), "{json}");
+    assert_eq!((number(&json, "counts.received"), number(&json, "throughput.answers")), (10, 9), "{json}");
+    assert_eq!(
+        (number(&json["counts"]["statuses"], "503"), number(&json, "latency.response.count")),
+        (1, 9),
+        "{json}"
+    );
     let run = run(&format!("http://{host}/"), "-c 2 --count 100");
     assert!(run.stderr.contains("2 answers had a status that is not 2xx: 503 (2)"), "{}", run.stderr);
     assert!(run.stdout.contains("status 503"), "{}", run.stdout);
@@ -115,7 +119,7 @@ fn content_of_another_length_is_an_error() {
     let host = http(|number, _| Reply::Send(ok(if number == 5 { b"12" } else { b"123" })));
     let words = "an answer has 2 bytes of content, and the first one had 3";
     let json = check_error(&host, "/", "-c 1 -d 4 --count 10", ("length", words));
-    assert_eq!((number(&json, "received"), number(&json, "body_bytes")), (10, 3));
+    assert_eq!((number(&json, "counts.received"), number(&json, "throughput.body_bytes")), (10, 3));
 }
 
 #[test]
@@ -133,11 +137,11 @@ fn a_corrupted_echo_is_found() {
     });
     let (code, json) = result(&format!("http://{host}/echo"), "-c 1 -d 4 --count 100 -s 20");
     assert_eq!(
-        (code, number(&json, "verification_errors"), number(&json, "received")),
+        (code, number(&json, "counts.verification_errors"), number(&json, "counts.received")),
         (1, 1, 100),
         "{json}"
     );
-    let first = &json["first_mismatch"];
+    let first = &json["counts"]["first_mismatch"];
     assert_eq!((number(first, "connection"), number(first, "position")), (0, 12 * 20 + 7), "{json}");
 }
 
@@ -153,7 +157,7 @@ fn answers_in_another_order_are_found() {
     });
     let (code, json) = result(&format!("http://{host}/echo"), "-c 1 -d 2 --count 20");
     assert_eq!(
-        (code, number(&json, "verification_errors"), number(&json, "received")),
+        (code, number(&json, "counts.verification_errors"), number(&json, "counts.received")),
         (1, 20, 20),
         "{json}"
     );
@@ -173,7 +177,7 @@ fn a_turn_s_requests_leave_in_one_send_and_are_answered_in_order() {
         }
     });
     let (code, json) = result(&format!("http://{host}/echo"), "-c 2 -d 8 --count 160");
-    assert_eq!((code, number(&json, "verified_bytes")), (0, 160 * 64), "{json}");
+    assert_eq!((code, number(&json, "counts.verified_bytes")), (0, 160 * 64), "{json}");
 }
 
 #[test]
@@ -220,7 +224,11 @@ fn a_connection_that_ends_in_the_midst_is_an_error() {
             "-c 1 --count 10",
             ("closed_early", "connection 0: the server closed it"),
         );
-        assert_eq!((number(&json, "received"), number(&json, "outstanding")), (2, 1), "{part:?}: {json}");
+        assert_eq!(
+            (number(&json, "counts.received"), number(&json, "requests.failed")),
+            (2, 1),
+            "{part:?}: {json}"
+        );
     }
 }
 
@@ -232,10 +240,18 @@ fn a_server_that_closes_in_order_is_connected_to_again() {
     });
     for depth in [1, 8] {
         let (code, json) = result(&format!("http://{host}/echo"), &format!("-c 2 -d {depth} --count 120"));
-        assert_eq!((code, number(&json, "received"), number(&json, "sent")), (0, 120, 120), "{json}");
-        assert_eq!((number(&json, "verified_bytes"), number(&json, "outstanding")), (120 * 64, 0), "{json}");
-        assert!(38 <= number(&json, "reconnects"), "{json}");
-        assert_eq!(0 < number(&json, "repeated"), 1 < depth, "{json}");
+        assert_eq!(
+            (code, number(&json, "counts.received"), number(&json, "counts.sent")),
+            (0, 120, 120),
+            "{json}"
+        );
+        assert_eq!(
+            (number(&json, "counts.verified_bytes"), number(&json, "counts.outstanding")),
+            (120 * 64, 0),
+            "{json}"
+        );
+        assert!(38 <= number(&json, "counts.reconnects"), "{json}");
+        assert_eq!(0 < number(&json, "counts.repeated"), 1 < depth, "{json}");
     }
 }
 
@@ -246,7 +262,7 @@ fn odd_answers_may_be_right() {
             http(move |_, _| if is_last { Reply::Last(text(answer)) } else { Reply::Send(text(answer)) });
         let (code, json) = result(&format!("http://{host}/"), "-c 2 -d 2 --count 20");
         assert_eq!(
-            (code, number(&json, "received"), number(&json, "body_bytes")),
+            (code, number(&json, "counts.received"), number(&json, "throughput.body_bytes")),
             (0, 20, 5),
             "{answer}: {json}"
         );
@@ -275,5 +291,5 @@ fn an_answer_may_come_byte_by_byte() {
         }
     });
     let (code, json) = result(&format!("http://{slow}/echo"), "-c 1 -d 3 --count 30");
-    assert_eq!((code, number(&json, "verified_bytes")), (0, 30 * 64), "{json}");
+    assert_eq!((code, number(&json, "counts.verified_bytes")), (0, 30 * 64), "{json}");
 }

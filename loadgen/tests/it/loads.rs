@@ -8,15 +8,22 @@ fn check_exact(url: &str, line: &str, messages: u64, size: u64) {
     let (code, json) = result(url, &format!("{line} --count {messages} --size {size}"));
     let what = format!("{url} {line} {size}: {json}");
     assert_eq!(code, 0, "{what}");
-    for key in ["sent", "received", "messages"] {
+    for key in ["counts.sent", "counts.received", "throughput.answers"] {
         assert_eq!(number(&json, key), messages, "{key} of {what}");
     }
-    for key in ["outstanding", "verification_errors", "lost", "late", "duplicated", "reordered"] {
+    for key in [
+        "counts.outstanding",
+        "counts.verification_errors",
+        "counts.lost",
+        "counts.late",
+        "counts.duplicated",
+        "counts.reordered",
+    ] {
         assert_eq!(number(&json, key), 0, "{key} of {what}");
     }
-    assert_eq!(number(&json, "verified_bytes"), messages * size, "{what}");
-    assert_eq!(number(&json["latency_us"], "count"), messages, "{what}");
-    assert!(json["errors"].as_object().unwrap().values().all(|count| count == 0), "{what}");
+    assert_eq!(number(&json, "counts.verified_bytes"), messages * size, "{what}");
+    assert_eq!(number(&json, "latency.response.count"), messages, "{what}");
+    assert!(json["counts"]["errors"].as_object().unwrap().values().all(|count| count == 0), "{what}");
 }
 
 #[test]
@@ -54,35 +61,35 @@ fn threads_share_the_work() {
     let url = tcp(Habit::Echo);
     check_exact(&url, "-c 5 -d 2 --threads 2", 1001, 64);
     let (_, json) = result(&url, "-c 2 --threads 2 --count 10");
-    assert_eq!((number(&json, "threads"), json["cores"].as_array().unwrap().len()), (2, 2));
-    assert_eq!(json["cpu"]["percent"].as_array().unwrap().len(), 2);
+    assert_eq!((number(&json, "config.threads"), json["config"]["cores"].as_array().unwrap().len()), (2, 2));
+    assert_eq!(json["generator"]["workers"].as_array().unwrap().len(), 2);
 }
 
 #[test]
 fn a_timed_run_measures_after_its_warm_up() {
     let (code, json) = result(&tcp(Habit::Echo), "-c 4 --warmup 200ms --duration 300ms");
     assert_eq!(code, 0, "{json}");
-    assert_eq!(json["duration_s"], 0.3);
-    let (measured, received) = (number(&json, "messages"), number(&json, "received"));
+    assert_eq!(json["throughput"]["duration_s"], 0.3);
+    let (measured, received) = (number(&json, "throughput.answers"), number(&json, "counts.received"));
     assert!(0 < measured && measured < received, "{json}");
-    assert_eq!(number(&json, "sent"), received);
-    let rate = json["messages_per_second"].as_f64().unwrap();
+    assert_eq!(number(&json, "counts.sent"), received);
+    let rate = json["throughput"]["requests_per_second"].as_f64().unwrap();
     assert!((rate - measured as f64 / 0.3).abs() < 1.0, "{json}");
-    let latency = |key| json["latency_us"][key].as_f64().unwrap();
-    let keys = ["min", "p50", "p90", "p99", "p999", "p9999", "max"];
+    let latency = |key| json["latency"]["response"][key].as_f64().unwrap();
+    let keys = ["min_us", "p50_us", "p90_us", "p99_us", "p999_us", "p9999_us", "max_us"];
     assert!(keys.map(latency).is_sorted(), "{json}");
-    assert!(0.0 < latency("min") && latency("max") < 1e6, "{json}");
+    assert!(0.0 < latency("min_us") && latency("max_us") < 1e6, "{json}");
 }
 
 #[test]
 fn one_wrong_byte_in_a_stream_is_found() {
     let url = tcp(Habit::Corrupt(1234));
     let (code, json) = result(&url, "-c 1 -d 4 --count 1000 --size 100");
-    assert_eq!((code, number(&json, "verification_errors")), (1, 1), "{json}");
-    let first = &json["first_mismatch"];
+    assert_eq!((code, number(&json, "counts.verification_errors")), (1, 1), "{json}");
+    let first = &json["counts"]["first_mismatch"];
     assert_eq!((number(first, "connection"), number(first, "position")), (0, 1234));
     assert_eq!(number(first, "expected") ^ number(first, "found"), 0xff);
-    assert_eq!(number(&json, "received"), 1000);
+    assert_eq!(number(&json, "counts.received"), 1000);
 
     let run = run(&url, "-c 1 --count 100 --size 100");
     assert_eq!(run.code, 1);
@@ -92,7 +99,7 @@ fn one_wrong_byte_in_a_stream_is_found() {
         run.stderr
     );
     let (code, json) = result(&url, "-c 1 --count 100 --size 100 --no-verify");
-    assert_eq!((code, number(&json, "verified_bytes")), (0, 0), "{json}");
+    assert_eq!((code, number(&json, "counts.verified_bytes")), (0, 0), "{json}");
 }
 
 #[test]
@@ -101,7 +108,10 @@ fn more_than_was_sent_is_an_error() {
     for line in ["", "--no-verify"] {
         let (code, json) = result(&url, &format!("-c 1 --count 100 --size 10 {line}"));
         assert_eq!(code, 1, "{json}");
-        assert!(0 < number(&json["errors"], "other") + number(&json, "verification_errors"), "{json}");
+        assert!(
+            0 < number(&json["counts"]["errors"], "other") + number(&json, "counts.verification_errors"),
+            "{json}"
+        );
     }
 }
 
@@ -114,7 +124,7 @@ fn one_wrong_byte_in_a_datagram_is_found() {
             vec![bytes]
         });
         let (code, json) = result(&url, "-c 1 --count 100 --size 64");
-        assert_eq!((code, number(&json, "verification_errors")), (1, 1), "byte {at}: {json}");
+        assert_eq!((code, number(&json, "counts.verification_errors")), (1, 1), "byte {at}: {json}");
     }
 }
 
@@ -124,7 +134,7 @@ fn a_datagram_of_another_length_is_wrong() {
     let shorter = udp(|_, bytes| vec![bytes[..bytes.len() - 1].to_vec()]);
     for url in [longer, shorter] {
         let (code, json) = result(&url, "-c 1 --count 10 --size 64");
-        assert_eq!((code, number(&json, "verification_errors")), (1, 10), "{json}");
+        assert_eq!((code, number(&json, "counts.verification_errors")), (1, 10), "{json}");
     }
 }
 
@@ -133,8 +143,8 @@ fn lost_datagrams_are_counted_and_replaced() {
     let url = udp(|number, bytes| if number % 10 == 9 { Vec::new() } else { vec![bytes.to_vec()] });
     let (code, json) = result(&url, "-c 4 -d 5 --count 100");
     assert_eq!(code, 0, "losing is what datagrams do: {json}");
-    assert_eq!((number(&json, "lost"), number(&json, "received")), (10, 90), "{json}");
-    assert_eq!((number(&json, "sent"), number(&json, "outstanding")), (100, 0), "{json}");
+    assert_eq!((number(&json, "counts.lost"), number(&json, "counts.received")), (10, 90), "{json}");
+    assert_eq!((number(&json, "counts.sent"), number(&json, "counts.outstanding")), (100, 0), "{json}");
 }
 
 #[test]
@@ -142,7 +152,7 @@ fn repeated_datagrams_are_counted() {
     let url = udp(|number, bytes| vec![bytes.to_vec(); if number % 10 == 5 { 2 } else { 1 }]);
     let (code, json) = result(&url, "-c 1 --count 100");
     assert_eq!(code, 0, "{json}");
-    assert_eq!((number(&json, "duplicated"), number(&json, "received")), (10, 100), "{json}");
+    assert_eq!((number(&json, "counts.duplicated"), number(&json, "counts.received")), (10, 100), "{json}");
 }
 
 #[test]
@@ -158,5 +168,5 @@ fn overtaken_datagrams_are_counted() {
     });
     let (code, json) = result(&url, "-c 1 -d 4 --count 100");
     assert_eq!(code, 0, "{json}");
-    assert_eq!((number(&json, "reordered"), number(&json, "received")), (10, 100), "{json}");
+    assert_eq!((number(&json, "counts.reordered"), number(&json, "counts.received")), (10, 100), "{json}");
 }

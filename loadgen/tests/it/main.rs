@@ -50,6 +50,8 @@ fn result(url: &str, line: &str) -> (i32, Value) {
     (run.code, json)
 }
 
-fn number(json: &Value, key: &str) -> u64 {
-    json[key].as_u64().unwrap_or_else(|| panic!("{key} in {json}"))
+/// The number at this path, as in `counts.sent`.
+fn number(json: &Value, path: &str) -> u64 {
+    let found = path.split('.').fold(json, |json, key| &json[key]);
+    found.as_u64().unwrap_or_else(|| panic!("{path} in {json}"))
 }

@@ -54,7 +54,7 @@ fn echo(socket: &mut WebSocket<TcpStream>, bytes: Vec<u8>) -> bool {
 fn check_error(url: &str, (class, words): (&str, &str)) -> Value {
     let run = run(url, "-c 1 --count 10 --json -");
     let json: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
-    assert_eq!((run.code, number(&json["errors"], class)), (1, 1), "{json} {}", run.stderr);
+    assert_eq!((run.code, number(&json["counts"]["errors"], class)), (1, 1), "{json} {}", run.stderr);
     assert!(run.stderr.contains(words), "{words} is missing in {}", run.stderr);
     json
 }
@@ -96,15 +96,19 @@ fn a_corrupted_message_is_found() {
         echo(socket, bytes)
     });
     let (code, json) = result(&url, "-c 1 -d 4 --count 10 -s 100");
-    assert_eq!((code, number(&json, "verification_errors"), number(&json, "received")), (1, 1, 10), "{json}");
-    assert_eq!(number(&json["first_mismatch"], "position"), 320);
+    assert_eq!(
+        (code, number(&json, "counts.verification_errors"), number(&json, "counts.received")),
+        (1, 1, 10),
+        "{json}"
+    );
+    assert_eq!(number(&json["counts"]["first_mismatch"], "position"), 320);
 }
 
 #[test]
 fn messages_of_another_length_are_errors() {
     let url = websocket(|socket, number, bytes| echo(socket, bytes[usize::from(number == 3)..].to_vec()));
     let json = check_error(&url, ("length", "64 bytes were sent, and 63 came back"));
-    assert_eq!(number(&json, "received"), 10);
+    assert_eq!(number(&json, "counts.received"), 10);
 }
 
 #[test]
@@ -113,7 +117,8 @@ fn what_is_no_echo_is_an_error() {
     check_error(&url, ("protocol", "a binary message came back as text"));
     let url = websocket(|socket, _, bytes| echo(socket, bytes.clone()) && echo(socket, bytes));
     let (code, json) = result(&url, "-c 1 --count 10");
-    let is_found = 0 < number(&json["errors"], "protocol") + number(&json, "verification_errors");
+    let is_found =
+        0 < number(&json["counts"]["errors"], "protocol") + number(&json, "counts.verification_errors");
     assert!(code == 1 && is_found, "{json}");
 }
 
@@ -136,7 +141,7 @@ fn a_server_that_closes_early_is_an_error() {
         if number < 3 { echo(socket, bytes) } else { socket.close(Some(frame)).is_ok() }
     });
     let json = check_error(&url, ("closed_early", "the server closed it with code 1001 (\"enough\")"));
-    assert_eq!((number(&json, "received"), number(&json, "outstanding")), (3, 1), "{json}");
+    assert_eq!((number(&json, "counts.received"), number(&json, "requests.failed")), (3, 1), "{json}");
     let url = websocket(|socket, number, bytes| number < 3 && echo(socket, bytes));
     check_error(&url, ("closed_early", "the server closed it without a close frame"));
 }
@@ -151,7 +156,7 @@ fn pings_are_answered() {
         }
     });
     let (code, json) = result(&url, "-c 2 --count 20");
-    assert_eq!((code, number(&json, "received")), (0, 20), "{json}");
+    assert_eq!((code, number(&json, "counts.received")), (0, 20), "{json}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tidemill::sys::clock::Time;
 
+use crate::load::Asked;
 use crate::record::{ErrorClass, Recorder};
 use crate::traffic::pattern::Pattern;
 use crate::traffic::verify::Mismatch;
@@ -12,7 +13,7 @@ use crate::traffic::verify::Mismatch;
 #[derive(Debug, Default)]
 pub struct Due {
     /// By the turn that they began in, the oldest first; none is empty.
-    turns: VecDeque<(Time, u64)>,
+    turns: VecDeque<(Asked, u64)>,
     total: u64,
 }
 
@@ -22,24 +23,41 @@ impl Due {
         self.total
     }
 
-    /// So many more begin now.
-    pub fn add(&mut self, now: Time, count: u64) {
+    /// So many more begin.
+    pub fn add(&mut self, asked: Asked, count: u64) {
         if count != 0 {
-            self.turns.push_back((now, count));
+            self.turns.push_back((asked, count));
             self.total += count;
         }
     }
 
+    /// When the oldest was sent.
+    pub fn oldest(&self) -> Option<Time> {
+        self.turns.front().map(|(asked, _)| asked.sent)
+    }
+
+    /// Takes those that were sent at this time or before.
+    pub fn take_older(&mut self, than: Time) -> Option<(Asked, u64)> {
+        self.oldest().filter(|sent| *sent <= than)?;
+        self.take(u64::MAX)
+    }
+
+    /// Takes all of them, by the turn that they began in.
+    pub fn take_all(&mut self) -> impl Iterator<Item = (Asked, u64)> {
+        self.total = 0;
+        self.turns.drain(..)
+    }
+
     /// Takes as many of the oldest as began together, at most `count`; says when they began.
-    fn take(&mut self, count: u64) -> Option<(Time, u64)> {
-        let (started, left) = self.turns.front_mut()?;
-        let (started, taken) = (*started, count.min(*left));
+    fn take(&mut self, count: u64) -> Option<(Asked, u64)> {
+        let (asked, left) = self.turns.front_mut()?;
+        let (asked, taken) = (*asked, count.min(*left));
         *left -= taken;
         if *left == 0 {
             self.turns.pop_front();
         }
         self.total -= taken;
-        Some((started, taken))
+        Some((asked, taken))
     }
 }
 
@@ -78,8 +96,8 @@ impl<'a> Book<'a> {
     /// The answer that is due came, and it is none that could be measured.
     pub fn bad(&mut self, class: ErrorClass, sentence: impl FnOnce() -> String) {
         self.settle();
-        self.due.take(1);
-        self.recorder.refused(self.now);
+        let asked = self.due.take(1).map(|(asked, _)| asked);
+        self.recorder.refused(asked, self.now);
         self.error(class, sentence);
     }
 
@@ -104,8 +122,8 @@ impl<'a> Book<'a> {
     fn settle(&mut self) -> u64 {
         let mut left = std::mem::take(&mut self.good);
         while left != 0 {
-            let Some((started, taken)) = self.due.take(left) else { break };
-            self.recorder.answered(started, self.now, taken);
+            let Some((asked, taken)) = self.due.take(left) else { break };
+            self.recorder.answered(asked, self.now, taken);
             left -= taken;
         }
         left
@@ -123,18 +141,22 @@ impl Drop for Book<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Window;
+    use crate::record::part::feed;
 
     fn at(nanos: u64) -> Time {
         Time::from_nanos(nanos)
     }
 
+    fn asked(nanos: u64) -> Asked {
+        Asked { intended: at(nanos), sent: at(nanos) }
+    }
+
     #[test]
     fn answers_belong_to_the_oldest_requests() {
         let mut due = Due::default();
-        let mut recorder = Recorder::new(Window { from: at(0), until: None }, None);
-        due.add(at(100), 2);
-        due.add(at(200), 2);
+        let mut recorder = Recorder::new(feed().0);
+        due.add(asked(100), 2);
+        due.add(asked(200), 2);
         let mut book = Book::new(7, &mut due, &mut recorder, at(300));
         book.good();
         book.bad(ErrorClass::Status, || "no".to_owned());
@@ -142,22 +164,35 @@ mod tests {
         assert!(book.is_due());
         drop(book);
         assert_eq!(due.total(), 1);
-        let record = recorder.finish(at(400));
-        assert_eq!((record.counts.received, record.counts.measured), (3, 2));
-        assert_eq!((record.latency.min(), record.latency.max()), (100, 200));
+        let record = recorder.finish(at(400), 0);
+        assert_eq!((record.counts.received, record.counts.measured, record.requests.failed), (3, 2, 1));
+        assert_eq!((record.nanos.response.min(), record.nanos.response.max()), (100, 200));
+        assert_eq!(record.nanos.failed.max(), 200);
         assert_eq!(record.counts.errors.first.as_deref(), Some("connection 7: no"));
     }
 
     #[test]
     fn more_than_was_asked_for_is_an_error() {
         let mut due = Due::default();
-        let mut recorder = Recorder::new(Window { from: at(0), until: None }, None);
-        due.add(at(100), 1);
+        let mut recorder = Recorder::new(feed().0);
+        due.add(asked(100), 1);
         let mut book = Book::new(7, &mut due, &mut recorder, at(300));
         book.good();
         book.good();
         drop(book);
-        let record = recorder.finish(at(400));
+        let record = recorder.finish(at(400), 0);
         assert_eq!((record.counts.received, record.counts.errors.total()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_too_old_is_taken_and_what_is_younger_stays() {
+        let mut due = Due::default();
+        due.add(asked(100), 2);
+        due.add(asked(200), 3);
+        assert_eq!(due.oldest(), Some(at(100)));
+        assert_eq!((due.take_older(at(99)), due.take_older(at(100))), (None, Some((asked(100), 2))));
+        assert_eq!((due.take_older(at(199)), due.total()), (None, 3));
+        assert_eq!(due.take_all().collect::<Vec<_>>(), [(asked(200), 3)]);
+        assert_eq!(due.total(), 0);
     }
 }

@@ -107,7 +107,9 @@ mod tests {
     use tidemill::sys::clock::Time;
 
     use super::*;
-    use crate::record::{Recorder, Window};
+    use crate::load::Asked;
+    use crate::record::Recorder;
+    use crate::record::part::feed;
 
     /// What came of a conversation: answers, wrong ones, errors by class, and whether it could go on.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,9 +122,9 @@ mod tests {
     }
 
     fn hear<T: Talk>((mut talk, mut common): (T, T::Common), due: u64, pieces: &[&[u8]]) -> Outcome {
-        let mut recorder = Recorder::new(Window { from: Time::ZERO, until: None }, None);
+        let mut recorder = Recorder::new(feed().0);
         let mut requests = Due::default();
-        requests.add(Time::ZERO, due);
+        requests.add(Asked { intended: Time::ZERO, sent: Time::ZERO }, due);
         let (mut carry, mut out, mut fault) = (Vec::new(), Vec::new(), None);
         for piece in pieces {
             carry.extend_from_slice(piece);

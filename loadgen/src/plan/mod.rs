@@ -3,15 +3,22 @@
 //! Everything that is decided before the first socket opens is decided here: shares of the threads, sizes of the rings.
 //! It opens nothing.
 
+mod error;
+
+use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use tidemill::config::units::show_duration;
 use tidemill::ring::{Capabilities, Setup};
 use tidemill::sys::address::Listen;
+use tidemill::sys::clock::Time;
 
-use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, LoadFlags, Switch};
-use crate::target::{ECHO_PATH, Protocol, Scheme, Target};
+pub use self::error::PlanError;
+use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Idle, LoadFlags, Rate, Switch};
+use crate::load::{Course, Demand, Schedule, Shape};
+use crate::record::Window;
+use crate::result::Arrivals;
+use crate::target::{Protocol, Scheme, Target};
 use crate::traffic::pattern::HEADER_BYTES;
 use crate::traffic::security::Security;
 
@@ -25,12 +32,24 @@ pub const STREAM_BYTES_MAX: u64 = 16 << 20;
 pub const DATAGRAM_BYTES_MAX: u64 = 65_507;
 /// Most bytes of messages that are written before they are sent, one message for each connection.
 pub const WRITTEN_BYTES_MAX: u64 = 4 << 30;
-/// Time that answers have after the end, and after which a datagram is lost.
+/// Time that answers have after the end of a closed loop, and due requests to be sent after that of an open one.
 pub const GRACE: Duration = Duration::from_secs(1);
 /// Silence after which a run that counts messages is over.
 pub const SILENCE: Duration = Duration::from_secs(5);
 /// Longest warm-up, and longest measured time: more is a slip of the finger.
 pub const TIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long an answer may take, if not told.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for datagrams: one that does not come back is lost.
+pub const DEFAULT_DATAGRAM_TIMEOUT: Duration = Duration::from_secs(1);
+/// Requests that may wait for a connection, if not told.
+pub const DEFAULT_QUEUE: u64 = 1_000_000;
+/// Most requests that may: each takes three words.
+pub const QUEUE_MAX: u64 = 100_000_000;
+/// Most requests per second: more than a thousand threads could send.
+pub const RATE_MAX: f64 = 1e9;
+/// Most intended times that are counted once more to check the run's own count.
+const EXPECTED_MAX: f64 = 2e7;
 /// Time in which all connections must have been made.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -64,8 +83,32 @@ pub struct Plan {
     pub seed: u64,
     /// TLS, if there is any.
     pub security: Option<Security>,
-    /// Whether each message has a connection of its own.
-    pub reconnect: bool,
+    /// Who decides when a request is sent.
+    pub pace: Pace,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// Requests that each connection carries before it is closed, if it is.
+    pub requests_per_connection: Option<u64>,
+    /// Addresses that connections come from in turns; none if the kernel chooses.
+    pub sources: Vec<IpAddr>,
+    /// How threads wait.
+    pub idle: Idle,
+}
+
+/// Who decides when a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Pace {
+    /// The server, by answering the one before.
+    Closed,
+    /// A schedule.
+    Open {
+        /// Requests per second.
+        rate: Rate,
+        /// How they are spaced.
+        arrivals: Arrivals,
+        /// Most requests that may wait for a connection, over all threads.
+        queue: u64,
+    },
 }
 
 /// When a run is over.
@@ -75,96 +118,6 @@ pub enum End {
     After(Duration),
     /// When so many messages were sent after the warm-up.
     Count(u64),
-}
-
-/// Flags that cannot be done together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// Something is zero that must not be.
-    #[error("{0} must be at least 1")]
-    Zero(&'static str),
-    /// Something is more than there can be.
-    #[error("{what} is at most {max}")]
-    TooMany {
-        /// The flag.
-        what: &'static str,
-        /// Its limit.
-        max: u64,
-    },
-    /// Nothing would be measured.
-    #[error("--duration must be longer than 0s")]
-    NoTime,
-    /// A time in which nobody waits for a result.
-    #[error("{0} is at most {max}", max = show_duration(TIME_MAX))]
-    TooLong(&'static str),
-    /// Connections times depth.
-    #[error(
-        "--connections times --depth is at most {IN_FLIGHT_MAX}, since every message in flight is remembered"
-    )]
-    TooManyInFlight,
-    /// A datagram that could not say which one it is.
-    #[error(
-        "a datagram has at least {HEADER_BYTES} bytes here, which say which one it is. Try: --size {HEADER_BYTES}"
-    )]
-    DatagramTooSmall,
-    /// UDP and a congestion control.
-    #[error("--congestion is for TCP only: tcp://, tls://, http://, https://, ws:// and wss://")]
-    NoCongestion,
-    /// A size of content where there is none.
-    #[error(
-        "--size is for messages that come back, and a GET of {0} sends none. Try: {echo}, or {0} without --size",
-        echo = ECHO_PATH
-    )]
-    NoContent(String),
-    /// Many large messages that have to be written before they are sent.
-    #[error(
-        "--connections times --size is at most 4GiB here, since each connection writes its messages in memory"
-    )]
-    TooManyBytes,
-    /// Several messages on a connection that carries one.
-    #[error("--depth must be 1 with --reconnect, since each connection carries one request then")]
-    DepthAndReconnect,
-    /// UDP and connections.
-    #[error("--reconnect is for connections, and udp:// has none")]
-    NoConnections,
-    /// A flag of TLS where there is none.
-    #[error("{0} is for tls://, https:// and wss:// only")]
-    NotSecure(&'static str),
-    /// Nobody is to be trusted, or everybody: it must be said.
-    #[error(
-        "{0} needs to know whom to trust. Try: --tls-ca with the file of the server's authority, or --insecure to take \
-         any certificate"
-    )]
-    NoTrust(&'static str),
-    /// An authority, and everybody.
-    #[error("--tls-ca and --insecure contradict each other: leave one of them out")]
-    TrustTwice,
-    /// Both were given, and they disagree.
-    #[error(
-        "--threads {threads} and --cores disagree: {} listed, and each thread has its own",
-        if *.cores == 1 { "1 core is".to_owned() } else { format!("{cores} cores are") }
-    )]
-    ThreadsAndCores {
-        /// Threads asked for.
-        threads: usize,
-        /// Cores listed.
-        cores: usize,
-    },
-    /// More threads than cores.
-    #[error(
-        "--threads {threads} are more than the {} that this process may use",
-        if *.cores == 1 { "one core".to_owned() } else { format!("{cores} cores") }
-    )]
-    TooFewCores {
-        /// Threads asked for.
-        threads: usize,
-        /// Cores allowed.
-        cores: usize,
-    },
-    /// A thread would have nothing to do.
-    #[error("--threads {0} need at least as many --connections")]
-    TooFewConnections(usize),
 }
 
 impl Plan {
@@ -182,12 +135,15 @@ impl Plan {
         if flags.congestion.is_some() && !matches!(target.listen, Listen::Tcp(_)) {
             return Err(PlanError::NoCongestion);
         }
-        if flags.reconnect && !target.is_stream() {
+        let requests_per_connection = if flags.reconnect { Some(1) } else { flags.requests_per_connection };
+        if requests_per_connection.is_some() && !target.is_stream() {
             return Err(PlanError::NoConnections);
         }
-        if flags.reconnect && flags.depth != 1 {
+        if requests_per_connection.is_some_and(|most| most < u64::from(flags.depth)) {
             return Err(PlanError::DepthAndReconnect);
         }
+        let pace = pace(flags)?;
+        let sources = sources(target, flags)?;
         let security = security(target.scheme, flags)?;
         let cores = choose_cores(flags, allowed_cores)?;
         let (end, warmup) = match flags.count {
@@ -206,7 +162,11 @@ impl Plan {
             verify: !flags.no_verify,
             seed: flags.seed,
             security,
-            reconnect: flags.reconnect,
+            pace,
+            timeout: flags.timeout.unwrap_or_else(|| default_timeout(target)),
+            requests_per_connection,
+            sources,
+            idle: flags.idle.unwrap_or_default(),
         })
     }
 
@@ -224,6 +184,64 @@ impl Plan {
         match self.end {
             End::Count(count) => Some(share(count, self.cores.len(), thread)),
             End::After(_) => None,
+        }
+    }
+
+    /// What a thread is to send, when the load starts at `start`.
+    pub fn demand(&self, thread: usize, start: Time, window: Window) -> Demand {
+        let left = self.count_of(thread);
+        match (self.pace, self.shape()) {
+            (Pace::Open { queue, .. }, Some(shape)) => {
+                let most = share(queue, self.cores.len(), thread).max(1);
+                Demand::open(Schedule::new(shape, thread), start, window, left, most)
+            }
+            _ => Demand::closed(window, left),
+        }
+    }
+
+    /// The law of all threads' schedules, in an open loop.
+    pub fn shape(&self) -> Option<Shape> {
+        let Pace::Open { rate, arrivals, .. } = self.pace else { return None };
+        let change = match self.end {
+            End::After(time) => time,
+            End::Count(_) => Duration::ZERO,
+        };
+        let (warmup_s, change_s) = (self.warmup.as_secs_f64(), change.as_secs_f64());
+        let course = Course { from: rate.from, to: rate.to, warmup_s, change_s };
+        Some(Shape { arrivals, course, workers: self.cores.len(), seed: self.seed })
+    }
+
+    /// How many intended times lie in the measured time, from the schedule alone; `None` in a closed loop, and where
+    /// there are so many that counting them takes long.
+    pub fn expected(&self) -> Option<u64> {
+        let shape = self.shape()?;
+        let End::After(duration) = self.end else { return self.count_total() };
+        let from = self.warmup;
+        let until = from + duration;
+        if EXPECTED_MAX < shape.course.requests_before(until.as_secs_f64()) {
+            return None;
+        }
+        let within = |worker| {
+            let mut schedule = Schedule::new(shape, worker);
+            let mut count = 0;
+            while u128::from(schedule.due()) < until.as_nanos() {
+                count += u64::from(from.as_nanos() <= u128::from(schedule.due()));
+                schedule.advance();
+            }
+            count
+        };
+        Some((0..self.cores.len()).map(within).sum())
+    }
+
+    fn count_total(&self) -> Option<u64> {
+        if let End::Count(count) = self.end { Some(count) } else { None }
+    }
+
+    /// How long answers are waited for after the end.
+    pub fn drain(&self) -> Duration {
+        match self.pace {
+            Pace::Closed => GRACE,
+            Pace::Open { .. } => self.timeout.max(GRACE),
         }
     }
 
@@ -252,6 +270,7 @@ fn check_numbers(flags: &LoadFlags) -> Result<(), PlanError> {
     at_least_one("--depth", u64::from(flags.depth))?;
     at_least_one("--size", flags.size.unwrap_or(1))?;
     at_least_one("--count", flags.count.unwrap_or(1))?;
+    at_least_one("--requests-per-connection", flags.requests_per_connection.unwrap_or(1))?;
     at_most("--connections", u64::from(flags.connections), u64::from(CONNECTIONS_MAX))
 }
 
@@ -265,17 +284,53 @@ fn check_size(target: &Target, flags: &LoadFlags) -> Result<u64, PlanError> {
     if !target.is_stream() && size < HEADER_BYTES as u64 {
         return Err(PlanError::DatagramTooSmall);
     }
-    let is_lent = target.protocol() == Protocol::Echo && !target.scheme.is_secure() && !flags.reconnect;
+    let comes_and_goes = flags.reconnect || flags.requests_per_connection.is_some();
+    let is_lent = target.protocol() == Protocol::Echo && !target.scheme.is_secure() && !comes_and_goes;
     if !is_lent && WRITTEN_BYTES_MAX < size * u64::from(flags.connections) {
         return Err(PlanError::TooManyBytes);
     }
     Ok(size)
 }
 
+/// Who decides when a request is sent.
+fn pace(flags: &LoadFlags) -> Result<Pace, PlanError> {
+    let Some(rate) = flags.rate else { return Ok(Pace::Closed) };
+    if RATE_MAX < rate.from.max(rate.to) {
+        return Err(PlanError::TooFast);
+    }
+    #[expect(clippy::float_cmp, reason = "equal ends were typed as one number")]
+    let changes = rate.from != rate.to;
+    if changes && flags.count.is_some() {
+        return Err(PlanError::RampAndCount);
+    }
+    let queue = flags.queue.unwrap_or(DEFAULT_QUEUE);
+    at_least_one("--queue", queue)?;
+    at_most("--queue", queue, QUEUE_MAX)?;
+    Ok(Pace::Open { rate, arrivals: flags.arrivals.unwrap_or_default(), queue })
+}
+
+/// Where connections come from.
+fn sources(target: &Target, flags: &LoadFlags) -> Result<Vec<IpAddr>, PlanError> {
+    let Some(sources) = &flags.source else { return Ok(Vec::new()) };
+    let Some(to) = target.listen.ip() else { return Err(PlanError::NoSource) };
+    match sources.0.iter().find(|source| source.is_ipv4() != to.is_ipv4()) {
+        Some(source) => Err(PlanError::OtherFamily { from: *source, target: to.ip() }),
+        None => Ok(sources.0.clone()),
+    }
+}
+
+fn default_timeout(target: &Target) -> Duration {
+    if target.is_stream() { DEFAULT_TIMEOUT } else { DEFAULT_DATAGRAM_TIMEOUT }
+}
+
 fn check_times(flags: &LoadFlags) -> Result<(), PlanError> {
     if flags.duration == Some(Duration::ZERO) {
         return Err(PlanError::NoTime);
     }
+    if flags.timeout == Some(Duration::ZERO) {
+        return Err(PlanError::Zero("--timeout"));
+    }
+    not_too_long("--timeout", flags.timeout)?;
     not_too_long("--duration", flags.duration)?;
     not_too_long("--warmup", flags.warmup)
 }
