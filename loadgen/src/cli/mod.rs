@@ -6,6 +6,7 @@ mod load;
 mod manual;
 mod output;
 mod run;
+mod serve;
 mod values;
 
 use clap::{Parser, Subcommand};
@@ -17,6 +18,8 @@ pub use load::{
 use manual::{LONG_END, SHORT_END};
 pub use output::OutputFlags;
 pub use run::RunFlags;
+use serve::SERVE_END;
+pub use serve::ServeFlags;
 pub use values::{Rate, SOURCES_MAX, Sources};
 
 /// Load for a server, and what came of it: throughput, latency, and whether every byte came back.
@@ -41,6 +44,9 @@ pub enum Command {
     /// Load a server and report (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Run(RunFlags),
+    /// Be the server: a test peer with delays that follow a known law, and with faults where it is told to.
+    #[command(after_help = SHORT_END, after_long_help = SERVE_END)]
+    Serve(ServeFlags),
 }
 
 impl Cli {
@@ -61,8 +67,10 @@ mod tests {
 
     fn parse(line: &str) -> Result<RunFlags, clap::Error> {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        let Command::Run(flags) = Cli::try_parse_from(words)?.into_command();
-        Ok(flags)
+        match Cli::try_parse_from(words)?.into_command() {
+            Command::Run(flags) => Ok(flags),
+            other => panic!("{line} is a run, and not {other:?}"),
+        }
     }
 
     fn check_refused(line: &str, reason: &str) {

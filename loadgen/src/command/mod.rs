@@ -1,6 +1,7 @@
 //! What each command does, from its flags to its exit code.
 
 mod run;
+mod serve;
 
 use std::io::{self, Write};
 
@@ -35,6 +36,7 @@ impl Failure {
 pub fn carry_out(command: Command) -> u8 {
     let done = match command {
         Command::Run(flags) => run::run(&flags),
+        Command::Serve(flags) => serve::serve(&flags),
     };
     done.unwrap_or_else(|failure| {
         say(&failure.sentence);

@@ -5,6 +5,9 @@
 mod exits;
 mod http_liars;
 mod loads;
+mod peer;
+mod peer_faults;
+mod peer_http;
 mod protocols;
 mod servers;
 mod websocket_liars;
