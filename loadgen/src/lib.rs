@@ -9,6 +9,7 @@
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod environment;
 pub mod plan;
 pub mod record;
 pub mod report;
