@@ -7,6 +7,7 @@ mod http_liars;
 mod loads;
 mod protocols;
 mod servers;
+mod watching;
 mod websocket_liars;
 
 use std::process::{Command, Output};
