@@ -5,6 +5,7 @@
 //! No counter is shared, so none is atomic.
 
 pub mod board;
+pub mod process;
 pub mod prometheus;
 mod refused;
 

@@ -7,15 +7,16 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::process::Process;
 use super::{Kind, Row, Snapshot, TABLE, UNSEEN};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All figures as text.
-pub fn encode(snapshot: &Snapshot) -> String {
+/// All figures as text; with those of the process, where somebody could read them.
+pub fn encode(snapshot: &Snapshot, process: Option<Process>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Figures(snapshot.clone())));
+    registry.register_collector(Box::new(Figures(snapshot.clone(), process)));
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
@@ -23,7 +24,7 @@ pub fn encode(snapshot: &Snapshot) -> String {
 }
 
 #[derive(Debug)]
-struct Figures(Snapshot);
+struct Figures(Snapshot, Option<Process>);
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -31,7 +32,8 @@ impl Collector for Figures {
         for rows in TABLE.chunk_by(|one, other| one.base() == other.base()) {
             self.encode_family(rows, &mut encoder)?;
         }
-        self.encode_stalls(&mut encoder)
+        self.encode_stalls(&mut encoder)?;
+        self.1.map_or(Ok(()), |process| encode_process(process, &mut encoder))
     }
 }
 
@@ -74,6 +76,17 @@ impl Figures {
     }
 }
 
+/// By the names that all client libraries of Prometheus use.
+fn encode_process(process: Process, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let help = "User and system processor time of the process.";
+    let cpu = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
+    ConstCounter::new(process.cpu.as_secs_f64()).encode(cpu)?;
+    let help = "Resident memory of the process.";
+    let resident =
+        encoder.encode_descriptor("process_resident_memory_bytes", help, None, MetricType::Gauge)?;
+    ConstGauge::new(i64::try_from(process.resident_bytes).unwrap_or(i64::MAX)).encode(resident)
+}
+
 fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
     if kind == Kind::Sum {
         return ConstCounter::new(value).encode(encoder);
@@ -83,13 +96,16 @@ fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> Result<()
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::super::{Counters, Metrics};
     use super::*;
 
     fn text() -> String {
         let counters =
             Counters { accepted: 7, connections_open: 3, refused_origin: 2, ..Counters::default() };
-        encode(&Metrics { counters, ..Metrics::default() }.snapshot())
+        let process = Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 };
+        encode(&Metrics { counters, ..Metrics::default() }.snapshot(), Some(process))
     }
 
     /// The lines are those of the OpenMetrics specification, 1.0, section 5.
@@ -104,6 +120,10 @@ mod tests {
             "tidemill_connections_open 3",
             "tidemill_refused_total{reason=\"origin\"} 2",
             "tidemill_refused_total{reason=\"network\"} 0",
+            "# TYPE process_cpu_seconds counter",
+            "process_cpu_seconds_total 1.23",
+            "# TYPE process_resident_memory_bytes gauge",
+            "process_resident_memory_bytes 4096",
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }

@@ -125,9 +125,12 @@ fn the_figures_are_openmetrics_and_grow() {
         assert_eq!(now["tidemill_connections_open"], 1.0);
         last = now;
     }
-    // The public page has the same figures, of the last second or so.
+    assert!(last.contains_key("process_cpu_seconds_total"), "{last:#?}");
+    assert!(0.0 < last["process_resident_memory_bytes"], "{last:#?}");
+    // The public page has the same figures, of the last second or so, but for those of the process.
     let public = samples(fetch(server.http_address(), "/metrics").text());
-    assert!(last.keys().all(|name| public.contains_key(name) || name.contains("_min")));
+    let is_missing = |name: &str| name.contains("_min") || name.starts_with("process_");
+    assert!(last.keys().all(|name| public.contains_key(name) || is_missing(name)));
     drop(client);
     server.stop_clean();
 }

@@ -2,6 +2,7 @@
 
 use hdrhistogram::Histogram;
 
+use crate::environment::{HostCounters, Room};
 use crate::record::processor::ProcessorTime;
 use crate::result::{Arrivals, Environment, Interval, LoopModel, Requests};
 
@@ -34,6 +35,10 @@ pub struct Evidence<'a> {
     pub series: &'a [Interval],
     /// Where it ran.
     pub environment: &'a Environment,
+    /// What the host dropped and sent again, from before the first connection to the end.
+    pub drops: HostCounters,
+    /// How many connections the host allows.
+    pub room: Room,
     /// The connections' lives.
     pub lives: Lives,
     /// What one reading of the clock takes, in nanoseconds.
@@ -59,6 +64,8 @@ pub struct Load {
     pub depth: u32,
     /// Whether threads never sleep, so that their use of the processor says nothing.
     pub spins: bool,
+    /// Whether every byte that comes back is compared.
+    pub verify: bool,
 }
 
 /// How the connections fared.

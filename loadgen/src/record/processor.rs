@@ -19,6 +19,10 @@ pub struct ProcessorTime {
     pub system: Duration,
     /// Both, in finer steps than either.
     pub total: Duration,
+    /// How often it gave the core up, to wait.
+    pub voluntary_switches: u64,
+    /// How often the kernel took the core away from it.
+    pub involuntary_switches: u64,
 }
 
 impl ProcessorTime {
@@ -28,7 +32,9 @@ impl ProcessorTime {
         let (user, system) = parse_stat(&stat).unwrap_or_default();
         let schedstat = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
         let total = parse_schedstat(&schedstat).unwrap_or(user + system);
-        Self { user, system, total }
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        let (voluntary_switches, involuntary_switches) = parse_switches(&status).unwrap_or_default();
+        Self { user, system, total, voluntary_switches, involuntary_switches }
     }
 }
 
@@ -40,6 +46,8 @@ impl Sub for ProcessorTime {
             user: self.user.saturating_sub(earlier.user),
             system: self.system.saturating_sub(earlier.system),
             total: self.total.saturating_sub(earlier.total),
+            voluntary_switches: self.voluntary_switches.saturating_sub(earlier.voluntary_switches),
+            involuntary_switches: self.involuntary_switches.saturating_sub(earlier.involuntary_switches),
         }
     }
 }
@@ -49,11 +57,13 @@ impl AddAssign for ProcessorTime {
         self.user += other.user;
         self.system += other.system;
         self.total += other.total;
+        self.voluntary_switches += other.voluntary_switches;
+        self.involuntary_switches += other.involuntary_switches;
     }
 }
 
 /// Fields 14 and 15. The name in field 2 may contain spaces and brackets; the last bracket ends it.
-fn parse_stat(text: &str) -> Option<(Duration, Duration)> {
+pub(crate) fn parse_stat(text: &str) -> Option<(Duration, Duration)> {
     let (_, after_name) = text.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<u32>().ok().map(|ticks| TICK * ticks);
@@ -61,8 +71,17 @@ fn parse_stat(text: &str) -> Option<(Duration, Duration)> {
 }
 
 /// The first field: nanoseconds on a processor.
-fn parse_schedstat(text: &str) -> Option<Duration> {
+pub(crate) fn parse_schedstat(text: &str) -> Option<Duration> {
     text.split_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
+/// Voluntary and involuntary context switches (proc_pid_status(5)).
+pub(crate) fn parse_switches(status: &str) -> Option<(u64, u64)> {
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().parse().ok()
+    };
+    Some((number("voluntary_ctxt_switches:")?, number("nonvoluntary_ctxt_switches:")?))
 }
 
 #[cfg(test)]
@@ -76,6 +95,28 @@ mod tests {
         assert_eq!(parse_stat(line), Some((Duration::from_millis(2310), Duration::from_millis(450))));
         assert_eq!(parse_schedstat("2761234567 12 9\n"), Some(Duration::from_nanos(2_761_234_567)));
         assert_eq!((parse_stat(""), parse_schedstat("")), (None, None));
+    }
+
+    /// Lines as a kernel printed them.
+    #[test]
+    fn switches_stand_in_the_status() {
+        let status =
+            "Mems_allowed_list:\t0\nvoluntary_ctxt_switches:\t150\nnonvoluntary_ctxt_switches:\t545\n";
+        assert_eq!(parse_switches(status), Some((150, 545)));
+        assert_eq!((parse_switches(""), parse_switches("voluntary_ctxt_switches:\t1\n")), (None, None));
+    }
+
+    #[test]
+    fn waiting_is_a_voluntary_switch() {
+        let before = ProcessorTime::of_this_thread();
+        let (said, heard) = std::sync::mpsc::sync_channel(0);
+        // Each waits for the other one, time and again; at some time the wait is long enough to sleep.
+        let other = std::thread::spawn(move || while said.send(()).is_ok() {});
+        while (ProcessorTime::of_this_thread() - before).voluntary_switches == 0 {
+            heard.recv().unwrap();
+        }
+        drop(heard);
+        other.join().unwrap();
     }
 
     #[test]

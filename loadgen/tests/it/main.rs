@@ -10,6 +10,7 @@ mod peer_faults;
 mod peer_http;
 mod protocols;
 mod servers;
+mod watching;
 mod websocket_liars;
 
 use std::process::{Command, Output};

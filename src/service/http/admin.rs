@@ -9,6 +9,7 @@ use super::public::prometheus_page;
 use super::site::{Answer, Ask, Content, HTML, JSON, Page, Site, TEXT};
 use crate::connection::{Listed, Order};
 use crate::limits;
+use crate::metrics::process::Process;
 use crate::metrics::{Snapshot, TABLE};
 use crate::protocol::http1::{Method, Request, parameters};
 
@@ -138,7 +139,7 @@ impl<I: Inspect> Site for Admin<I> {
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
             Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
             Route::Ready => Page::sentence(503, "The server is stopping."),
-            Route::Metrics => prometheus_page(self.total()),
+            Route::Metrics => prometheus_page(&self.total(), Process::read()),
             Route::Varz => self.varz(),
             Route::Connz(paging) => self.connz(paging),
             Route::Missing => Page::sentence(404, "There is nothing at this path."),

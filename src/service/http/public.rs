@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::site::{Answer, Ask, Content, HTML, Page, Site, TEXT};
 use crate::limits;
 use crate::metrics::board::Board;
-use crate::metrics::prometheus;
+use crate::metrics::process::Process;
+use crate::metrics::{Snapshot, prometheus};
 use crate::protocol::http1::{Method, Request};
 
 /// The public pages.
@@ -84,7 +85,7 @@ impl Site for Public {
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
             Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
             Route::Ready => Page::sentence(503, "The server is stopping."),
-            Route::Metrics => prometheus_page(self.board.total()),
+            Route::Metrics => prometheus_page(&self.board.total(), None),
             Route::Echo => echo(ask),
             Route::Bytes(count) => return Answer::Zeros(count),
             Route::Delay(delay) => return Answer::Later(delay, Page::ok(TEXT, &b"ok\n"[..])),
@@ -97,9 +98,9 @@ impl Site for Public {
     }
 }
 
-/// The figures, as Prometheus reads them.
-pub(super) fn prometheus_page(snapshot: crate::metrics::Snapshot) -> Page {
-    Page::ok(prometheus::CONTENT_TYPE, prometheus::encode(&snapshot).into_bytes())
+/// The figures, as Prometheus reads them. Those of the process come from files, which a shard does not open.
+pub(super) fn prometheus_page(snapshot: &Snapshot, process: Option<Process>) -> Page {
+    Page::ok(prometheus::CONTENT_TYPE, prometheus::encode(snapshot, process).into_bytes())
 }
 
 fn echo(ask: Ask) -> Page {

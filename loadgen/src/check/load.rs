@@ -1,0 +1,271 @@
+//! Whether every request is accounted for, and the load was the one that was asked for.
+
+use super::evidence::Evidence;
+use super::finding::{Finding, above, counted, time};
+use super::schedule::median;
+use crate::result::{LoopModel, Status};
+
+/// How far the two sides of Little's law may be apart.
+const LITTLE_WARN: f64 = 0.02;
+/// Farther apart, requests are lost or miscounted.
+const LITTLE_FAIL: f64 = 0.1;
+/// Answers below which both sides are chance.
+const LITTLE_SAMPLES_MIN: u64 = 1000;
+/// Share of requests without a good answer above which the service time of good answers does not explain the rest.
+const LITTLE_OTHERS_MAX: f64 = 0.01;
+/// Share of a core below which a closed loop surely waits for answers.
+const CPU_IDLE: f64 = 0.5;
+
+/// Every request is in one class, and there are as many as the schedule has.
+pub(super) fn conservation(evidence: &Evidence<'_>) -> Finding {
+    let requests = evidence.requests;
+    let classes = [requests.ok, requests.failed, requests.timed_out, requests.outstanding, requests.unsent];
+    let sum: u64 = classes.iter().sum();
+    let advice = "This is a fault of loadgen: please report it with this result.";
+    if sum != requests.scheduled {
+        let figures = format!("Of {} scheduled requests {sum} are accounted for.", requests.scheduled);
+        return Finding::judged(Status::Fail, figures, advice);
+    }
+    if let Some(expected) = evidence.expected.filter(|expected| *expected != requests.scheduled) {
+        let figures = format!(
+            "The schedule has {expected} intended times, and {} are accounted for.",
+            requests.scheduled
+        );
+        return Finding::judged(Status::Fail, figures, advice);
+    }
+    Finding::pass(format!(
+        "{sum} scheduled = {} ok + {} failed + {} timed out + {} outstanding + {} unsent.",
+        requests.ok, requests.failed, requests.timed_out, requests.outstanding, requests.unsent
+    ))
+}
+
+/// Whether the connections that were asked for were there.
+pub(super) fn connections(evidence: &Evidence<'_>) -> Finding {
+    let lives = evidence.lives;
+    if lives.wanted == 0 {
+        return Finding::skipped("No connections were asked for.");
+    }
+    if lives.at_start < lives.wanted && !lives.churn {
+        let figures = format!(
+            "{} of {} were open when the load began.",
+            lives.at_start,
+            counted(lives.wanted, "connection")
+        );
+        return Finding::judged(Status::Fail, figures, "The load was another than the one asked for.");
+    }
+    if lives.churn {
+        return Finding::pass("Connections come and go, as they are meant to.");
+    }
+    let is_whole = lives.wanted <= lives.at_end && lives.reconnects == 0;
+    let status = if is_whole { Status::Pass } else { Status::Warn };
+    let figures = format!(
+        "{} of {} were open at the start and {} at the end, and {} opened anew in between.",
+        lives.at_start,
+        counted(lives.wanted, "connection"),
+        lives.at_end,
+        if lives.reconnects == 1 { "1 was".to_owned() } else { format!("{} were", lives.reconnects) }
+    );
+    Finding::judged(
+        status,
+        figures,
+        "The server, or something on the way to it, ended connections: its log may say why.",
+    )
+}
+
+/// Whether what came back was what had been sent.
+pub(super) fn payload(evidence: &Evidence<'_>) -> Finding {
+    if 0 < evidence.verification_errors {
+        let figures =
+            format!("{} came back with wrong bytes.", counted(evidence.verification_errors, "message"));
+        return Finding::judged(
+            Status::Fail,
+            figures,
+            "A fast wrong answer is no answer: look at the first mismatch.",
+        );
+    }
+    if 0 < evidence.lost {
+        let share = 100.0 * evidence.lost as f64 / evidence.sent.max(1) as f64;
+        let figures = format!(
+            "{} of {} ({share:.3} %) did not come back.",
+            evidence.lost,
+            counted(evidence.sent, "datagram")
+        );
+        let advice = "Percentiles are of those that did. Try: a lower --rate, or larger socket buffers.";
+        return Finding::judged(Status::Warn, figures, advice);
+    }
+    if !evidence.load.verify {
+        return Finding::skipped("Nothing was compared.");
+    }
+    Finding::pass("Every byte that came back was compared, and right.")
+}
+
+/// Requests in flight are rate times service time (Little 1961), whatever the server does; two ways to count the same.
+pub(super) fn littles_law(evidence: &Evidence<'_>) -> Finding {
+    if evidence.answers < LITTLE_SAMPLES_MIN || evidence.measured_s <= 0.0 || evidence.service.is_empty() {
+        return Finding::skipped(format!("There are less than {LITTLE_SAMPLES_MIN} answers."));
+    }
+    let requests = evidence.requests;
+    let others = requests.failed + requests.timed_out + requests.outstanding;
+    if LITTLE_OTHERS_MAX * requests.scheduled as f64 <= others as f64 && 0 < others {
+        return Finding::skipped("Too many requests without a good answer were in flight, too.");
+    }
+    let counted: f64 = evidence.workers.iter().map(|worker| worker.in_flight_seconds).sum();
+    let in_flight = counted / evidence.measured_s;
+    let service_s = evidence.service.mean() / 1e9;
+    let expected = evidence.answers as f64 / evidence.measured_s * service_s;
+    let apart = (in_flight - expected).abs() / expected.max(f64::MIN_POSITIVE);
+    // What is in flight at either end of the time is counted on one side only.
+    let edges = 2.0 * service_s / evidence.measured_s;
+    let status = above(apart, LITTLE_WARN + edges, LITTLE_FAIL + edges);
+    let figures = format!(
+        "{in_flight:.3} requests were in flight on average, and rate times service time is {expected:.3}: {:.1} % apart \
+         (up to {:.1} % is good).",
+        100.0 * apart,
+        100.0 * (LITTLE_WARN + edges)
+    );
+    Finding::judged(status, figures, "Requests were lost or miscounted: please report it with this result.")
+}
+
+/// What the percentiles of a closed loop are, and what its rate is bound by.
+pub(super) fn closed_loop(evidence: &Evidence<'_>) -> Finding {
+    if evidence.load.loop_model == LoopModel::Open {
+        return Finding::skipped("This is an open loop.");
+    }
+    let mut sentence =
+        "Percentiles are those of a closed loop: while the server pauses nothing is sent, so most of a \
+                        pause is not seen (with --rate it is)."
+            .to_owned();
+    let busiest =
+        evidence.workers.iter().map(|worker| worker.processor.total.as_secs_f64()).fold(0.0, f64::max);
+    let is_idle =
+        !evidence.load.spins && 0.0 < evidence.measured_s && busiest / evidence.measured_s < CPU_IDLE;
+    if is_idle && !evidence.service.is_empty() {
+        let in_flight = evidence.lives.wanted * u64::from(evidence.load.depth);
+        sentence.push_str(&format!(
+            " The rate is what {in_flight} in flight and a median of {} allow, and maybe not all that the server can do: \
+             more --connections or --depth would show it.",
+            time(median(evidence.service))
+        ));
+    }
+    Finding::pass(sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::example::{Example, check, constant};
+
+    #[test]
+    fn every_request_is_in_one_class() {
+        check(
+            conservation,
+            Example::open(),
+            |example| example.requests.ok -= 1,
+            Status::Fail,
+            "9999 are accounted for",
+        );
+        check(
+            conservation,
+            Example::open(),
+            |example| example.expected = Some(9_990),
+            Status::Fail,
+            "has 9990 intended",
+        );
+        let classes = |example: &mut Example| {
+            example.requests.ok = 9_900;
+            example.requests.failed = 10;
+            example.requests.timed_out = 20;
+            example.requests.outstanding = 30;
+            example.requests.unsent = 40;
+        };
+        check(
+            conservation,
+            Example::open(),
+            classes,
+            Status::Pass,
+            "10000 scheduled = 9900 ok + 10 failed + 20 timed",
+        );
+    }
+
+    #[test]
+    fn missing_connections_are_another_load() {
+        check(
+            connections,
+            Example::open(),
+            |example| example.lives.at_start = 9,
+            Status::Fail,
+            "9 of 10 connections",
+        );
+        check(connections, Example::open(), |example| example.lives.at_end = 9, Status::Warn, "9 at the end");
+        check(
+            connections,
+            Example::open(),
+            |example| example.lives.reconnects = 1,
+            Status::Warn,
+            "1 was opened anew",
+        );
+        let churn = |example: &mut Example| (example.lives.churn, example.lives.at_end) = (true, 2);
+        check(connections, Example::open(), churn, Status::Pass, "come and go");
+    }
+
+    #[test]
+    fn wrong_and_missing_messages_are_told() {
+        check(
+            payload,
+            Example::open(),
+            |example| example.verification_errors = 1,
+            Status::Fail,
+            "1 message came back",
+        );
+        check(
+            payload,
+            Example::open(),
+            |example| example.lost = 110,
+            Status::Warn,
+            "110 of 11000 datagrams (1.000 %)",
+        );
+        check(
+            payload,
+            Example::open(),
+            |example| example.load.verify = false,
+            Status::Skipped,
+            "Nothing was compared",
+        );
+    }
+
+    #[test]
+    fn both_sides_of_littles_law_are_compared() {
+        let counted = |share: f64| {
+            move |example: &mut Example| {
+                example.workers.iter_mut().for_each(|worker| worker.in_flight_seconds *= share)
+            }
+        };
+        check(littles_law, Example::open(), counted(1.015), Status::Pass, "is 0.400: 1.5 % apart");
+        check(littles_law, Example::open(), counted(0.95), Status::Warn, "5.0 % apart");
+        check(littles_law, Example::closed(), counted(1.2), Status::Fail, "20.0 % apart");
+        let failed = |example: &mut Example| example.requests.failed = 200;
+        check(littles_law, Example::open(), failed, Status::Skipped, "without a good answer");
+        check(
+            littles_law,
+            Example::open(),
+            |example| example.answers = 10,
+            Status::Skipped,
+            "less than 1000",
+        );
+        // Two of ten seconds are at the edges, so that much may be apart.
+        let slow = |example: &mut Example| example.service = constant(480_000_000, 10_000);
+        check(littles_law, Example::open(), slow, Status::Fail, "(up to 11.6 % is good)");
+    }
+
+    #[test]
+    fn a_closed_loop_says_so() {
+        check(
+            closed_loop,
+            Example::closed(),
+            |_| (),
+            Status::Pass,
+            "10 in flight and a median of 400 us allow",
+        );
+        check(closed_loop, Example::open(), |_| (), Status::Skipped, "open loop");
+    }
+}
