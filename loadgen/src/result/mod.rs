@@ -4,6 +4,7 @@
 //! it and from nothing else, so that none of them can say what the others do not know; and a result that was written
 //! yesterday can be read, shown and compared today. Latencies travel as whole histograms beside their percentiles.
 
+pub mod example;
 mod latency;
 mod names;
 
