@@ -5,6 +5,7 @@
 mod load;
 mod manual;
 mod output;
+mod report;
 mod run;
 mod values;
 
@@ -15,7 +16,8 @@ pub use load::{
     Switch, TargetFlags,
 };
 use manual::{LONG_END, SHORT_END};
-pub use output::OutputFlags;
+pub use output::{FileFlags, OutputFlags};
+pub use report::ReportFlags;
 pub use run::RunFlags;
 pub use values::{Rate, SOURCES_MAX, Sources};
 
@@ -37,10 +39,13 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process, and it is short-lived")]
 pub enum Command {
     /// Load a server and report (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Run(RunFlags),
+    /// Show results that were kept: as tables, and as a page or other files.
+    Report(ReportFlags),
 }
 
 impl Cli {
@@ -61,7 +66,9 @@ mod tests {
 
     fn parse(line: &str) -> Result<RunFlags, clap::Error> {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        let Command::Run(flags) = Cli::try_parse_from(words)?.into_command();
+        let Command::Run(flags) = Cli::try_parse_from(words)?.into_command() else {
+            panic!("{line} is no run")
+        };
         Ok(flags)
     }
 

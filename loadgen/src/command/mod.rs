@@ -1,5 +1,7 @@
 //! What each command does, from its flags to its exit code.
 
+pub mod output;
+mod report;
 mod run;
 
 use std::io::{self, Write};
@@ -35,6 +37,7 @@ impl Failure {
 pub fn carry_out(command: Command) -> u8 {
     let done = match command {
         Command::Run(flags) => run::run(&flags),
+        Command::Report(flags) => report::report(&flags),
     };
     done.unwrap_or_else(|failure| {
         say(&failure.sentence);
