@@ -179,6 +179,7 @@ fn begin(file: &File, is_begun: bool) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::result::example::example;
 
     fn flags(json: &str, csv: &str) -> OutputFlags {
         let files = FileFlags { csv: Some(csv.to_owned()), ..FileFlags::default() };
@@ -197,6 +198,30 @@ mod tests {
         assert_eq!(Outputs::open(&flags("/dev/null", "/dev/null")).unwrap_err().code, USAGE);
         assert!(!Outputs::open(&flags("-", "/dev/null")).unwrap().has_table);
         assert!(Outputs::open(&OutputFlags::default()).unwrap().has_table);
+    }
+
+    #[test]
+    fn intervals_are_written_as_they_come_and_the_whole_at_the_end() {
+        let path = std::env::temp_dir().join(format!("loadgen-ndjson-{}", std::process::id()));
+        std::fs::write(&path, "what was here before").unwrap();
+        let place = Place::open(path.to_str().unwrap()).unwrap();
+        let mut outputs = Outputs { places: vec![(Kind::Ndjson, place)], has_table: false };
+        let result = example();
+        let read = || std::fs::read_to_string(&path).unwrap();
+        assert_eq!(read(), "what was here before");
+        for (at, interval) in result.series.iter().enumerate() {
+            outputs.interval(interval).unwrap();
+            assert_eq!(read().lines().count(), at + 1);
+        }
+        outputs.write(&result).unwrap();
+        let text = read();
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(text.lines().count(), 12);
+        let starts =
+            text.lines().map(|line| serde_json::from_str::<Interval>(line).map(|line| line.start_s).ok());
+        let expected = (-1..10).map(|start| Some(f64::from(start))).chain([None]);
+        assert!(starts.eq(expected), "{text}");
+        assert!(text.lines().last().unwrap().starts_with("{\"schema\":\"tidemill-loadgen/2\""));
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Axis {
     pub(super) fn percentiles(deepest: f64) -> Self {
         let named = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999, 99.9999];
         let high = deepest.clamp(1.0, 9.0);
-        let ticks = named.map(|percentile| (depth_of(percentile), format!("{percentile} %")));
+        let ticks = named.map(|percentile| (depth_of(percentile), percentile.to_string()));
         let ticks = ticks.into_iter().filter(|(depth, _)| *depth <= high).collect();
         Self { title: "percentile".to_owned(), ticks, low: 0.0, high, scale: Scale::Even }
     }
@@ -44,7 +44,7 @@ impl Axis {
         let below = |value: f64| ladder().rev().find(|step| *step <= value).unwrap_or(TIME_LEAST);
         let above = |value: f64| ladder().find(|step| value <= *step).unwrap_or(value);
         let (low, high) = (below(least), above(most.max(below(least) * 2.0)));
-        let is_short = high / low < 400.0;
+        let is_short = high / low <= 1000.0;
         let is_shown = |step: &f64| (low..=high).contains(step) && (is_short || is_decade(*step));
         let ticks = ladder().filter(is_shown).map(|step| (step, show_time(step))).collect();
         Self { title: "latency".to_owned(), ticks, low, high, scale: Scale::Logarithmic }
@@ -56,7 +56,8 @@ impl Axis {
         let low = if from_zero { least.min(0.0) } else { least };
         let span = if low < most { most - low } else { 1.0 };
         let step = nice_step(span / TICKS_MAX);
-        let high = if from_zero { low + (span / step).ceil() * step } else { low + span };
+        // A line at the very top would hide behind the edge.
+        let high = if from_zero { low + (span / step * 1.02).ceil() * step } else { low + span };
         let first = (low / step).ceil();
         let ticks = (0..=12_u8)
             .map(|n| (first + f64::from(n)) * step)
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn each_nine_takes_as_much_room() {
         let axis = Axis::percentiles(4.0);
-        assert_eq!(names(&axis), "0 % 50 % 90 % 99 % 99.9 % 99.99 %");
+        assert_eq!(names(&axis), "0 50 90 99 99.9 99.99");
         let near = |percentile: f64, place: f64| (axis.place(depth_of(percentile)) - place).abs() < 1e-9;
         assert!(
             near(0.0, 0.0) && near(90.0, 0.25) && near(99.0, 0.5) && near(99.9, 0.75) && near(99.99, 1.0)
@@ -166,8 +167,8 @@ mod tests {
             names(&Axis::even("/s", [9_990.0, 10_020.0].into_iter(), true)),
             "0 2,000 4,000 6,000 8,000 10,000 12,000"
         );
-        assert_eq!(names(&Axis::even("s", [0.0, 1.0].into_iter(), true)), "0 0.2 0.4 0.6 0.8 1");
-        assert_eq!(names(&Axis::even("s", std::iter::empty(), true)), "0 0.2 0.4 0.6 0.8 1");
+        assert_eq!(names(&Axis::even("s", [0.0, 1.0].into_iter(), true)), "0 0.2 0.4 0.6 0.8 1 1.2");
+        assert_eq!(names(&Axis::even("s", std::iter::empty(), true)), "0 0.2 0.4 0.6 0.8 1 1.2");
         assert_eq!(Axis::even("s", [5.0, 5.0].into_iter(), false).place(5.0), 0.0);
     }
 }

@@ -12,9 +12,9 @@ mod time;
 use escape::{escaped, script_safe};
 
 use super::label::labels;
-use super::table::{cell, load, means};
+use super::table::{load, means};
 use super::{show_count, show_nanos};
-use crate::result::{RunResult, Status};
+use crate::result::{RunResult, Status, worst};
 
 const STYLE: &str = include_str!("style.css");
 const DATA_BEGINS: &str = "<script type=\"application/json\" id=\"results\">";
@@ -29,15 +29,12 @@ pub fn page(results: &[RunResult]) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <title>loadgen: {title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         {header}<main>\n{plots}<div class=\"grid\">\n{latencies}{checks}{properties}</div>\n</main>\n\
+         {header}<main>\n{body}</main>\n\
          <footer>Made by loadgen {version}. The results are within this page: <code>loadgen report</code> reads \
          it.</footer>\n{DATA_BEGINS}{data}{DATA_ENDS}\n</body>\n</html>\n",
         title = escaped(&title(results)),
         header = header(results, &labels),
-        plots = plots(results, &labels),
-        latencies = tables::latencies(results, &labels).replacen("card figures", "card figures span", 1),
-        checks = tables::checks(results, &labels).replacen("card", "card span", 1),
-        properties = tables::properties(results, &labels),
+        body = body(results, &labels),
         version = env!("CARGO_PKG_VERSION"),
         data = script_safe(&json),
     )
@@ -68,64 +65,81 @@ fn header(results: &[RunResult], labels: &[String]) -> String {
         }
         _ => format!("<p>{}</p>", escaped(&labels.join(" · "))),
     };
-    let verdicts: String = results
-        .iter()
-        .zip(labels)
-        .filter_map(|(result, label)| verdict(result, label, results.len()))
-        .collect();
-    let hero = match results {
-        [result] => hero(result),
-        _ => String::new(),
+    let below = match results {
+        [result] => verdict(result) + &hero(result),
+        results => summary(results),
     };
-    format!("<header><h1>{}</h1>{words}</header>\n{verdicts}{hero}", escaped(&title(results)))
+    format!("<header><h1>{}</h1>{words}</header>\n{below}", escaped(&title(results)))
 }
 
-fn verdict(result: &RunResult, label: &str, of: usize) -> Option<String> {
-    let (class, meaning) = match result.verdict {
-        // Among several runs only those are named that need it.
-        Status::Pass if 1 < of => return None,
-        Status::Pass => ("pass", "every check of the run by itself holds"),
-        Status::Skipped => ("skip", "nothing could be checked, so nothing vouches for these figures"),
-        Status::Warn => ("warn", "read these figures with care"),
-        Status::Fail => ("fail", "these are not the server's figures"),
-    };
-    let whose = if of == 1 { String::new() } else { format!("<b>{}</b>: ", escaped(label)) };
+fn verdict(result: &RunResult) -> String {
     let worst =
         result.checks.iter().filter(|check| check.status == result.verdict && Status::Warn <= check.status);
-    let why: String = worst.map(|check| format!("; {}", escaped(&check.sentence))).collect();
-    Some(format!(
-        "<div class=\"verdict {class}\">{}<span>{whose}{meaning}{why}.</span></div>\n",
-        tables::badge(result.verdict)
-    ))
+    let why: Vec<String> = worst.map(|check| escaped(&check.sentence)).collect();
+    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
+    banner(result.verdict, &format!("{}{why}.", meaning(result.verdict)))
+}
+
+/// The worst of several runs, and how many came to it.
+fn summary(results: &[RunResult]) -> String {
+    let worst = worst(results.iter().map(|result| result.verdict));
+    let count = results.iter().filter(|result| result.verdict == worst).count();
+    banner(worst, &format!("{count} of {} runs: {}.", results.len(), meaning(worst)))
+}
+
+fn meaning(verdict: Status) -> &'static str {
+    match verdict {
+        Status::Pass => "every check of the run by itself holds",
+        Status::Skipped => "nothing could be checked, so nothing vouches for these figures",
+        Status::Warn => "read these figures with care",
+        Status::Fail => "these are not the server's figures",
+    }
+}
+
+fn banner(status: Status, words: &str) -> String {
+    format!(
+        "<div class=\"verdict {}\">{}<span>{words}</span></div>\n",
+        tables::class_of(status),
+        tables::badge(status)
+    )
 }
 
 fn hero(result: &RunResult) -> String {
     let response = &result.latency.response;
     let requests = &result.requests;
     let wrong = requests.failed + requests.timed_out + requests.outstanding + requests.unsent;
-    let percentile = |percentile: f64, us: f64| cell(response.count, percentile, us).replace('-', "–");
+    let percentile = |of: f64, us: f64| tables::percentile(response, of, us);
     let figures = [
         ("answers per second", show_count(result.throughput.requests_per_second)),
         ("response p50", percentile(50.0, response.p50_us)),
         ("response p99", percentile(99.0, response.p99_us)),
         ("response p99.9", percentile(99.9, response.p999_us)),
         ("response max", show_nanos(response.max_us * 1000.0)),
-        ("without a right answer", show_count(wrong as f64)),
+        ("no right answer", show_count(wrong as f64)),
     ];
     let figures =
         figures.map(|(name, figure)| format!("<div><dt>{name}</dt><dd>{}</dd></div>", escaped(&figure)));
     format!("<dl class=\"hero\">{}</dl>\n", figures.concat())
 }
 
-fn plots(results: &[RunResult], labels: &[String]) -> String {
+/// Plots two by two, with the checks in the place that an odd one leaves.
+fn body(results: &[RunResult], labels: &[String]) -> String {
     let plots = [
         latency::by_rate(results),
         latency::by_percentile(results, labels),
         time::latency(results, labels),
         time::throughput(results, labels),
     ];
-    let figures: String = plots.iter().flatten().map(plot::Plot::figure).collect();
-    if figures.is_empty() { String::new() } else { format!("<div class=\"grid\">\n{figures}</div>\n") }
+    let figures: Vec<String> = plots.iter().flatten().map(plot::Plot::figure).collect();
+    let is_odd = !figures.len().is_multiple_of(2);
+    format!(
+        "<div class=\"grid\">\n{}{}{}{}{}</div>\n",
+        if results.len() == 1 { String::new() } else { tables::runs(results, labels) },
+        figures.concat(),
+        tables::checks(results, labels, if is_odd { "" } else { " span" }),
+        tables::latencies(results, labels),
+        tables::properties(results, labels),
+    )
 }
 
 #[cfg(test)]
@@ -174,6 +188,17 @@ mod tests {
             assert!(two.contains(words), "{words}");
         }
         assert_eq!(embedded("<html></html>"), None);
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_happened_has_a_page_too() {
+        let mut result = example();
+        (result.latency, result.series, result.checks) = Default::default();
+        result.throughput.requests_per_second = 0.0;
+        let page = page(&[result.clone(), result]);
+        assert!(!page.contains("<figure>") && !page.contains("NaN") && page.contains("<h2>Requests</h2>"));
+        let one_interval = RunResult { series: vec![Default::default()], ..example() };
+        assert!(!super::page(&[one_interval]).contains("NaN"));
     }
 
     #[test]

@@ -212,8 +212,8 @@ mod tests {
         Plot {
             title: "A <title>".to_owned(),
             about: "About.".to_owned(),
-            x: Axis::even("seconds", [0.0, 10.0].into_iter(), true),
-            y: Axis::even("", [0.0, 10.0].into_iter(), true),
+            x: Axis::even("seconds", [0.0, 10.0].into_iter(), false),
+            y: Axis::even("", [0.0, 10.0].into_iter(), false),
             bands: vec![Band { from: 2.0, to: 2.001, class: "stall", words: "1 ms".to_owned() }],
             lines: vec![Line {
                 name: "sent & done".to_owned(),

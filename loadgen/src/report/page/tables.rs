@@ -3,7 +3,7 @@
 use super::escape::escaped;
 use crate::report::table::{cell, load, means};
 use crate::report::{show_bytes, show_count, show_nanos};
-use crate::result::{Latency, RunResult, Status};
+use crate::result::{Latency, LatencySet, RunResult, Status};
 
 /// A property and how it is said of a result; nothing where it has none.
 type Property = (&'static str, fn(&RunResult) -> Option<String>);
@@ -111,46 +111,91 @@ fn side_by_side(title: &str, properties: &[Property], results: &[RunResult], lab
     };
     let rows = properties.iter().filter_map(|(name, say)| Some((*name, cells(*say)?)));
     let rows: String = rows.map(|(name, cells)| row(name, &cells)).collect();
-    format!("<section class=\"card\"><h2>{title}</h2>{}</section>\n", scrolled(&(head("", labels) + &rows)))
+    let head = if labels.len() == 1 { String::new() } else { head("", labels) };
+    format!("<section class=\"card\"><h2>{title}</h2>{}</section>\n", scrolled(&(head + &rows)))
 }
 
-/// Percentiles of every kind of latency that there is, result by result.
-pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
-    let columns = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "n"].map(str::to_owned);
-    let tables: String = results
+/// Several runs, a row for each: what was asked for, what came, and whether to believe it.
+pub(super) fn runs(results: &[RunResult], labels: &[String]) -> String {
+    let columns = ["asked/s", "got/s", "p50", "p99", "p99.9", "errors", "verdict"];
+    let rows: String = results
         .iter()
         .zip(labels)
         .map(|(result, label)| {
-            let caption =
-                if labels.len() == 1 { String::new() } else { format!("<h3>{}</h3>", escaped(label)) };
-            let rows = kinds(result).into_iter().filter(|(_, latency)| 0 < latency.count);
-            let rows: String = rows.map(|(name, latency)| row(name, &figures(latency))).collect();
-            let head = format!(
-                "<tr><th></th>{}</tr>",
-                columns.iter().map(|name| format!("<th scope=\"col\">{name}</th>")).collect::<String>()
-            );
-            caption + &scrolled(&(head + &rows))
+            let (requests, response) = (&result.requests, &result.latency.response);
+            let errors = requests.failed + requests.timed_out + requests.outstanding + requests.unsent;
+            let cells = [
+                result.config.rate.map_or_else(|| "closed loop".to_owned(), show_count),
+                show_count(result.throughput.requests_per_second),
+                percentile(response, 50.0, response.p50_us),
+                percentile(response, 99.0, response.p99_us),
+                percentile(response, 99.9, response.p999_us),
+                show_count(errors as f64),
+            ];
+            let cells = cells.map(|cell| format!("<td>{}</td>", escaped(&cell))).concat();
+            let (name, verdict) = (escaped(label), badge(result.verdict));
+            format!("<tr><th scope=\"row\">{name}</th>{cells}<td>{verdict}</td></tr>")
         })
         .collect();
+    let table = scrolled(&(head("", &columns.map(str::to_owned)) + &rows));
+    format!("<section class=\"card figures span\"><h2>Runs</h2>{table}</section>\n")
+}
+
+/// Percentiles of every kind of latency that there is; those of several results below each other, kind by kind.
+pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
+    let columns = ["p50", "p90", "p99", "p99.9", "p99.99", "max", "n"].map(str::to_owned);
+    let mut rows = String::new();
+    for (at, name) in KINDS.into_iter().enumerate() {
+        let of_kind = results.iter().zip(labels).map(|(result, label)| (kind(&result.latency, at), label));
+        let there: Vec<_> = of_kind.filter(|(latency, _)| 0 < latency.count).collect();
+        if there.is_empty() || (name == "All" && !results.iter().any(went_wrong)) {
+            continue;
+        }
+        if labels.len() == 1 {
+            rows.extend(there.iter().map(|(latency, _)| row(name, &figures(latency))));
+        } else {
+            rows += &format!("<tr class=\"kind\"><th colspan=\"8\" scope=\"rowgroup\">{name}</th></tr>");
+            rows.extend(there.iter().map(|(latency, label)| row(label, &figures(latency))));
+        }
+    }
     format!(
-        "<section class=\"card figures\"><h2>Latency</h2>{tables}<p class=\"note\">~ rests on fewer than 100 samples \
-         beyond it; – on fewer than 10.</p></section>\n"
+        "<section class=\"card figures span\"><h2>Latency</h2>{}<p class=\"note\">~ rests on fewer than 100 samples \
+         beyond it; – on fewer than 10.</p></section>\n",
+        scrolled(&(head("", &columns) + &rows))
     )
 }
 
-fn kinds(result: &RunResult) -> [(&'static str, &Latency); 9] {
-    let set = &result.latency;
-    [
-        ("Response", &set.response),
-        ("Service", &set.service),
-        ("Generator lag", &set.generator_lag),
-        ("Queue wait", &set.queue_wait),
-        ("Failed", &set.failed),
-        ("Unanswered", &set.unanswered),
-        ("All", &set.all),
-        ("Connect", &set.connect),
-        ("Handshake", &set.handshake),
-    ]
+/// Whether there is more to tell than good answers.
+fn went_wrong(result: &RunResult) -> bool {
+    0 < result.latency.failed.count + result.latency.unanswered.count
+}
+
+const KINDS: [&str; 9] = [
+    "Response",
+    "Service",
+    "Generator lag",
+    "Queue wait",
+    "Failed",
+    "Unanswered",
+    "All",
+    "Connect",
+    "Handshake",
+];
+
+/// The latency of a place in [`KINDS`].
+fn kind(set: &LatencySet, at: usize) -> &Latency {
+    let all = [
+        &set.response,
+        &set.service,
+        &set.generator_lag,
+        &set.queue_wait,
+        &set.failed,
+        &set.unanswered,
+        &set.all,
+        &set.connect,
+        &set.handshake,
+    ];
+    all[at]
 }
 
 fn figures(latency: &Latency) -> Vec<String> {
@@ -161,55 +206,59 @@ fn figures(latency: &Latency) -> Vec<String> {
         (99.9, latency.p999_us),
         (99.99, latency.p9999_us),
     ];
-    let shown = percentiles.map(|(percentile, us)| cell(latency.count, percentile, us).replace('-', "–"));
+    let shown = percentiles.map(|(of, us)| percentile(latency, of, us));
     shown.into_iter().chain([show_nanos(latency.max_us * 1000.0), show_count(latency.count as f64)]).collect()
 }
 
-/// The checks of each result, the worst first.
-pub(super) fn checks(results: &[RunResult], labels: &[String]) -> String {
-    let list = |(result, label): (&RunResult, &String)| {
-        let caption = if labels.len() == 1 { String::new() } else { format!("<h3>{}</h3>", escaped(label)) };
-        let mut checks: Vec<_> = result.checks.iter().collect();
-        checks.sort_by_key(|check| std::cmp::Reverse(check.status));
-        let rows: String = checks
-            .into_iter()
-            .map(|check| {
-                format!(
-                    "<li>{}<b>{}</b> <span>{}</span></li>",
-                    badge(check.status),
-                    escaped(&check.name),
-                    escaped(&check.sentence)
-                )
-            })
-            .collect();
-        let problems: String = result
-            .problems
-            .iter()
-            .map(|problem| {
-                format!("<li>{}<b>problem</b> <span>{}</span></li>", badge(Status::Fail), escaped(problem))
-            })
-            .collect();
-        format!("{caption}<ul class=\"checks\">{problems}{rows}</ul>")
+/// A percentile as it is shown on the page.
+pub(super) fn percentile(latency: &Latency, of: f64, us: f64) -> String {
+    cell(latency.count, of, us).replace('-', "–")
+}
+
+/// The checks of each result, the worst first; of several results, only those that need attention.
+pub(super) fn checks(results: &[RunResult], labels: &[String], class: &str) -> String {
+    let lists: String = results
+        .iter()
+        .zip(labels)
+        .map(|(result, label)| match labels.len() {
+            1 => checks_of(result, Status::Skipped),
+            _ => format!("<div><h3>{}</h3>{}</div>", escaped(label), checks_of(result, Status::Warn)),
+        })
+        .collect();
+    format!("<section class=\"card{class}\"><h2>Checks</h2><div class=\"lists\">{lists}</div></section>\n")
+}
+
+fn checks_of(result: &RunResult, least: Status) -> String {
+    let item = |status, name: &str, sentence: &str| {
+        format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), escaped(sentence))
     };
-    let lists: String = results.iter().zip(labels).map(list).collect();
-    format!("<section class=\"card\"><h2>Checks</h2>{lists}</section>\n")
+    let mut checks: Vec<_> = result.checks.iter().collect();
+    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+    let problems = result.problems.iter().map(|problem| item(Status::Fail, "problem", problem));
+    let shown = checks.iter().filter(|check| least <= check.status);
+    let shown = shown.map(|check| item(check.status, &check.name, &check.sentence));
+    let items: String = problems.chain(shown).collect();
+    let rest = checks.iter().filter(|check| check.status < least && check.status == Status::Pass).count();
+    let note = if rest == 0 { String::new() } else { format!("<p class=\"note\">{rest} more pass.</p>") };
+    format!("<ul class=\"checks\">{items}</ul>{note}")
 }
 
 /// A status that is seen, and read.
 pub(super) fn badge(status: Status) -> String {
-    let class = match status {
+    format!("<span class=\"badge {}\">{status}</span>", class_of(status))
+}
+
+/// Its class in the style.
+pub(super) fn class_of(status: Status) -> &'static str {
+    match status {
         Status::Skipped => "skip",
         Status::Pass => "pass",
         Status::Warn => "warn",
         Status::Fail => "fail",
-    };
-    format!("<span class=\"badge {class}\">{status}</span>")
+    }
 }
 
 fn head(corner: &str, labels: &[String]) -> String {
-    if labels.len() == 1 {
-        return String::new();
-    }
     let names: String =
         labels.iter().map(|label| format!("<th scope=\"col\">{}</th>", escaped(label))).collect();
     format!("<tr><th>{corner}</th>{names}</tr>")
@@ -267,12 +316,12 @@ mod tests {
 
     #[test]
     fn the_worst_check_is_first() {
-        let text = checks(&[example()], &labels(&["a"]));
+        let text = checks(&[example()], &labels(&["a"]), "");
         let warn = text.find("<span class=\"badge warn\">WARN</span><b>stalls</b>").unwrap();
         assert!(warn < text.find("conservation").unwrap() && text.contains("badge skip\">SKIP"), "{text}");
         let mut result = example();
         result.problems.push("nothing came <back>".to_owned());
-        assert!(checks(&[result], &labels(&["a"])).contains("nothing came &lt;back&gt;"));
+        assert!(checks(&[result], &labels(&["a"]), "").contains("nothing came &lt;back&gt;"));
     }
 
     #[test]
