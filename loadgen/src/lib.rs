@@ -9,9 +9,9 @@
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod environment;
 pub mod load;
 pub mod peer;
-pub mod environment;
 pub mod plan;
 pub mod random;
 pub mod record;

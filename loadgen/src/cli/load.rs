@@ -8,6 +8,7 @@ use tidemill::config::units::{Cores, parse_duration, parse_size};
 
 use super::values::{Rate, Sources};
 use crate::result::Arrivals;
+use crate::server_side::MetricsPage;
 use crate::target::Target;
 
 /// Where a server listens that was started without flags.
@@ -157,7 +158,7 @@ pub struct LoadFlags {
 
     /// Read the same from the server's metrics, in Prometheus' text format, as in http://127.0.0.1:9180/metrics.
     #[arg(long, value_name = "URL", conflicts_with = "server_pid", help_heading = "Server")]
-    pub server_metrics: Option<String>,
+    pub server_metrics: Option<MetricsPage>,
 }
 
 /// On or off.

@@ -5,6 +5,7 @@
 mod load;
 mod manual;
 mod output;
+mod report;
 mod run;
 mod serve;
 mod values;
@@ -16,7 +17,8 @@ pub use load::{
     Switch, TargetFlags,
 };
 use manual::{LONG_END, SHORT_END};
-pub use output::OutputFlags;
+pub use output::{FileFlags, OutputFlags};
+pub use report::ReportFlags;
 pub use run::RunFlags;
 use serve::SERVE_END;
 pub use serve::ServeFlags;
@@ -40,6 +42,7 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process, and it is short-lived")]
 pub enum Command {
     /// Load a server and report (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
@@ -47,6 +50,8 @@ pub enum Command {
     /// Be the server: a test peer with delays that follow a known law, and with faults where it is told to.
     #[command(after_help = SHORT_END, after_long_help = SERVE_END)]
     Serve(ServeFlags),
+    /// Show results that were kept: as tables, and as a page or other files.
+    Report(ReportFlags),
 }
 
 impl Cli {

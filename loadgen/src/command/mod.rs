@@ -1,5 +1,7 @@
 //! What each command does, from its flags to its exit code.
 
+pub mod output;
+mod report;
 mod run;
 mod serve;
 
@@ -15,6 +17,8 @@ pub const WRONG: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The run could not take place.
 pub const NO_START: u8 = 3;
+/// A check of the run by itself failed, and this was to be told so.
+pub const UNTRUE: u8 = 4;
 
 /// Why a command ended early: the exit code, and the sentence to say with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +41,7 @@ pub fn carry_out(command: Command) -> u8 {
     let done = match command {
         Command::Run(flags) => run::run(&flags),
         Command::Serve(flags) => serve::serve(&flags),
+        Command::Report(flags) => report::report(&flags),
     };
     done.unwrap_or_else(|failure| {
         say(&failure.sentence);

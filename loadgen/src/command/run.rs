@@ -1,72 +1,85 @@
 //! `loadgen run`: one run, its table, and its result where it was asked for.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 
 use tidemill::sys::cpu;
 
-use super::{FINE, Failure, NO_START, USAGE, WRONG, print, say};
+use super::output::Outputs;
+use super::{FINE, Failure, NO_START, UNTRUE, USAGE, WRONG, say};
 use crate::cli::RunFlags;
 use crate::plan::Plan;
 use crate::report::live::Line;
-use crate::report::table;
-use crate::result::RunResult;
+use crate::result::{Interval, RunResult, Status};
 use crate::run::{self, Watch};
 
 /// Runs and reports.
 pub(super) fn run(flags: &RunFlags) -> Result<u8, Failure> {
     let plan = Plan::new(&flags.target.target, &flags.load, &cpu::allowed_cores())
         .map_err(|error| Failure::new(USAGE, error))?;
-    let output = &flags.output;
-    let unwritten = |code| {
-        move |error: io::Error| {
-            let place = output.json.as_deref().filter(|path| *path != "-").unwrap_or("standard output");
-            Failure::new(code, format!("the result cannot be written to {place}: {error}"))
-        }
-    };
-    let target = Target::open(output.json.as_deref()).map_err(unwritten(NO_START))?;
-    let mut line = Line::new(io::stderr(), true);
-    let watched = !output.quiet && io::stderr().is_terminal();
-    let watch: &mut dyn Watch = if watched { &mut line } else { &mut () };
-    let result = run::run(&plan, watch).map_err(|error| Failure::new(NO_START, error))?;
-    target.write(&result).map_err(unwritten(WRONG))?;
+    let mut watcher = Watcher { outputs: Outputs::open(&flags.output)?, line: line(flags), unwritten: None };
+    let result = run::run(&plan, &mut watcher).map_err(|error| Failure::new(NO_START, error))?;
+    watcher.outputs.write(&result)?;
+    if let Some(failure) = watcher.unwritten {
+        return Err(failure);
+    }
     result.problems.iter().for_each(|problem| say(problem));
-    Ok(if result.is_fine() { FINE } else { WRONG })
+    Ok(exit_code(&result, flags.output.strict))
 }
 
-/// Where the result goes.
-enum Target {
-    /// The table on standard output.
-    Table,
-    /// The table, and JSON in this file.
-    File(File),
-    /// JSON on standard output, and nothing else there.
-    Json,
+/// The line about the last second: on a terminal, or wherever it was asked for.
+fn line(flags: &RunFlags) -> Option<Line<io::Stderr>> {
+    let is_terminal = io::stderr().is_terminal();
+    let is_wanted = !flags.output.quiet && (is_terminal || flags.output.progress);
+    is_wanted.then(|| Line::new(io::stderr(), is_terminal))
 }
 
-impl Target {
-    /// Opens the file before the run, so that a wrong path does not cost one; what it holds stays until the end.
-    fn open(json: Option<&str>) -> io::Result<Self> {
-        match json {
-            None => Ok(Self::Table),
-            Some("-") => Ok(Self::Json),
-            Some(path) => File::options().write(true).create(true).truncate(false).open(path).map(Self::File),
+/// What the exit code says of a result.
+fn exit_code(result: &RunResult, strict: bool) -> u8 {
+    match result.verdict {
+        Status::Fail if strict => UNTRUE,
+        Status::Skipped | Status::Pass | Status::Warn | Status::Fail if result.is_fine() => FINE,
+        Status::Skipped | Status::Pass | Status::Warn | Status::Fail => WRONG,
+    }
+}
+
+/// Whoever wants to know how the run goes.
+struct Watcher {
+    outputs: Outputs,
+    line: Option<Line<io::Stderr>>,
+    /// The first thing that could not be written; the run goes on all the same.
+    unwritten: Option<Failure>,
+}
+
+impl Watch for Watcher {
+    fn interval(&mut self, interval: &Interval) {
+        let written = self.outputs.interval(interval);
+        self.unwritten = self.unwritten.take().or(written.err());
+        if let Some(line) = &mut self.line {
+            line.interval(interval);
         }
     }
 
-    fn write(self, result: &RunResult) -> io::Result<()> {
-        let json = || serde_json::to_string_pretty(result).map(|json| json + "\n");
-        match self {
-            Self::Table => print(&table::table(result, false)),
-            Self::Json => print(&json()?),
-            Self::File(mut file) => {
-                print(&table::table(result, false))?;
-                // A device or a pipe has no length.
-                if file.metadata()?.is_file() {
-                    file.set_len(0)?;
-                }
-                file.write_all(json()?.as_bytes())
-            }
+    fn over(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.over();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::result::example::example;
+
+    #[test]
+    fn the_exit_code_tells_whose_fault_it_is() {
+        let code = |verdict, problem: Option<&str>, strict| {
+            let problems = problem.map(str::to_owned).into_iter().collect();
+            exit_code(&RunResult { verdict, problems, ..example() }, strict)
+        };
+        assert_eq!(code(Status::Warn, None, true), FINE);
+        assert_eq!(code(Status::Fail, None, false), FINE);
+        assert_eq!(code(Status::Pass, Some("1 error"), true), WRONG);
+        assert_eq!(code(Status::Fail, Some("1 error"), true), UNTRUE);
     }
 }

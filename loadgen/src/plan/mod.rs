@@ -18,6 +18,7 @@ use crate::cli::{DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_WARMUP, Idle, LoadFlags
 use crate::load::{Course, Demand, Schedule, Shape};
 use crate::record::Window;
 use crate::result::Arrivals;
+use crate::server_side::Source;
 use crate::target::{Protocol, Scheme, Target};
 use crate::traffic::pattern::HEADER_BYTES;
 use crate::traffic::security::Security;
@@ -93,6 +94,8 @@ pub struct Plan {
     pub sources: Vec<IpAddr>,
     /// How threads wait.
     pub idle: Idle,
+    /// Where the server is watched, if it is.
+    pub server: Option<Source>,
 }
 
 /// Who decides when a request is sent.
@@ -167,6 +170,10 @@ impl Plan {
             requests_per_connection,
             sources,
             idle: flags.idle.unwrap_or_default(),
+            server: flags
+                .server_pid
+                .map(Source::Pid)
+                .or_else(|| flags.server_metrics.clone().map(Source::Metrics)),
         })
     }
 

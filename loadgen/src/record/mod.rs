@@ -242,7 +242,7 @@ impl Recorder {
         let evidence = WorkerEvidence {
             core,
             processor: last - first.unwrap_or(last),
-            involuntary_switches: 0,
+            involuntary_switches: (last - first.unwrap_or(last)).involuntary_switches,
             ok: self.requests.ok,
             response: self.nanos.response.clone(),
             pauses: self.vigil.pauses,

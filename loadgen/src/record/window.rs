@@ -26,6 +26,13 @@ impl Window {
         end.as_nanos().saturating_sub(self.from.max(from).as_nanos())
     }
 
+    /// The moment so many seconds after the start of the measured time, or before it.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the sign is taken off")]
+    pub fn at(self, seconds: f64) -> Time {
+        let (from, nanos) = (self.from.as_nanos(), (seconds.abs() * 1e9) as u64);
+        Time::from_nanos(if seconds < 0.0 { from.saturating_sub(nanos) } else { from.saturating_add(nanos) })
+    }
+
     /// Seconds after the start of the measured time; negative before it.
     pub fn seconds_at(self, time: Time) -> f64 {
         let (time, from) = (time.as_nanos(), self.from.as_nanos());
@@ -45,6 +52,7 @@ mod tests {
         assert_eq!(window.overlap(at(0), at(15)), 5);
         assert_eq!(window.overlap(at(12), at(30)), 8);
         assert_eq!((window.overlap(at(0), at(5)), window.overlap(at(25), at(30))), (0, 0));
+        assert_eq!((window.at(5e-9), window.at(-5e-9)), (at(15), at(5)));
         let seconds = [window.seconds_at(at(0)), window.seconds_at(at(10))];
         assert!((seconds[0] + 1e-8).abs() < 1e-15 && seconds[1].abs() < 1e-15, "{seconds:?}");
     }

@@ -3,9 +3,11 @@
 //! Everything is made from a [`RunResult`](crate::result::RunResult) and nothing else; only the [`live`] line looks at a
 //! run that is not over.
 
+pub mod files;
 pub mod label;
 pub mod live;
 pub mod numbers;
+pub mod page;
 pub mod table;
 
 pub use numbers::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_nanos};

@@ -7,6 +7,7 @@ use tidemill::sys::cpu::PinError;
 use tidemill::sys::descriptors::{self, DescriptorsError};
 use tidemill::tls::CredentialsError;
 
+use crate::server_side::SourceError;
 use crate::traffic::open::OpenError;
 
 /// Why a run did not take place, or could not go on.
@@ -36,6 +37,9 @@ pub enum RunError {
     /// Signals could not be watched.
     #[error("signals cannot be watched: {}{}", .0, descriptors::remedy(.0))]
     Signals(io::Error),
+    /// The server cannot be watched.
+    #[error(transparent)]
+    Server(#[from] SourceError),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(io::Error),

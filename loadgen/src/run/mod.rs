@@ -4,6 +4,7 @@
 //! The main thread watches meanwhile, for signals and for those who want to know how it goes.
 
 mod error;
+mod gathering;
 mod outcome;
 mod problems;
 mod series;
@@ -12,11 +13,11 @@ mod thread;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
-use std::{io, panic, thread as threads};
+use std::{panic, thread as threads};
 
 use tidemill::limits::DESCRIPTORS_RESERVE;
 use tidemill::ring::Capabilities;
-use tidemill::sys::clock::{self, Time};
+use tidemill::sys::clock;
 use tidemill::sys::descriptors;
 use tidemill::sys::signal::{Signals, Waker, Woken};
 use tidemill::tier::RingTier;
@@ -24,21 +25,18 @@ use tidemill::tier::RingTier;
 pub use error::RunError;
 pub use series::Watch;
 
+use self::gathering::Gathering;
 use self::outcome::Facts;
-use self::series::Series;
 use self::thread::{Post, Start, work};
 use crate::plan::{End, Plan};
 use crate::record::Window;
-use crate::record::part::{Feeder, feed};
+use crate::record::part::feed;
 use crate::result::RunResult;
+use crate::server_side::Sampler;
 use crate::traffic::open::OpenError;
 use crate::traffic::pattern::Pattern;
 use crate::worker::{Done, Ended};
 
-/// How often the threads' seconds are gathered.
-const GATHER_INTERVAL: Duration = Duration::from_secs(1);
-/// How long after the end of a second it is gathered: the threads need a moment to hand it over.
-const GATHER_DELAY: Duration = Duration::from_millis(15);
 /// How often signals are looked for while connections are opened.
 const OPEN_INTERVAL: Duration = Duration::from_millis(50);
 
@@ -52,6 +50,7 @@ pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<RunResult, RunError> {
     descriptors::raise_limit(u64::from(plan.connections) + u64::from(DESCRIPTORS_RESERVE))?;
     let capabilities = Capabilities::probe(RingTier::V6_17).map_err(RunError::NoRing)?;
     let mut facts = Facts::before(plan, capabilities);
+    let sampler = plan.server.clone().map(|source| Sampler::start(source, clock::now())).transpose()?;
     let stop = AtomicBool::new(false);
     let pattern = Pattern::new(plan.seed, plan.size.max(1));
     let (opened, all_opened) = channel();
@@ -77,7 +76,7 @@ pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<RunResult, RunError> {
             feeders.push(feeder);
         }
         drop(opened);
-        let mut gathering = Gathering::new(plan, feeders);
+        let mut gathering = Gathering::new(plan, feeders, sampler);
         if await_open(&all_opened, plan.cores.len(), (&signals, &waker), &stop)? {
             let start = start(plan);
             facts.begin(start.window);
@@ -96,7 +95,9 @@ pub fn run(plan: &Plan, watch: &mut dyn Watch) -> Result<RunResult, RunError> {
             Err(cause) => panic::resume_unwind(cause),
         });
         let done = collect(plan, ended.collect())?;
-        Ok(facts.conclude(plan, done, |done, end| gathering.finish(done, end, watch)))
+        let measured = done.iter().map(|done| done.record.measured).max().unwrap_or_default();
+        let watched = gathering.finish(&done, measured, watch);
+        Ok(facts.conclude(plan, done, measured, watched))
     })
 }
 
@@ -145,73 +146,4 @@ fn collect(plan: &Plan, ended: Vec<Result<Option<Ended>, RunError>>) -> Result<V
         }
     }
     Ok(all)
-}
-
-/// What the main thread does while the others work.
-struct Gathering {
-    feeders: Vec<Feeder>,
-    series: Series,
-    /// When the next second is to be gathered.
-    next: Time,
-}
-
-impl Gathering {
-    fn new(plan: &Plan, feeders: Vec<Feeder>) -> Self {
-        let series = Series::new(feeders.len(), plan.warmup);
-        Self { feeders, series, next: Time::from_nanos(u64::MAX) }
-    }
-
-    /// The load begins.
-    fn begin(&mut self, start: Start) {
-        // Seconds are counted from the start of the measured time, also backwards.
-        let warmup = start.window.from.saturating_since(start.load);
-        let first = start.load.saturating_add(Duration::from_nanos(u64::from(warmup.subsec_nanos())));
-        self.next = first.saturating_add(GATHER_DELAY);
-    }
-
-    /// Sleeps until all threads have ended, and gathers each second meanwhile. Returns whether a signal asked to stop.
-    fn attend(
-        &mut self,
-        (signals, waker): (&Signals, &Waker),
-        stop: &AtomicBool,
-        watch: &mut dyn Watch,
-        is_over: impl Fn() -> bool,
-    ) -> io::Result<bool> {
-        while !is_over() {
-            let now = clock::now();
-            if self.next <= now {
-                self.next = self.next.saturating_add(GATHER_INTERVAL);
-                self.gather(None, watch);
-                continue;
-            }
-            match signals.wait(waker, Some(self.next.saturating_since(now)))? {
-                Woken::Stop(_) => stop.store(true, Ordering::Relaxed), // Pairs with nothing: see `Worker`.
-                Woken::Waker => threads::yield_now(),                  // It is about to end.
-                // It ends by itself soon, whether its terminal is there or not.
-                Woken::Reload | Woken::Report | Woken::TimedOut => {}
-            }
-        }
-        Ok(stop.load(Ordering::Relaxed))
-    }
-
-    fn gather(&mut self, end: Option<f64>, watch: &mut dyn Watch) {
-        for (worker, feeder) in self.feeders.iter().enumerate() {
-            while let Some(part) = feeder.take() {
-                self.series.take(worker, &part);
-                feeder.give_back(part);
-            }
-        }
-        self.series.close(end, watch);
-    }
-
-    /// All seconds, when all threads have ended.
-    fn finish(mut self, done: &[Done], end: f64, watch: &mut dyn Watch) -> Vec<crate::result::Interval> {
-        self.gather(Some(end), watch);
-        for (worker, done) in done.iter().enumerate() {
-            self.series.take(worker, &done.record.last_part);
-        }
-        let intervals = self.series.finish(end, watch);
-        watch.over();
-        intervals
-    }
 }

@@ -8,22 +8,28 @@ use hdrhistogram::Histogram;
 use tidemill::ring::Capabilities;
 use tidemill::sys::clock::{self, Wall};
 
+use super::gathering::Gathered;
+use super::problems::problems;
 use crate::check::{self, Evidence, Lives, Load};
+use crate::cli::Idle;
+use crate::environment::{HostCounters, Neighbours, Room, clock_read_ns};
 use crate::plan::{End, Pace, Plan};
 use crate::record::{Counts, ErrorClass, Histograms, Window, add, new_histogram};
 use crate::result::{
     self, Config, Generator, Interval, LoopModel, Requests, RunResult, SCHEMA, Stall, Throughput, Tls, worst,
 };
-use crate::run::problems::problems;
+use crate::server_side::Source;
 use crate::worker::Done;
 
 /// Pauses that a result has.
 const STALLS_KEPT: usize = 64;
 
 /// What is known of a run before its threads have ended.
-#[derive(Debug)]
 pub(super) struct Facts {
     environment: result::Environment,
+    neighbours: Neighbours,
+    drops: HostCounters,
+    room: Room,
     clock_read_ns: f64,
     window: Window,
     started_at: String,
@@ -46,13 +52,15 @@ struct Sum {
 
 impl Facts {
     /// What is known before anything has begun.
-    pub(super) fn before(_plan: &Plan, capabilities: Capabilities) -> Self {
+    pub(super) fn before(plan: &Plan, capabilities: Capabilities) -> Self {
+        let pid = plan.server.as_ref().and_then(Source::pid);
+        let sources = if plan.target.listen.ip().is_some() { plan.sources.len().max(1) as u64 } else { 0 };
         Self {
-            environment: result::Environment {
-                tier: capabilities.tier().name().to_owned(),
-                ..Default::default()
-            },
-            clock_read_ns: 0.0,
+            environment: result::Environment::look(&plan.cores, capabilities.tier().name().to_owned()),
+            neighbours: Neighbours::find(&plan.target.listen, pid),
+            drops: HostCounters::read(),
+            room: Room::look(sources),
+            clock_read_ns: clock_read_ns(),
             window: Window::ALWAYS,
             started_at: String::new(),
             interrupted: false,
@@ -67,19 +75,23 @@ impl Facts {
         self.started_at = humantime::format_rfc3339_seconds(UNIX_EPOCH + start).to_string();
     }
 
-    /// All threads have ended.
+    /// All threads have ended, after so much measured time.
     pub(super) fn conclude(
-        self,
+        mut self,
         plan: &Plan,
         done: Vec<Done>,
-        series: impl FnOnce(&[Done], f64) -> Vec<Interval>,
+        measured: Duration,
+        gathered: Gathered,
     ) -> RunResult {
-        let measured = done.iter().map(|done| done.record.measured).max().unwrap_or_default();
         let measured_s = measured.as_secs_f64();
-        let series = series(&done, measured_s);
+        let Gathered { series, sampler } = gathered;
+        self.environment.shared_cores = self.neighbours.shared_cores(&plan.cores);
         let sum = Sum::of(done);
         let checks = check::all(&self.evidence(plan, &sum, &series));
-        let problems = problems(plan, &sum.counts, sum.requests, sum.fell_silent);
+        let mut problems = problems(plan, &sum.counts, sum.requests, sum.fell_silent);
+        problems.extend(sampler.as_ref().and_then(|sampler| sampler.problem(self.window.from)));
+        let until = self.window.from.saturating_add(measured);
+        let server = sampler.and_then(|sampler| sampler.server(self.window.from, until, sum.counts.measured));
         RunResult {
             schema: SCHEMA.to_owned(),
             verdict: worst(checks.iter().map(|check| check.status)),
@@ -91,7 +103,7 @@ impl Facts {
             latency: sum.nanos.latencies(),
             tls: tls(plan, &sum.counts),
             generator: self.generator(&sum, measured_s),
-            server: None,
+            server,
             checks,
             problems,
             series,
@@ -109,7 +121,8 @@ impl Facts {
                 arrivals: arrivals.unwrap_or_default(),
                 rate: rate.filter(|[from, to]| from.total_cmp(to).is_eq()).map(|[from, _]| from),
                 depth: plan.depth,
-                spins: plan.idle == crate::cli::Idle::Spin,
+                spins: plan.idle == Idle::Spin,
+                verify: plan.verify,
             },
             measured_s: sum.measured.as_secs_f64(),
             requests: sum.requests,
@@ -123,6 +136,8 @@ impl Facts {
             workers: &sum.workers,
             series,
             environment: &self.environment,
+            drops: HostCounters::read() - self.drops,
+            room: self.room,
             lives: Lives {
                 wanted,
                 at_start: wanted, // It would not have begun otherwise.

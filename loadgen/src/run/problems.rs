@@ -62,7 +62,9 @@ mod tests {
     use crate::traffic::verify::Mismatch;
 
     fn plan() -> Plan {
-        let Command::Run(flags) = Cli::parse_from(["loadgen", "tcp://[::1]:9"]).into_command() else { unreachable!() };
+        let Command::Run(flags) = Cli::parse_from(["loadgen", "tcp://[::1]:9"]).into_command() else {
+            unreachable!()
+        };
         Plan::new(&flags.target.target, &flags.load, &[3]).unwrap()
     }
 

@@ -72,25 +72,36 @@ impl Series {
         self.told[worker] = Some(part.second);
     }
 
-    /// Gives the seconds that are over for all threads to the one who watches. `end` is the end of the load in seconds
-    /// after the start of the measured time, once it is known.
-    pub(super) fn close(&mut self, end: Option<f64>, watch: &mut dyn Watch) {
+    /// Gives the seconds that are over for all threads to the one who watches, with what `complete` knows beside. `end`
+    /// is the end of the load in seconds after the start of the measured time, once it is known.
+    pub(super) fn close(
+        &mut self,
+        end: Option<f64>,
+        complete: &dyn Fn(&mut Interval),
+        watch: &mut dyn Watch,
+    ) {
         let Some(told) = self.told.iter().copied().min().flatten() else { return };
         while let Some(entry) = self.open.first_entry().filter(|entry| *entry.key() <= told) {
             let (second, sum) = entry.remove_entry();
             if second == DRAIN && sum.is_empty() {
                 continue;
             }
-            let interval = sum.interval(self.span(second, end));
+            let mut interval = sum.interval(self.span(second, end));
+            complete(&mut interval);
             watch.interval(&interval);
             self.keep(interval);
         }
     }
 
     /// All intervals.
-    pub(super) fn finish(mut self, end: f64, watch: &mut dyn Watch) -> Vec<Interval> {
+    pub(super) fn finish(
+        mut self,
+        end: f64,
+        complete: &dyn Fn(&mut Interval),
+        watch: &mut dyn Watch,
+    ) -> Vec<Interval> {
         self.told.fill(Some(DRAIN));
-        self.close(Some(end), watch);
+        self.close(Some(end), complete, watch);
         self.done
     }
 
@@ -205,14 +216,14 @@ mod tests {
         let mut seen = Seen::default();
         series.take(0, &part_of(-1, 3));
         series.take(0, &part_of(0, 5));
-        series.close(None, &mut seen);
+        series.close(None, &|_| (), &mut seen);
         assert_eq!(seen.0, []);
         series.take(1, &part_of(-1, 4));
-        series.close(None, &mut seen);
+        series.close(None, &|_| (), &mut seen);
         assert_eq!(seen.0, [(-0.5, 7)]);
         series.take(1, &part_of(0, 6));
         series.take(1, &part_of(DRAIN, 1));
-        let intervals = series.finish(0.25, &mut seen);
+        let intervals = series.finish(0.25, &|_| (), &mut seen);
         assert_eq!(seen.0, [(-0.5, 7), (0.0, 11), (0.25, 1)]);
         let lengths: Vec<f64> = intervals.iter().map(|interval| interval.length_s).collect();
         assert_eq!(lengths, [0.5, 0.25, 0.0]);
@@ -225,9 +236,9 @@ mod tests {
         let seconds = 3 * i64::try_from(INTERVALS_MAX).unwrap() + 7;
         for second in 0..seconds {
             series.take(0, &part_of(second, 1));
-            series.close(None, &mut ());
+            series.close(None, &|_| (), &mut ());
         }
-        let intervals = series.finish(seconds as f64, &mut ());
+        let intervals = series.finish(seconds as f64, &|_| (), &mut ());
         assert!(intervals.len() <= INTERVALS_MAX, "{}", intervals.len());
         let all = |of: fn(&Interval) -> u64| intervals.iter().map(of).sum::<u64>();
         assert_eq!(all(|interval| interval.ok), seconds.unsigned_abs());

@@ -111,6 +111,16 @@ enum Reader {
     Page(MetricsPage),
 }
 
+impl Source {
+    /// The process, if it is one of this host.
+    pub fn pid(&self) -> Option<u32> {
+        match self {
+            Self::Pid(pid) => Some(*pid),
+            Self::Metrics(_) => None,
+        }
+    }
+}
+
 impl Sampler {
     /// Begins to watch, with a first reading.
     ///

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod exits;
+mod files;
 mod http_liars;
 mod loads;
 mod peer;

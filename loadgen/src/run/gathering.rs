@@ -1,0 +1,127 @@
+//! What the main thread does while the others work: it gathers their seconds, and watches the server.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tidemill::sys::clock::{self, Time};
+use tidemill::sys::signal::{Signals, Waker, Woken};
+
+use super::Watch;
+use super::series::Series;
+use super::thread::Start;
+use crate::plan::Plan;
+use crate::record::Window;
+use crate::record::part::Feeder;
+use crate::result::Interval;
+use crate::server_side::Sampler;
+use crate::worker::Done;
+
+/// How often the threads' seconds are gathered.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// How long after the end of a second it is gathered: the threads need a moment to hand it over.
+const DELAY: Duration = Duration::from_millis(15);
+
+/// What the main thread does while the others work.
+pub(super) struct Gathering {
+    feeders: Vec<Feeder>,
+    series: Series,
+    sampler: Option<Sampler>,
+    window: Window,
+    /// When the next second is to be gathered.
+    next: Time,
+}
+
+/// What was gathered.
+pub(super) struct Gathered {
+    /// The run second by second.
+    pub(super) series: Vec<Interval>,
+    /// What the server cost.
+    pub(super) sampler: Option<Sampler>,
+}
+
+impl Gathering {
+    /// Nothing yet, from these threads and of this server.
+    pub(super) fn new(plan: &Plan, feeders: Vec<Feeder>, sampler: Option<Sampler>) -> Self {
+        let series = Series::new(feeders.len(), plan.warmup);
+        Self { feeders, series, sampler, window: Window::ALWAYS, next: Time::from_nanos(u64::MAX) }
+    }
+
+    /// The load begins.
+    pub(super) fn begin(&mut self, start: Start) {
+        self.window = start.window;
+        self.sample();
+        // Seconds are counted from the start of the measured time, also backwards.
+        let warmup = start.window.from.saturating_since(start.load);
+        let first = start.load.saturating_add(Duration::from_nanos(u64::from(warmup.subsec_nanos())));
+        self.next = first.saturating_add(DELAY);
+    }
+
+    /// Sleeps until all threads have ended, and gathers each second meanwhile. Returns whether a signal asked to stop.
+    pub(super) fn attend(
+        &mut self,
+        (signals, waker): (&Signals, &Waker),
+        stop: &AtomicBool,
+        watch: &mut dyn Watch,
+        is_over: impl Fn() -> bool,
+    ) -> io::Result<bool> {
+        while !is_over() {
+            let now = clock::now();
+            if self.next <= now {
+                self.next = self.next.saturating_add(INTERVAL);
+                self.gather(None, watch);
+                continue;
+            }
+            match signals.wait(waker, Some(self.next.saturating_since(now)))? {
+                Woken::Stop(_) => stop.store(true, Ordering::Relaxed), // Pairs with nothing: see `Worker`.
+                Woken::Waker => thread::yield_now(),                   // It is about to end.
+                // It ends by itself soon, whether its terminal is there or not.
+                Woken::Reload | Woken::Report | Woken::TimedOut => {}
+            }
+        }
+        Ok(stop.load(Ordering::Relaxed))
+    }
+
+    fn gather(&mut self, end: Option<f64>, watch: &mut dyn Watch) {
+        self.sample();
+        for (worker, feeder) in self.feeders.iter().enumerate() {
+            while let Some(part) = feeder.take() {
+                self.series.take(worker, &part);
+                feeder.give_back(part);
+            }
+        }
+        let complete = |interval: &mut Interval| complete(interval, self.sampler.as_ref(), self.window);
+        self.series.close(end, &complete, watch);
+    }
+
+    /// All that there is, when all threads have ended.
+    pub(super) fn finish(mut self, done: &[Done], measured: Duration, watch: &mut dyn Watch) -> Gathered {
+        let end = measured.as_secs_f64();
+        self.gather(Some(end), watch);
+        for (worker, done) in done.iter().enumerate() {
+            self.series.take(worker, &done.record.last_part);
+        }
+        let complete = |interval: &mut Interval| complete(interval, self.sampler.as_ref(), self.window);
+        let series = self.series.finish(end, &complete, watch);
+        watch.over();
+        Gathered { series, sampler: self.sampler }
+    }
+
+    fn sample(&mut self) {
+        if let Some(sampler) = &mut self.sampler {
+            sampler.sample(clock::now());
+        }
+    }
+}
+
+/// Writes what the server cost in an interval.
+fn complete(interval: &mut Interval, sampler: Option<&Sampler>, window: Window) {
+    let Some(sampler) = sampler else { return };
+    let from = window.at(interval.start_s);
+    let until = window.at(interval.start_s + interval.length_s);
+    if let Some((cpu_s, rss_bytes)) = sampler.within(from, until) {
+        interval.server_cpu_s = Some(cpu_s);
+        interval.server_rss_bytes = Some(rss_bytes);
+    }
+}
