@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod command;
 pub mod plan;
+pub mod random;
 pub mod record;
 pub mod report;
 pub mod result;
