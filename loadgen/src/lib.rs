@@ -15,6 +15,7 @@ pub mod record;
 pub mod report;
 pub mod result;
 pub mod run;
+pub mod statistics;
 pub mod target;
 pub mod traffic;
 pub mod worker;
