@@ -9,6 +9,7 @@
 pub mod check;
 pub mod cli;
 pub mod command;
+pub mod compare;
 pub mod plan;
 pub mod random;
 pub mod record;
