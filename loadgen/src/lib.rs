@@ -16,6 +16,7 @@ pub mod record;
 pub mod report;
 pub mod result;
 pub mod run;
+pub mod search;
 pub mod statistics;
 pub mod target;
 pub mod traffic;
