@@ -18,6 +18,7 @@ pub mod result;
 pub mod run;
 pub mod search;
 pub mod statistics;
+pub mod sweep;
 pub mod target;
 pub mod traffic;
 pub mod worker;
