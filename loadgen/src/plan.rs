@@ -357,7 +357,9 @@ mod tests {
 
     fn plan_on(cores: &[usize], line: &str) -> Result<Plan, PlanError> {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        let Command::Run(flags) = Cli::try_parse_from(words).unwrap().into_command();
+        let Command::Run(flags) = Cli::try_parse_from(words).unwrap().into_command() else {
+            panic!("{line}")
+        };
         Plan::new(&flags.target.target, &flags.load, cores)
     }
 

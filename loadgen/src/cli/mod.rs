@@ -2,14 +2,20 @@
 //!
 //! Nothing is decided here; what the flags mean together, and whether they can, is the [plan](crate::plan)'s business.
 
+mod compare;
+mod json;
 mod load;
 mod manual;
 mod output;
 mod run;
+mod search;
+mod sweep;
 mod values;
 
 use clap::{Parser, Subcommand};
 
+pub use compare::{CompareFlags, DEFAULT_PAIRS, Source};
+pub use json::JsonFlags;
 pub use load::{
     DEFAULT_CONNECTIONS, DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_TARGET, DEFAULT_WARMUP, Idle, LoadFlags,
     Switch, TargetFlags,
@@ -17,6 +23,8 @@ pub use load::{
 use manual::{LONG_END, SHORT_END};
 pub use output::OutputFlags;
 pub use run::RunFlags;
+pub use search::SearchFlags;
+pub use sweep::SweepFlags;
 pub use values::{Rate, SOURCES_MAX, Sources};
 
 /// Load for a server, and what came of it: throughput, latency, and whether every byte came back.
@@ -41,6 +49,15 @@ pub enum Command {
     /// Load a server and report (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Run(RunFlags),
+    /// Run at one rate, or number of connections, after the other.
+    #[command(after_help = SHORT_END, after_long_help = sweep::LONG_END)]
+    Sweep(SweepFlags),
+    /// Find the highest rate at which objectives are kept.
+    #[command(after_help = SHORT_END, after_long_help = search::LONG_END)]
+    Search(SearchFlags),
+    /// Compare two servers, or the results of runs, with confidence.
+    #[command(after_help = SHORT_END, after_long_help = compare::LONG_END)]
+    Compare(CompareFlags),
 }
 
 impl Cli {
@@ -61,7 +78,8 @@ mod tests {
 
     fn parse(line: &str) -> Result<RunFlags, clap::Error> {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        let Command::Run(flags) = Cli::try_parse_from(words)?.into_command();
+        let command = Cli::try_parse_from(words)?.into_command();
+        let Command::Run(flags) = command else { panic!("{command:?}") };
         Ok(flags)
     }
 

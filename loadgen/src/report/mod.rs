@@ -506,7 +506,9 @@ mod tests {
 
     fn plan(line: &str) -> Plan {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        let Command::Run(flags) = Cli::try_parse_from(words).unwrap().into_command();
+        let Command::Run(flags) = Cli::try_parse_from(words).unwrap().into_command() else {
+            panic!("{line}")
+        };
         Plan::new(&flags.target.target, &flags.load, &[3]).unwrap()
     }
 
