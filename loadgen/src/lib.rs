@@ -3,6 +3,7 @@
 //! It drives the same ring as the server, in the client's role, with one ring per pinned thread. From the top:
 //! [`cli`] is what was typed, [`plan`] what follows from it, [`run`] starts the [`worker`]s and collects what they
 //! [`record`]ed, [`report`] says it. A worker drives the [`traffic`] of its connections.
+//! [`sweep`], [`search`] and [`compare`] look at several runs, the last one with [`statistics`].
 
 #![forbid(unsafe_code)]
 

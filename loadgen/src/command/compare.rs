@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::document::Document;
 use super::measure::Measure;
-use super::{FINE, Failure, USAGE, WRONG, say};
+use super::{FINE, Failure, USAGE, WRONG};
 use crate::cli::{CompareFlags, DEFAULT_PAIRS, LoadFlags, Source};
 use crate::compare::{self, Metric, design, judge};
 use crate::result::{RunResult, SCHEMA};
@@ -46,7 +46,7 @@ pub(super) fn compare(
         }
         Sides::Servers(targets) => {
             let pairs = flags.pairs.unwrap_or(DEFAULT_PAIRS);
-            (runs_in_pairs(targets, &flags.load, pairs, measure)?, None)
+            (runs_in_pairs(targets, &flags.load, pairs, &document, measure)?, None)
         }
     };
     let compared = compare::compare(&a, &b, flags.allow_different_load, flags.load.seed);
@@ -59,7 +59,7 @@ pub(super) fn compare(
     document.write(&comparison)?;
     let mut shown = comparison.regressions.iter().filter(|regression| regression.is_shown).peekable();
     let code = if shown.peek().is_some() { WRONG } else { FINE };
-    shown.for_each(|regression| say(&format!("regression: {}", regression.sentence)));
+    shown.for_each(|regression| document.say(&format!("regression: {}", regression.sentence)));
     Ok(code)
 }
 
@@ -95,6 +95,7 @@ fn runs_in_pairs(
     targets: &[Target; 2],
     load: &LoadFlags,
     pairs: u32,
+    document: &Document,
     measure: &mut Measure<'_>,
 ) -> Result<[Vec<RunResult>; 2], Failure> {
     let mut runs = [Vec::new(), Vec::new()];
@@ -109,7 +110,7 @@ fn runs_in_pairs(
                 ));
             }
             let figure = |metric: Metric| metric.of(&run).map_or("-".to_owned(), |value| metric.show(value));
-            say(&format!(
+            document.say(&format!(
                 "pair {} of {pairs}, {}: {}/s, p99 {}",
                 pair + 1,
                 ["A", "B"][side],

@@ -11,6 +11,8 @@ use super::{Failure, NO_START, WRONG, print, say};
 pub(super) struct Document {
     /// Takes a row, or a sentence, for a person.
     pub(super) rows: fn(&str) -> io::Result<()>,
+    /// Takes what is said beside it.
+    pub(super) speech: fn(&str),
     /// Takes the whole, for a machine.
     pub(super) whole: Whole,
 }
@@ -34,12 +36,12 @@ impl Document {
             Ok(())
         };
         Ok(match json {
-            None => Self { rows: print_line, whole: Whole::Nowhere },
-            Some("-") => Self { rows: say_line, whole: Whole::Output },
+            None => Self { rows: print_line, speech: say, whole: Whole::Nowhere },
+            Some("-") => Self { rows: say_line, speech: say, whole: Whole::Output },
             Some(path) => {
                 let opened = File::options().write(true).create(true).truncate(false).open(path);
                 let file = opened.map_err(|error| unwritten(NO_START, path, &error))?;
-                Self { rows: print_line, whole: Whole::File(file, path.to_owned()) }
+                Self { rows: print_line, speech: say, whole: Whole::File(file, path.to_owned()) }
             }
         })
     }
@@ -49,24 +51,29 @@ impl Document {
         (self.rows)(text).map_err(|error| unwritten(WRONG, "standard output", &error))
     }
 
+    /// Progress, problems and warnings.
+    pub(super) fn say(&self, sentence: &str) {
+        (self.speech)(sentence);
+    }
+
     /// The whole result.
-    pub(super) fn write(self, result: &impl Serialize) -> Result<(), Failure> {
+    pub(super) fn write(&self, result: &impl Serialize) -> Result<(), Failure> {
         let json = || serde_json::to_string_pretty(result).map(|json| json + "\n").map_err(io::Error::from);
-        match self.whole {
+        match &self.whole {
             Whole::Nowhere => Ok(()),
             Whole::Output => json()
                 .and_then(|json| print(&json))
                 .map_err(|error| unwritten(WRONG, "standard output", &error)),
-            Whole::File(mut file, path) => {
-                let mut write = || {
+            Whole::File(file, path) => {
+                let write = || {
                     let json = json()?;
                     // A device or a pipe has no length.
                     if file.metadata()?.is_file() {
                         file.set_len(0)?;
                     }
-                    file.write_all(json.as_bytes())
+                    (&*file).write_all(json.as_bytes())
                 };
-                write().map_err(|error| unwritten(WRONG, &path, &error))
+                write().map_err(|error| unwritten(WRONG, path, &error))
             }
         }
     }
@@ -82,7 +89,7 @@ pub(super) mod tests {
 
     /// For tests of commands, which look at the runs and the exit code.
     pub(in crate::command) fn silent() -> Document {
-        Document { rows: |_| Ok(()), whole: Whole::Nowhere }
+        Document { rows: |_| Ok(()), speech: |_| (), whole: Whole::Nowhere }
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(super) fn search(
     })?;
     told?;
     document.tell(&found.sentence)?;
+    found.warnings.iter().for_each(|warning| document.say(warning));
     document.write(&found)?;
     Ok(match found.outcome {
         Outcome::ServerLimited | Outcome::ReachedMaxRate => FINE,
@@ -78,7 +79,7 @@ mod tests {
             loads.push(load.clone());
             let p99_us = if rate <= limit { 100.0 } else { 10_000.0 };
             let mut run = run(rate);
-            run.latency.response = Latency { count: 1000, p99_us, ..Latency::default() };
+            run.latency.response = Latency { count: 100_000, p99_us, ..Latency::default() };
             Ok(run)
         });
         (code, loads)

@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::measure::Measure;
-use super::{FINE, Failure, USAGE, WRONG, say};
+use super::{FINE, Failure, USAGE, WRONG};
 use crate::cli::{LoadFlags, Rate, SweepFlags};
 use crate::sweep::{self, Axis, Point, evenly, header};
 
@@ -29,7 +29,7 @@ pub(super) fn sweep(
         return Err(failure);
     }
     let problems = swept.points.iter().flat_map(|run| &run.problems).chain(&swept.stopped);
-    problems.clone().for_each(|problem| say(problem));
+    problems.clone().for_each(|problem| document.say(problem));
     Ok(if problems.count() == 0 { FINE } else { WRONG })
 }
 

@@ -15,6 +15,7 @@ pub use slo::{MinOk, Slo};
 pub use table::HEADER;
 pub use verdict::{Verdict, judge};
 
+use crate::compare::BEYOND_MIN;
 use crate::result::RunResult;
 
 /// The name and version of the JSON's shape.
@@ -116,6 +117,8 @@ pub struct Search {
     pub rate: Option<f64>,
     /// What came of it, in a sentence.
     pub sentence: String,
+    /// Why it is to be read with care; empty when nothing stands against it.
+    pub warnings: Vec<String>,
     /// All runs, in the order in which they were made.
     pub probes: Vec<Probed>,
 }
@@ -140,8 +143,23 @@ pub fn search<E>(
         outcome,
         rate,
         sentence,
+        warnings: warnings(aim, &seeker.probes),
         probes: seeker.probes,
     })
+}
+
+/// What stands against the last run, which is the one that confirms.
+fn warnings(aim: &Aim, probes: &[Probed]) -> Vec<String> {
+    let Some(last) = probes.last() else { return Vec::new() };
+    let thin = |slo: &Slo| {
+        let beyond = slo.samples_beyond(&last.result).filter(|beyond| *beyond < BEYOND_MIN - 1e-6)?;
+        Some(format!(
+            "only {beyond:.0} samples of the last run lie beyond {}: it is as much chance as it is the server. Try: a \
+             longer --duration",
+            slo.figure()
+        ))
+    };
+    aim.objectives.iter().filter_map(thin).collect()
 }
 
 /// A search that goes on.

@@ -42,6 +42,16 @@ impl Slo {
         measured_us < self.limit_us || (self.is_inclusive && measured_us <= self.limit_us)
     }
 
+    /// How many good answers lie beyond its percentile, where it is one: with few, it is chance.
+    pub fn samples_beyond(&self, run: &RunResult) -> Option<f64> {
+        match self.figure {
+            Figure::Percentile(percentile) => {
+                Some(run.latency.response.count as f64 * (1.0 - percentile / 100.0))
+            }
+            Figure::Mean | Figure::Max => None,
+        }
+    }
+
     /// The name of its figure.
     pub fn figure(&self) -> String {
         match self.figure {

@@ -132,6 +132,21 @@ fn the_number_of_runs_has_a_bound() {
     assert_eq!((search.outcome, search.probes.len()), (Outcome::NotConfirmed, RUNS_MAX));
 }
 
+/// Of 100000 samples 10 lie beyond p99.99 and 1000 beyond p99; of 20000, only 2.
+#[test]
+fn a_percentile_of_few_samples_is_named() {
+    let mut aim = aim("p99<2ms");
+    aim.objectives.push("p99.99<1s".parse().unwrap());
+    assert!(found(&aim, |rate| queue(rate, 10_000.0)).warnings.is_empty());
+    let search = found(&aim, |rate| {
+        let mut run = queue(rate, 10_000.0);
+        run.latency.response.count = 20_000;
+        run
+    });
+    let [warning] = search.warnings.as_slice() else { panic!("{:?}", search.warnings) };
+    assert!(warning.starts_with("only 2 samples of the last run lie beyond p99.99"), "{warning}");
+}
+
 #[test]
 fn a_signal_ends_it() {
     let search = found(&aim("p99<2ms"), |rate| {

@@ -11,7 +11,7 @@
 
 use hdrhistogram::Histogram;
 
-use super::{Estimate, TAIL, below, student_t_quantile};
+use super::{Estimate, TAIL, below, student_t_quantile, tail_of};
 use crate::random::Random;
 
 /// Resamples, if not told.
@@ -128,17 +128,11 @@ fn cube_root(number: usize) -> usize {
     (1..).find(|root: &usize| number <= root.pow(3)).unwrap_or(number)
 }
 
-/// How many of so many the tail holds.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count")]
-fn tail_of(count: usize) -> usize {
-    (count as f64 * TAIL).floor() as usize
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::simulated::normal;
     use crate::record::new_histogram;
-    use crate::statistics::percentile::tests::normal;
 
     #[test]
     fn a_resample_has_as_many_parts() {

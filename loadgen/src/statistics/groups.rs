@@ -67,7 +67,7 @@ fn probability(a: &[f64], b: &[f64], random: &mut Random) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::percentile::tests::normal;
+    use crate::compare::simulated::normal;
 
     /// The first example of Welch's test in Wikipedia: t = -2.46 with 25.0 degrees of freedom, p = 0.021; the quantile is
     /// that of the table for 25 degrees of freedom, 2.060.

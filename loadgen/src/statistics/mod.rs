@@ -45,6 +45,12 @@ impl Estimate {
     }
 }
 
+/// How many of so many the tail holds.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count")]
+fn tail_of(count: usize) -> usize {
+    (count as f64 * TAIL).floor() as usize
+}
+
 /// The mean of these.
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64

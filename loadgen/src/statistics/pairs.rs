@@ -6,7 +6,7 @@
 //! probable places of the centre (Hartigan, "Using subsample values as typical values", JASA 64, 1969). It leaves 0 out
 //! exactly when the test that flips the signs of the differences refuses it, so the two cannot contradict each other.
 
-use super::{Estimate, TAIL, mean, student_t_quantile, variance};
+use super::{Estimate, TAIL, mean, student_t_quantile, tail_of, variance};
 use crate::random::Random;
 
 /// Fewest pairs with an interval: of five, all on one side are not rare enough, since 2 of 2^5 is more than 5 %.
@@ -45,12 +45,6 @@ pub fn paired(differences: &[f64], seed: u64) -> Option<Estimate> {
     })
 }
 
-/// How many of so many the tail holds.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2^16 and not negative")]
-fn tail_of(count: usize) -> usize {
-    (count as f64 * TAIL).floor() as usize
-}
-
 /// The means of all subsets but the empty one.
 fn means_of_all_subsets(values: &[f64]) -> Vec<f64> {
     let mut sums = vec![0.0; 1 << values.len()];
@@ -75,7 +69,7 @@ fn means_of_some_subsets(values: &[f64], random: &mut Random) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::statistics::percentile::tests::normal;
+    use crate::compare::simulated::normal;
 
     /// By hand: mean 0.08, variance 0.00212, standard error 0.018797; t is 2.570582 in the tables, for 5 degrees of
     /// freedom. Six differences on one side are 2 of 64, and their exact interval goes from the smallest to the largest.

@@ -62,15 +62,10 @@ pub fn effective_samples(parts: &[Histogram<u64>], percentile: f64) -> f64 {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
     use crate::random::Random;
     use crate::record::new_histogram;
-
-    /// A number of the normal distribution, by Box and Muller.
-    pub(in crate::statistics) fn normal(random: &mut Random) -> f64 {
-        (-2.0 * random.unit().ln()).sqrt() * (std::f64::consts::TAU * random.unit()).cos()
-    }
 
     /// Experiments with exponential latencies of a mean of 1 ms, whose percentiles are known: -ln(1-p) ms.
     fn coverage(seed: u64, samples: u32, percentile: f64) -> f64 {
