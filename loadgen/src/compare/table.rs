@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::{Comparison, Line, Word};
 
+/// Longest line of a paragraph.
+const COLUMNS: usize = 100;
 /// Said below every table.
 const MEANING: &str = "A difference is called better or worse when its whole interval of 95 % lies on one side of 0. Where \
                        nothing differs, one line in twenty says otherwise by chance.";
@@ -16,11 +18,11 @@ impl fmt::Display for Comparison {
             writeln!(f, "WARNING: {warning}")?;
         }
         writeln!(f)?;
-        writeln!(f, "{:<29} {:>10} {:>10} {:>11}  {:<22}", "", "A", "B", "difference", "95 % interval")?;
+        writeln!(f, "{:<29} {:>10} {:>10} {:>11}  95 % interval", "", "A", "B", "difference")?;
         // A figure that neither side has says nothing.
         let lines = self.metrics.iter().filter(|line| line.a.is_some() || line.b.is_some());
         lines.clone().try_for_each(|line| writeln!(f, "{line}"))?;
-        writeln!(f, "\n{}\n{MEANING}", self.method)?;
+        writeln!(f, "\n{}\n{}", wrapped(&self.method), wrapped(MEANING))?;
         self.regressions.iter().try_for_each(|regression| writeln!(f, "{}.", regression.sentence))
     }
 }
@@ -38,7 +40,7 @@ impl fmt::Display for Line {
         let interval = self.low.zip(self.high);
         write!(
             f,
-            "{:<29} {:>10} {:>10} {:>11}  {:<22} {}",
+            "{:<29} {:>10} {:>10} {:>11}  {:<24} {}",
             self.metric.label(),
             value(self.a),
             value(self.b),
@@ -58,6 +60,23 @@ impl fmt::Display for Word {
             Self::NotCompared => "not compared",
         })
     }
+}
+
+/// A paragraph in lines of at most [`COLUMNS`].
+fn wrapped(text: &str) -> String {
+    let mut wrapped = String::new();
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if 0 < column {
+            let is_full = COLUMNS < column + 1 + length;
+            wrapped.push(if is_full { '\n' } else { ' ' });
+            column = if is_full { 0 } else { column + 1 };
+        }
+        wrapped.push_str(word);
+        column += length;
+    }
+    wrapped
 }
 
 /// Where runs come from; the same place is named once.

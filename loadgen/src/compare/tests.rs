@@ -214,10 +214,11 @@ fn the_table_and_the_json_say_the_same() {
         "7 pairs of runs.",
         "p99 is worse by 20.0 %, and 5.0 % are allowed.",
         "better",
-        "one line in twenty",
+        "nothing differs, one line in twenty",
     ] {
         assert!(table.contains(words), "{words} in\n{table}");
     }
+    assert!(table.lines().all(|line| line.chars().count() <= 110), "{table}");
     let json = serde_json::to_value(&comparison).unwrap();
     assert_eq!(json["schema"], "tidemill-loadgen-compare/1");
     assert_eq!(json["metrics"][0]["metric"], "requests_per_second");

@@ -109,7 +109,7 @@ fn two_files_are_compared() {
     }
     let table = run("compare", &format!("{} {}", a.path(), b.path()));
     assert!(table.stdout.contains("+100.0 %") && table.stdout.contains("worse"), "{}", table.stdout);
-    assert!(table.stdout.contains("It cannot see that runs"), "{}", table.stdout);
+    assert!(table.stdout.contains("\nOne run on each side."), "{}", table.stdout);
 }
 
 #[test]
