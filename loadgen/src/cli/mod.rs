@@ -2,16 +2,22 @@
 //!
 //! Nothing is decided here; what the flags mean together, and whether they can, is the [plan](crate::plan)'s business.
 
+mod compare;
+mod json;
 mod load;
 mod manual;
 mod output;
 mod report;
 mod run;
+mod search;
 mod serve;
+mod sweep;
 mod values;
 
 use clap::{Parser, Subcommand};
 
+pub use compare::{CompareFlags, DEFAULT_PAIRS, Source};
+pub use json::JsonFlags;
 pub use load::{
     DEFAULT_CONNECTIONS, DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_TARGET, DEFAULT_WARMUP, Idle, LoadFlags,
     Switch, TargetFlags,
@@ -20,8 +26,10 @@ use manual::{LONG_END, SHORT_END};
 pub use output::{FileFlags, OutputFlags};
 pub use report::ReportFlags;
 pub use run::RunFlags;
+pub use search::SearchFlags;
 use serve::SERVE_END;
 pub use serve::ServeFlags;
+pub use sweep::SweepFlags;
 pub use values::{Rate, SOURCES_MAX, Sources};
 
 /// Load for a server, and what came of it: throughput, latency, and whether every byte came back.
@@ -42,7 +50,6 @@ pub struct Cli {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a process, and it is short-lived")]
 pub enum Command {
     /// Load a server and report (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
@@ -52,6 +59,15 @@ pub enum Command {
     Serve(ServeFlags),
     /// Show results that were kept: as tables, and as a page or other files.
     Report(ReportFlags),
+    /// Run at one rate, or number of connections, after the other.
+    #[command(after_help = SHORT_END, after_long_help = sweep::LONG_END)]
+    Sweep(SweepFlags),
+    /// Find the highest rate at which objectives are kept.
+    #[command(after_help = SHORT_END, after_long_help = search::LONG_END)]
+    Search(SearchFlags),
+    /// Compare two servers, or the results of runs, with confidence.
+    #[command(after_help = SHORT_END, after_long_help = compare::LONG_END)]
+    Compare(CompareFlags),
 }
 
 impl Cli {

@@ -19,6 +19,15 @@ pub struct Rate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sources(pub Vec<IpAddr>);
 
+/// One rate, which does not change.
+pub(super) fn single_rate(text: &str) -> Result<f64, String> {
+    let rate: Rate = text.parse()?;
+    let is_one = !text.contains("..");
+    is_one
+        .then_some(rate.from)
+        .ok_or_else(|| "a rate that changes is not meant here, but one, as in 5000".to_owned())
+}
+
 impl FromStr for Rate {
     type Err = String;
 

@@ -1,13 +1,20 @@
 //! What each command does, from its flags to its exit code.
 
+mod compare;
+mod document;
+mod measure;
 pub mod output;
 mod report;
 mod run;
+mod search;
 mod serve;
+mod sweep;
 
+use std::fmt;
 use std::io::{self, Write};
 
 use crate::cli::Command;
+use document::Document;
 
 /// Nothing went wrong.
 pub const FINE: u8 = 0;
@@ -36,12 +43,24 @@ impl Failure {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.sentence)
+    }
+}
+
 /// Does what was asked for. Returns the exit code.
 pub fn carry_out(command: Command) -> u8 {
     let done = match command {
         Command::Run(flags) => run::run(&flags),
         Command::Serve(flags) => serve::serve(&flags),
         Command::Report(flags) => report::report(&flags),
+        Command::Sweep(flags) => Document::open(flags.output.json.as_deref())
+            .and_then(|document| sweep::sweep(&flags, document, &mut measure::measure)),
+        Command::Search(flags) => Document::open(flags.output.json.as_deref())
+            .and_then(|document| search::search(&flags, document, &mut measure::measure)),
+        Command::Compare(flags) => Document::open(flags.output.json.as_deref())
+            .and_then(|document| compare::compare(&flags, document, &mut measure::measure)),
     };
     done.unwrap_or_else(|failure| {
         say(&failure.sentence);

@@ -1,0 +1,104 @@
+//! Where the result of a command goes that makes several runs: rows while they are made, JSON at the end.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::{Failure, NO_START, WRONG, print, say};
+
+/// Where the result goes.
+pub(super) struct Document {
+    /// Takes a row, or a sentence, for a person.
+    pub(super) rows: fn(&str) -> io::Result<()>,
+    /// Takes what is said beside it.
+    pub(super) speech: fn(&str),
+    /// Takes the whole, for a machine.
+    pub(super) whole: Whole,
+}
+
+/// Where the whole goes.
+pub(super) enum Whole {
+    /// Nowhere.
+    Nowhere,
+    /// To standard output, which then has nothing else: rows are speech.
+    Output,
+    /// To the file of this name.
+    File(File, String),
+}
+
+impl Document {
+    /// Opens the file before the runs, so that a wrong path does not cost them; what it holds stays until the end.
+    pub(super) fn open(json: Option<&str>) -> Result<Self, Failure> {
+        let print_line: fn(&str) -> io::Result<()> = |text| print(&format!("{text}\n"));
+        let say_line: fn(&str) -> io::Result<()> = |text| {
+            say(text);
+            Ok(())
+        };
+        Ok(match json {
+            None => Self { rows: print_line, speech: say, whole: Whole::Nowhere },
+            Some("-") => Self { rows: say_line, speech: say, whole: Whole::Output },
+            Some(path) => {
+                let opened = File::options().write(true).create(true).truncate(false).open(path);
+                let file = opened.map_err(|error| unwritten(NO_START, path, &error))?;
+                Self { rows: print_line, speech: say, whole: Whole::File(file, path.to_owned()) }
+            }
+        })
+    }
+
+    /// A row, or a sentence, for a person.
+    pub(super) fn tell(&self, text: &str) -> Result<(), Failure> {
+        (self.rows)(text).map_err(|error| unwritten(WRONG, "standard output", &error))
+    }
+
+    /// Progress, problems and warnings.
+    pub(super) fn say(&self, sentence: &str) {
+        (self.speech)(sentence);
+    }
+
+    /// The whole result.
+    pub(super) fn write(&self, result: &impl Serialize) -> Result<(), Failure> {
+        let json = || serde_json::to_string_pretty(result).map(|json| json + "\n").map_err(io::Error::from);
+        match &self.whole {
+            Whole::Nowhere => Ok(()),
+            Whole::Output => json()
+                .and_then(|json| print(&json))
+                .map_err(|error| unwritten(WRONG, "standard output", &error)),
+            Whole::File(file, path) => {
+                let write = || {
+                    let json = json()?;
+                    // A device or a pipe has no length.
+                    if file.metadata()?.is_file() {
+                        file.set_len(0)?;
+                    }
+                    (&*file).write_all(json.as_bytes())
+                };
+                write().map_err(|error| unwritten(WRONG, path, &error))
+            }
+        }
+    }
+}
+
+fn unwritten(code: u8, place: &str, error: &io::Error) -> Failure {
+    Failure::new(code, format!("the result cannot be written to {place}: {error}"))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// For tests of commands, which look at the runs and the exit code.
+    pub(in crate::command) fn silent() -> Document {
+        Document { rows: |_| Ok(()), speech: |_| (), whole: Whole::Nowhere }
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_written_is_known_before_the_runs() {
+        let Err(failure) = Document::open(Some("/nowhere/result.json")) else { panic!("it was opened") };
+        assert_eq!(failure.code, NO_START);
+        assert!(
+            failure.sentence.starts_with("the result cannot be written to /nowhere/result.json: "),
+            "{failure}"
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! Limits to how much worse a figure may become, for those who let a machine decide.
+//!
+//! A regression is shown when B is worse beyond doubt and beyond the limit: the whole interval lies on the worse side of
+//! 0, and the figure itself is more than the limit. What cannot be told passes, and is said.
+
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::{Comparison, Line, Metric, Word};
+use crate::compare::Better;
+
+/// How much worse a figure may become.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limit {
+    /// The figure.
+    pub metric: Metric,
+    /// The most, as a share: 0.05 is 5 %.
+    pub most: f64,
+}
+
+/// What became of a limit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Regression {
+    /// The figure.
+    pub metric: Metric,
+    /// The most that was allowed, as a share.
+    pub limit: f64,
+    /// How much worse B is, as a share; negative when it is better, absent when it was not compared.
+    pub worse_by: Option<f64>,
+    /// Whether a regression is shown.
+    pub is_shown: bool,
+    /// What is to be said.
+    pub sentence: String,
+}
+
+/// Judges a comparison by these limits.
+pub fn judge(comparison: &Comparison, limits: &[Limit]) -> Vec<Regression> {
+    let line = |limit: &Limit| comparison.metrics.iter().find(|line| line.metric == limit.metric);
+    limits.iter().filter_map(|limit| line(limit).map(|line| judge_line(line, *limit))).collect()
+}
+
+fn judge_line(line: &Line, limit: Limit) -> Regression {
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    // The most that it may be worse by, as far as the interval tells.
+    let (worse_by, at_most) = match line.better {
+        Better::Lower => (line.difference, line.high),
+        Better::Higher => (line.difference.map(|share| -share), line.low.map(|share| -share)),
+    };
+    let is_beyond = worse_by.is_some_and(|worse_by| limit.most < worse_by);
+    let is_shown = line.word == Word::Worse && is_beyond;
+    let (name, most) = (line.metric.name(), percent(limit.most));
+    let sentence = match (worse_by, at_most) {
+        (Some(worse_by), _) if is_shown => {
+            format!("{name} is worse by {}, and {most} are allowed", percent(worse_by))
+        }
+        (Some(_), Some(at_most)) if at_most <= limit.most => {
+            format!("{name} is worse by less than {most}, if at all")
+        }
+        (Some(_), Some(at_most)) => format!(
+            "{name} is not shown to be worse by more than {most}; that it is cannot be excluded, up to {}",
+            percent(at_most)
+        ),
+        _ => format!("{name} could not be compared, so that nothing is shown"),
+    };
+    Regression { metric: limit.metric, limit: limit.most, worse_by, is_shown, sentence }
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a limit is a figure and a percentage, as in p99:5%".to_owned();
+        let (metric, percent) = text.split_once(':').ok_or_else(wrong)?;
+        let percent = percent.trim().strip_suffix('%').ok_or_else(wrong)?;
+        let percent: f64 = percent.trim().parse().map_err(|_| wrong())?;
+        if !(percent.is_finite() && 0.0 <= percent) {
+            return Err(wrong());
+        }
+        Ok(Self { metric: metric.trim().parse()?, most: percent / 100.0 })
+    }
+}
