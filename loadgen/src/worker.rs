@@ -84,6 +84,8 @@ pub struct Worker<'a, K, C> {
     stop: &'a AtomicBool,
     /// When the load ended, once it has.
     ended: Option<Time>,
+    /// Whether it ended before its time: by a signal, or for want of connections.
+    is_cut: bool,
     next_tick: Time,
     started: Time,
     /// When the last turn's work was done.
@@ -103,6 +105,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             idle,
             stop,
             ended: None,
+            is_cut: false,
             next_tick: Time::ZERO,
             started,
             rested: started,
@@ -163,8 +166,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         let ended = self.ended.unwrap_or(now);
         let fell_silent = self.fell_silent(end, ended, now);
         let connections = self.client.open();
-        let is_whole = !self.stop.load(Ordering::Relaxed); // It is only a wish, see `is_load_over`.
-        let schedule_hash = self.demand.hash().filter(|_| is_whole);
+        let schedule_hash = self.demand.hash().filter(|_| !self.is_cut);
         self.close(now)?;
         let demand = &mut self.demand;
         self.recorder.demanded(demand.scheduled(), |ages| demand.abandon(now, ages));
@@ -174,8 +176,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
 
     /// One turn. What it produced is submitted by the next one.
     fn turn(&mut self) -> Result<Time, RingError> {
-        let until = self.demand.next_due().map_or(self.next_tick, |due| due.min(self.next_tick));
-        let wake = self.wake_for(until);
+        let wake = self.wake();
         let before = self.client.in_flight();
         let slept_from = self.rested;
         let now = match wake {
@@ -202,8 +203,14 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         Ok(now)
     }
 
-    /// Until when to sleep, if something is due at this time; `None` is not at all.
-    fn wake_for(&self, until: Time) -> Option<Time> {
+    /// Until when to sleep; `None` is not at all, since there is something to do.
+    fn wake(&self) -> Option<Time> {
+        let until = self.demand.next_due().map_or(self.next_tick, |due| due.min(self.next_tick));
+        // More was due than one turn sends.
+        let is_behind = self.demand.is_open() && self.demand.is_due(self.rested) && self.client.has_free();
+        if is_behind || until <= self.rested {
+            return None;
+        }
         match self.idle {
             Idle::Sleep => Some(until),
             Idle::Spin => None,
@@ -234,6 +241,8 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     fn look_for_the_end(&mut self, end: End, now: Time) {
         if self.ended.is_none() && self.is_load_over(end, now) {
             self.ended = Some(now);
+            let is_late = end.window.until.is_some_and(|until| until <= now);
+            self.is_cut = !is_late && !self.demand.is_spent(now);
             self.demand.notice(now, usize::MAX);
             self.demand.end();
         }

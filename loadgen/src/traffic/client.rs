@@ -64,6 +64,9 @@ pub trait Client {
     /// [`SENDS_PER_TURN`] sends in an open loop.
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 
+    /// Whether a connection may be able to take a request.
+    fn has_free(&self) -> bool;
+
     /// Does what is due every [`TICK`].
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
 

@@ -350,6 +350,10 @@ impl Client for Datagrams {
         }
     }
 
+    fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         while let Some(slot) = self.blocked.pop() {
             self.change(slot);

@@ -508,6 +508,10 @@ impl<T: Talk> Client for Sessions<T> {
         }
     }
 
+    fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let end = (self.sweep_from + self.sessions.len().div_ceil(SWEEP_TICKS)).min(self.sessions.len());
         self.sweep(self.sweep_from..end, turn);

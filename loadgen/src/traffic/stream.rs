@@ -310,6 +310,10 @@ impl Client for Streams {
         }
     }
 
+    fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let end = (self.sweep_from + self.streams.len().div_ceil(SWEEP_TICKS)).min(self.streams.len());
         self.sweep(self.sweep_from..end, turn);
