@@ -13,6 +13,7 @@ pub mod cli;
 pub mod command;
 pub mod compare;
 pub mod environment;
+pub mod link;
 pub mod load;
 pub mod peer;
 pub mod plan;

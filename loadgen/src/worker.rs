@@ -8,16 +8,16 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tidemill::ring::{Completion, RingError};
+use tidemill::ring::{Completion, RingError, Wait};
 use tidemill::sys::clock::Time;
 
 use crate::cli::Idle;
+use crate::link::Link;
 use crate::load::Demand;
 use crate::plan::{CONNECT_TIMEOUT, GRACE, SILENCE};
 use crate::record::part::Feed;
 use crate::record::{Record, Recorder, Window};
 use crate::traffic::client::{Client, Sockets, TICK, Turn};
-use crate::traffic::link::Link;
 
 /// How long before something is due a hybrid thread wakes: somewhat more than a wake-up takes.
 const SPIN: Duration = Duration::from_micros(50);
@@ -141,7 +141,10 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             if deadline <= now {
                 return Err(Unready::TimedOut(self.client.ready()));
             }
-            now = self.link.turn(now.saturating_add(TICK), &mut self.ready).map_err(Unready::Ring)?;
+            now = self
+                .link
+                .turn(Wait::Until(Some(now.saturating_add(TICK))), &mut self.ready)
+                .map_err(Unready::Ring)?;
             self.handle_ready(now);
         }
     }
@@ -179,10 +182,8 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         let wake = self.wake();
         let before = self.client.in_flight();
         let slept_from = self.rested;
-        let now = match wake {
-            Some(wake) => self.link.turn(wake, &mut self.ready)?,
-            None => self.link.poll(&mut self.ready)?,
-        };
+        let wait = wake.map_or(Wait::No, |wake| Wait::Until(Some(wake)));
+        let now = self.link.turn(wait, &mut self.ready)?;
         if let Some(wake) = wake {
             self.recorder.vigil.woke(wake, now);
         }
@@ -296,7 +297,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         let deadline = now.saturating_add(GRACE);
         let mut now = now;
         while self.client.closing() != 0 && now < deadline {
-            now = self.link.turn(deadline, &mut self.ready)?;
+            now = self.link.turn(Wait::Until(Some(deadline)), &mut self.ready)?;
             self.handle_ready(now);
         }
         self.client.overdue(&mut self.recorder);

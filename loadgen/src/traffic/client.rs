@@ -10,9 +10,9 @@ use std::time::Duration;
 use tidemill::ring::{Completion, Descriptor, Generation, Kernel, Kind, Token, Uring};
 use tidemill::sys::clock::Time;
 
+use crate::link::Link;
 use crate::load::Demand;
 use crate::record::Recorder;
-use crate::traffic::link::Link;
 
 /// What a client works with during one turn.
 #[derive(Debug)]

@@ -3,10 +3,10 @@
 use tidemill::ring::{ConnectError, Kind, Op};
 
 use super::Sessions;
+use crate::link::Link;
 use crate::plan::GRACE;
 use crate::record::ErrorClass;
 use crate::traffic::client::{Sockets, Turn, index, token};
-use crate::traffic::link::Link;
 use crate::traffic::session::Stage;
 use crate::traffic::talk::{Fault, Talk};
 

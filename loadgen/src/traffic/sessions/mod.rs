@@ -13,9 +13,9 @@ use std::time::Duration;
 use tidemill::ring::{Completion, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError};
 use tidemill::sys::clock::Time;
 
+use crate::link::Link;
 use crate::record::{ErrorClass, Recorder};
 use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
-use crate::traffic::link::Link;
 use crate::traffic::open::Dialer;
 use crate::traffic::security::Filters;
 use crate::traffic::session::{Session, Stage};
