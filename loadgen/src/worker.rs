@@ -19,6 +19,9 @@ use crate::record::part::Feed;
 use crate::record::{Record, Recorder, Window};
 use crate::traffic::client::{Client, Sockets, TICK, Turn};
 
+/// How late a sleeping thread may be on purpose: what becomes due meanwhile leaves with one wake-up. A wake-up costs some
+/// 5 µs of processor time, and comes some 20 µs late by itself.
+const GROUP: Duration = Duration::from_micros(25);
 /// How long before something is due a hybrid thread wakes: somewhat more than a wake-up takes.
 const SPIN: Duration = Duration::from_micros(50);
 
@@ -86,6 +89,8 @@ pub struct Worker<'a, K, C> {
     ended: Option<Time>,
     /// Whether it ended before its time: by a signal, or for want of connections.
     is_cut: bool,
+    /// How late a request may be for the sake of others that leave with it.
+    grouping: Duration,
     next_tick: Time,
     started: Time,
     /// When the last turn's work was done.
@@ -106,6 +111,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             stop,
             ended: None,
             is_cut: false,
+            grouping: Duration::ZERO,
             next_tick: Time::ZERO,
             started,
             rested: started,
@@ -156,6 +162,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     pub fn run(mut self, assignment: Assignment) -> Result<Ended, RingError> {
         let mut now = self.link.now();
         self.demand = assignment.demand;
+        self.grouping = self.demand.mean_gap().map_or(Duration::ZERO, |gap| GROUP.saturating_sub(gap));
         self.recorder.begin(assignment.window, now);
         (self.started, self.rested, self.next_tick) = (now, now, now);
         let end = End { window: assignment.window, counts: assignment.counts, drain: assignment.drain };
@@ -213,7 +220,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             return None;
         }
         match self.idle {
-            Idle::Sleep => Some(until),
+            Idle::Sleep => Some(until.saturating_add(self.grouping)),
             Idle::Spin => None,
             Idle::Hybrid => {
                 let early = Time::from_nanos(until.as_nanos().saturating_sub(nanos(SPIN)));
