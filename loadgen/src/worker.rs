@@ -190,6 +190,10 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         let before = self.client.in_flight();
         let slept_from = self.rested;
         let wait = wake.map_or(Wait::No, |wake| Wait::Until(Some(wake)));
+        let more_is_due = !self.demand.is_open() || self.demand.is_due(self.rested);
+        if !self.client.follows_sends(more_is_due) {
+            self.link.outlast_sends();
+        }
         let now = self.link.turn(wait, &mut self.ready)?;
         if let Some(wake) = wake {
             self.recorder.vigil.woke(wake, now);

@@ -63,21 +63,21 @@ pub(super) enum Waiting {
     /// Not at all. Of the work that waits to be run for this ring, Linux then runs no more than 20 items
     /// (`IO_LOCAL_TW_DEFAULT_MAX`); the completions of the rest come with later enters.
     No,
-    /// Until there is a completion.
-    Forever,
-    /// Until there is a completion, or this time has passed.
-    AtMost(Duration),
+    /// Until there are so many completions.
+    Forever(u32),
+    /// Until there are so many completions, or this time has passed.
+    AtMost(u32, Duration),
 }
 
-/// Submits `to_submit` entries and waits for one completion as told, always with GETEVENTS: without it a ring that
+/// Submits `to_submit` entries and waits for completions as told, always with GETEVENTS: without it a ring that
 /// defers its task work never shows a completion. Returns the number of entries taken.
 pub(super) fn enter(entrance: Entrance, to_submit: u32, waiting: Waiting) -> Result<u32, Errno> {
     let timespec = match waiting {
-        Waiting::AtMost(timeout) => Some(Timespec {
+        Waiting::AtMost(_, timeout) => Some(Timespec {
             seconds: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
             nanos: i64::from(timeout.subsec_nanos()),
         }),
-        Waiting::No | Waiting::Forever => None,
+        Waiting::No | Waiting::Forever(_) => None,
     };
     let argument = GeteventsArg {
         sigmask: 0,
@@ -91,7 +91,7 @@ pub(super) fn enter(entrance: Entrance, to_submit: u32, waiting: Waiting) -> Res
     };
     let wanted: u32 = match waiting {
         Waiting::No => 0,
-        Waiting::Forever | Waiting::AtMost(_) => 1,
+        Waiting::Forever(wanted) | Waiting::AtMost(wanted, _) => wanted,
     };
     // SAFETY: the argument and the time it points to live on this stack frame until the call returns, and have the
     // layout and size of io_uring_enter(2) with EXT_ARG. What the entries point to is kept by `Uring`.

@@ -93,6 +93,8 @@ impl Recorder {
         self.window = window;
         self.vigil = Vigil::new(window);
         self.feed.begin(window, now);
+        // Without warm-up; else it is read when the warm-up is over.
+        self.processor[0] = (window.from <= now).then(ProcessorTime::of_this_thread);
         self.departures.reserve_exact(DEPARTURES_KEPT);
     }
 

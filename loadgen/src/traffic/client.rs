@@ -34,11 +34,18 @@ pub trait Sockets: Kernel {
     /// # Errors
     /// What the operating system says.
     fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor>;
+
+    /// Has the next wait end with one completion more than so many.
+    fn expect(&mut self, completions: u32);
 }
 
 impl Sockets for Uring {
     fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
         Self::adopt(self, socket, place)
+    }
+
+    fn expect(&mut self, completions: u32) {
+        Self::expect(self, completions);
     }
 }
 
@@ -63,6 +70,10 @@ pub trait Client {
     /// Sends what is due on connections that are free, those first that have been free for longest; at most
     /// [`SENDS_PER_TURN`] sends in an open loop.
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
+
+    /// Whether there is something to do as soon as a send is taken, if more is due or not: else the worker need not wake
+    /// for that.
+    fn follows_sends(&self, more_is_due: bool) -> bool;
 
     /// Whether a connection may be able to take a request.
     fn has_free(&self) -> bool;
@@ -96,6 +107,8 @@ pub trait Client {
 pub const TICK: Duration = Duration::from_millis(10);
 /// Ticks in which every connection has been looked at once for requests that have waited too long.
 pub const SWEEP_TICKS: usize = 10;
+/// Bytes that a socket takes at once, unless its peer has not read for long: a send of no more has no rest to follow.
+pub const TAKEN_AT_ONCE: usize = 4096;
 /// Most sends that an open loop submits together: on a loopback, the n-th leaves only when those before it have arrived.
 pub const SENDS_PER_TURN: usize = 16;
 

@@ -350,6 +350,10 @@ impl Client for Datagrams {
         }
     }
 
+    fn follows_sends(&self, more_is_due: bool) -> bool {
+        more_is_due && !self.slots.has_room()
+    }
+
     fn has_free(&self) -> bool {
         !self.free.is_empty()
     }

@@ -15,7 +15,9 @@ use tidemill::sys::clock::Time;
 use crate::link::Link;
 use crate::load::{Asked, Batch};
 use crate::record::{ErrorClass, Recorder};
-use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
+use crate::traffic::client::{
+    Client, Opened, SWEEP_TICKS, Sockets, TAKEN_AT_ONCE, Turn, index, notice, slot, token,
+};
 use crate::traffic::outgoing::{Outgoing, messages_per_send};
 use crate::traffic::pattern::{Message, Pattern};
 use crate::traffic::verify::StreamVerifier;
@@ -308,6 +310,10 @@ impl Client for Streams {
         if self.free.is_empty() {
             notice(turn.demand, turn.now, 0);
         }
+    }
+
+    fn follows_sends(&self, more_is_due: bool) -> bool {
+        more_is_due && 1 < self.depth || TAKEN_AT_ONCE < self.pattern.size()
     }
 
     fn has_free(&self) -> bool {

@@ -87,6 +87,8 @@ pub struct Uring {
     counts: RingCounts,
     /// Operations that the kernel has and that will still answer.
     in_flight: usize,
+    /// Completions that the next wait does not end with.
+    expected: u32,
 }
 
 /// Memory that the kernel knows the addresses of.
@@ -133,12 +135,19 @@ impl Uring {
             capabilities,
             counts: RingCounts::default(),
             in_flight: 0,
+            expected: 0,
         })
     }
 
     /// Whether the ring is entered by its registered index.
     pub fn is_registered(&self) -> bool {
         matches!(self.entrance, Entrance::Registered(_))
+    }
+
+    /// Has the next wait end with one completion more than so many: with what is waited for, and not with sends that
+    /// are taken at once and are no news. A wait that began with fewer still ends at its deadline.
+    pub fn expect(&mut self, completions: u32) {
+        self.expected = completions;
     }
 
     /// Takes a socket into the ring's table, at this place. From now on the table owns it.
@@ -215,7 +224,7 @@ impl Uring {
             if left.is_zero() {
                 return false;
             }
-            let _ = self.enter(Waiting::AtMost(left));
+            let _ = self.enter(Waiting::AtMost(1, left));
             while 0 < self.collect(&mut home, limits::COMPLETIONS_PER_TURN) {
                 home.clear();
             }
@@ -238,11 +247,12 @@ impl Kernel for Uring {
         if self.ring.submission().cq_overflow() {
             self.counts.overflows += 1;
         }
+        let wanted = 1 + std::mem::take(&mut self.expected);
         let waiting = match wait {
             Wait::Until(_) if !self.ring.completion().is_empty() => Waiting::No,
             Wait::No => Waiting::No,
-            Wait::Until(None) => Waiting::Forever,
-            Wait::Until(Some(deadline)) => Waiting::AtMost(deadline.saturating_since(clock::now())),
+            Wait::Until(None) => Waiting::Forever(wanted),
+            Wait::Until(Some(deadline)) => Waiting::AtMost(wanted, deadline.saturating_since(clock::now())),
         };
         match self.enter(waiting) {
             Ok(()) => Ok(()),

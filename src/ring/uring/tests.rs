@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use crate::ring::{
@@ -179,7 +180,7 @@ fn datagrams_of_every_size_come_and_go() {
 #[test]
 fn a_ring_rings_at_another_thread_s_ring() {
     let (sender, receiver) = std::sync::mpsc::channel::<Bell>();
-    let sleeper = std::thread::spawn(move || {
+    let sleeper = thread::spawn(move || {
         let mut ring = ring(RingTier::V6_17, 1);
         sender.send(ring.bell()).unwrap();
         matches!(one(&mut ring), Outcome::Doorbell)
@@ -201,6 +202,37 @@ fn the_ring_descriptor_stays_registered() {
     }
     assert!(ring.is_registered());
     assert_eq!(ring.counts().enters, 3);
+}
+
+#[test]
+fn a_wait_can_outlast_the_sends_that_it_submits() {
+    let mut ring = ring(RingTier::V6_17, 1);
+    let (mut near, file) = pair(&mut ring);
+    receive(&mut ring, file);
+    let mut gather = Gather::default();
+    gather.parts_mut().push(Part::Copied(b"ping".to_vec(), 0));
+    ring.push(Op::Send { token: token(Kind::Send), file, gather, wait: false }).unwrap();
+    let answering = thread::spawn(move || {
+        let mut heard = [0; 4];
+        near.read_exact(&mut heard).unwrap();
+        near.write_all(b"pong").unwrap();
+        near
+    });
+    ring.expect(1);
+    ring.submit_and_wait(Wait::Until(Some(clock::now().saturating_add(Duration::from_secs(5))))).unwrap();
+    let mut ready = VecDeque::new();
+    ring.collect(&mut ready, 64);
+    assert_eq!(
+        (ready.len(), ring.counts().enters),
+        (2, 1),
+        "one enter for the send and its answer: {ready:?}"
+    );
+    answering.join().unwrap();
+
+    let deadline = clock::now().saturating_add(Duration::from_millis(30));
+    ring.expect(1);
+    ring.submit_and_wait(Wait::Until(Some(deadline))).unwrap();
+    assert!(deadline <= clock::now(), "nothing came, and the time was up");
 }
 
 #[test]

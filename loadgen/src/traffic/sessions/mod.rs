@@ -15,7 +15,9 @@ use tidemill::sys::clock::Time;
 
 use crate::link::Link;
 use crate::record::{ErrorClass, Recorder};
-use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
+use crate::traffic::client::{
+    Client, Opened, SWEEP_TICKS, Sockets, TAKEN_AT_ONCE, Turn, index, notice, slot, token,
+};
 use crate::traffic::open::Dialer;
 use crate::traffic::security::Filters;
 use crate::traffic::session::{Session, Stage};
@@ -299,6 +301,12 @@ impl<T: Talk> Client for Sessions<T> {
         if self.free.is_empty() {
             notice(turn.demand, turn.now, 0);
         }
+    }
+
+    fn follows_sends(&self, more_is_due: bool) -> bool {
+        let manner = &self.manner;
+        more_is_due && (1 < manner.depth || manner.requests.is_some())
+            || TAKEN_AT_ONCE < T::request_bytes(&self.common)
     }
 
     fn has_free(&self) -> bool {

@@ -1,6 +1,6 @@
 //! An echo without a protocol: the position in the stream says which message a byte belongs to.
 
-use super::{Book, Fault, Talk, requests_per_send};
+use super::{Book, Fault, Talk};
 use crate::traffic::pattern::{Message, Pattern};
 use crate::traffic::verify::StreamVerifier;
 
@@ -32,8 +32,8 @@ impl Talk for Echo {
         true
     }
 
-    fn requests_per_send(common: &EchoCommon) -> u64 {
-        requests_per_send(common.pattern.size())
+    fn request_bytes(common: &EchoCommon) -> usize {
+        common.pattern.size()
     }
 
     fn ask(&mut self, common: &mut EchoCommon, first: Message, count: u64, out: &mut Vec<u8>) {

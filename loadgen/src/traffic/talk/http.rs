@@ -7,7 +7,7 @@ use tidemill::protocol::http1::{
     encode_request, parse_response, reason_phrase,
 };
 
-use super::{Book, Fault, Talk, requests_per_send};
+use super::{Book, Fault, Talk};
 use crate::record::ErrorClass;
 use crate::traffic::pattern::{Message, Pattern};
 use crate::traffic::verify::MessageVerifier;
@@ -179,8 +179,8 @@ impl Talk for Http {
         true
     }
 
-    fn requests_per_send(common: &HttpCommon) -> u64 {
-        requests_per_send(common.head.len() + common.content.as_ref().map_or(0, Pattern::size))
+    fn request_bytes(common: &HttpCommon) -> usize {
+        common.head.len() + common.content.as_ref().map_or(0, Pattern::size)
     }
 
     fn ask(&mut self, common: &mut HttpCommon, first: Message, count: u64, out: &mut Vec<u8>) {

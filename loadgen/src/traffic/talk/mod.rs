@@ -30,8 +30,14 @@ pub trait Talk: Sized {
     /// Whether requests may be sent.
     fn is_open(&self) -> bool;
 
+    /// Bytes of a request, at most.
+    fn request_bytes(common: &Self::Common) -> usize;
+
     /// Most requests for one send; the others follow when it has been taken.
-    fn requests_per_send(common: &Self::Common) -> u64;
+    fn requests_per_send(common: &Self::Common) -> u64 {
+        let requests = JOINED_BYTES_MAX / Self::request_bytes(common).max(1);
+        requests.max(1) as u64
+    }
 
     /// Appends `count` requests, the first of which is `first`.
     fn ask(&mut self, common: &mut Self::Common, first: Message, count: u64, out: &mut Vec<u8>);
@@ -93,12 +99,6 @@ impl Fault {
 
 /// Most bytes of small requests in one send.
 const JOINED_BYTES_MAX: usize = 256 * 1024;
-
-/// How many requests of so many bytes one send takes.
-const fn requests_per_send(bytes: usize) -> u64 {
-    let requests = JOINED_BYTES_MAX / if bytes == 0 { 1 } else { bytes };
-    if requests == 0 { 1 } else { requests as u64 }
-}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use tidemill::protocol::websocket::{
     sender,
 };
 
-use super::{Book, Fault, Talk, requests_per_send};
+use super::{Book, Fault, Talk};
 use crate::record::ErrorClass;
 use crate::traffic::pattern::{Message, Pattern};
 use crate::traffic::verify::MessageVerifier;
@@ -183,8 +183,8 @@ impl Talk for WebSocket {
         matches!(self.state, State::Open(_))
     }
 
-    fn requests_per_send(common: &WebSocketCommon) -> u64 {
-        requests_per_send(common.pattern.size() + WEBSOCKET_HEADER_BYTES_MAX)
+    fn request_bytes(common: &WebSocketCommon) -> usize {
+        common.pattern.size() + WEBSOCKET_HEADER_BYTES_MAX
     }
 
     fn ask(&mut self, common: &mut WebSocketCommon, first: Message, count: u64, out: &mut Vec<u8>) {
