@@ -37,17 +37,18 @@ What they mean:
 pub(crate) fn open(bound: f64) {
     say(&format!(
         "
-What is compared: wrk has no open loop, so its cost is that of its closed loop at full rate, where each wait brings many
-answers at once and costs least for each. An open loop at half of that rate wakes for nearly every request, to send it when it
-is due; at most {bound} times wrk's cost is asked of it. *sleep* wakes up when the next request is due; *hybrid* sleeps until
-50 µs before and then spins; *spin* never sleeps, so its CPU per request is just the core divided by the rate, and only *sleep*
-is held against the bound in earnest.
+What is compared: wrk has no open loop, so its cost in the first table is that of its closed loop at full rate, where each
+wait brings many answers at once and costs least for each. An open loop at half of that rate wakes for nearly every request,
+to send it when it is due; at most {bound} times wrk's cost is asked of it. *sleep* wakes up when the next request is due;
+*hybrid* sleeps until 50 µs before and then spins; *spin* never sleeps, so its CPU per request is just the core divided by
+the rate. Only *sleep* is held against the bound in earnest.
 
-A request that is alone pays for what 64 share in a closed loop: a wake-up of the
-server's core, a wait of its own with a timer, a system call. So the second table asks wrk for nearly the same: few connections,
-whose answers come one by one, at the rate that it reaches with them. p50 and p99 are response times, from the intended time; *own lag* is by how much the
-generator itself sent late, which is inside of them and is also shown apart in its report. wrk's percentiles have no such
-clock.
+A request that is alone pays for what 64 share in a closed loop: a wake-up of the server's core, a wait of its own with a
+timer, a system call. So the second table asks nearly the same of wrk: few connections, whose answers come one by one, at
+the rate that it reaches with them; an answer is then its timer.
+
+p50 and p99 are response times, from the intended time. *own lag* is by how much the generator itself sent late, which is
+inside of them and also stands apart in its report; wrk has no such figure, since it has no intended time.
 "
     ));
 }
