@@ -56,14 +56,16 @@ inside of them and also stands apart in its report; wrk has no such figure, sinc
 /// For sockperf.
 pub(crate) fn ping_pong() {
     say("
-What they mean: the echo is one thread with blocking calls, `benches/generators/echo.rs`; sockperf gets the same answers but
-for one bit, since it takes no answer that still says \"from a client\", and its own server does not answer others. sockperf
-prints half of a round trip unless it is told `--full-rtt`, as here. It reads the TSC right before sendto and right after
-recvfrom; on one socket it blocks in recvfrom (with `--nonblocked` it calls it until there is something). It leaves out its
-first 400 ms and last 50 ms. loadgen reads its clock before the send is put into the ring and after the ring's wait has
-ended: one io_uring_enter submits and waits, so its round trip has the submission, the completion and the wake-up in it, and
-also a timer's set-up in each wait. With *spin* it asks the ring again and again without waiting. Data is verified by
-loadgen, not by sockperf. CPU is that of the whole process, start and end included, for each round trip.
+What they mean: the echo is one thread with blocking calls, `benches/generators/echo.rs`; sockperf gets the same
+answers but for one bit, since it takes no answer that still says \"from a client\", and its own server does not
+answer others. sockperf prints half of a round trip unless it is told `--full-rtt`, as here. It reads the TSC right
+before sendto and right after recvfrom; on one socket it blocks in recvfrom (with `--nonblocked` it calls it until
+there is something). It leaves out its first 400 ms and last 50 ms. loadgen reads its clock before the send is put
+into the ring and after the ring's wait has ended: io_uring_enter submits and waits, once or twice for a message,
+since the completion of the send may end a wait of its own. So its round trip has the submission, the completions and
+the wake-up in it, and also a timer's set-up in each wait. With *spin* it asks the ring again and again without
+waiting. Data is verified by loadgen, not by sockperf. CPU is that of the whole process, start and end included, for
+each round trip.
 ");
 }
 
