@@ -20,19 +20,9 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     let server = Tidemill::start(options)?;
     say("| progress | requests/s, with / without | | pairs |");
     say("|---|---|---|---|");
-    let lines = Pairs::measure(
-        options,
-        || rate(options, &server, Some(View::Lines)),
-        || rate(options, &server, None),
-    )?;
-    say(&row("a line each second", &lines));
+    say(&row("a line each second", &compare(options, &server, Onto::Pipe)?));
     if is_installed(Path::new("script")) {
-        let block = Pairs::measure(
-            options,
-            || rate(options, &server, Some(View::Block)),
-            || rate(options, &server, None),
-        )?;
-        say(&row("a block, on a terminal", &block));
+        say(&row("a block, on a terminal", &compare(options, &server, Onto::Terminal)?));
     } else {
         say("| a block, on a terminal | left out: no terminal can be made. Try: apt install bsdutils | | |");
     }
@@ -40,11 +30,17 @@ pub(crate) fn run(options: &Options) -> io::Result<()> {
     Ok(())
 }
 
-/// What is shown.
+/// Where standard error goes to; by it loadgen chooses its view. Both of a pair have the same: who has a session of
+/// its own, as on a terminal, has a share of the core of its own, too.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum View {
-    Lines,
-    Block,
+enum Onto {
+    Pipe,
+    Terminal,
+}
+
+fn compare(options: &Options, server: &Tidemill, onto: Onto) -> io::Result<Pairs<f64>> {
+    let rate = |flag| rate(options, server, onto, flag);
+    Pairs::measure(options, || rate("--progress"), || rate("--quiet"))
 }
 
 fn row(name: &str, pairs: &Pairs<f64>) -> String {
@@ -58,7 +54,7 @@ fn row(name: &str, pairs: &Pairs<f64>) -> String {
 }
 
 /// Requests per second of one run. All threads of it have one core, so that drawing is paid for where load is made.
-fn rate(options: &Options, server: &Tidemill, view: Option<View>) -> io::Result<f64> {
+fn rate(options: &Options, server: &Tidemill, onto: Onto, flag: &str) -> io::Result<f64> {
     let json = Scratch(env::temp_dir().join(format!("tidemill-progress-{}.json", std::process::id())));
     let (connections, core) = (options.connections.to_string(), options.client_core.to_string());
     // At least two of its lines or some blocks.
@@ -66,9 +62,11 @@ fn rate(options: &Options, server: &Tidemill, view: Option<View>) -> io::Result<
     let (url, file) = (server.url(), json.0.display().to_string());
     let loadgen = options.loadgen.display().to_string();
     let mut words = vec![loadgen.as_str(), "run", &url, "--connections", &connections, "--cores", &core];
-    words.extend(["--warmup", "100ms", "--duration", &seconds, "--json", &file]);
-    words.push(if view.is_some() { "--progress" } else { "--quiet" });
-    let command = if view == Some(View::Block) { on_terminal(&words) } else { plain(&words) };
+    words.extend(["--warmup", "100ms", "--duration", &seconds, "--json", &file, flag]);
+    let command = match onto {
+        Onto::Pipe => plain(&words),
+        Onto::Terminal => on_terminal(&words),
+    };
     let finished = run_to_the_end(&command, options.client_core, |_| {})?;
     let result: Value =
         serde_json::from_str(&fs::read_to_string(&json.0).unwrap_or_default()).unwrap_or_default();

@@ -214,7 +214,11 @@ const SILENT: Run = Run {
 fn read_loadgen(output: &str) -> Option<Run> {
     let result: Value = serde_json::from_str(output).ok()?;
     let number = |pointer: &str| result.pointer(pointer).and_then(Value::as_f64).unwrap_or(f64::NAN);
-    let latency = |name: &str| number(&format!("/latency/response/{name}"));
+    // Without a sample its percentiles are zero.
+    let is_measured = 0.0 < number("/latency/response/count");
+    let latency = |name: &str| {
+        if is_measured { number(&format!("/latency/response/{name}")) } else { f64::NAN }
+    };
     Some(Run {
         requests: number("/counts/received"),
         per_second: number("/throughput/requests_per_second"),
