@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn stamps_and_buffers_are_judged() {
         let apart = |example: &mut Example| example.workers[0].residual = constant(70_000, 100);
-        check(stamp_residual, Example::open(), apart, Status::Warn, "up to 70.0 us apart");
+        check(stamp_residual, Example::open(), apart, Status::Warn, "up to 70.0 µs apart");
         let missing = |example: &mut Example| example.workers[0].no_buffers = 1;
         check(receive_buffers, Example::open(), missing, Status::Warn, "1 receive found no free buffer");
     }

@@ -264,7 +264,7 @@ mod tests {
             Example::closed(),
             |_| (),
             Status::Pass,
-            "10 in flight and a median of 400 us allow",
+            "10 in flight and a median of 400 µs allow",
         );
         check(closed_loop, Example::open(), |_| (), Status::Skipped, "open loop");
     }

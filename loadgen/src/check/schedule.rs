@@ -126,12 +126,12 @@ mod tests {
         crate::check::example::check(judge, Example::open(), spoil, status, words);
     }
 
-    /// The example's service takes 400 us.
+    /// The example's service takes 400 µs.
     #[test]
     fn lag_is_judged_against_what_is_measured() {
         let spoiled = |nanos| move |example: &mut Example| example.generator_lag = constant(nanos, 1000);
-        check(fidelity, spoiled(45_000), Status::Pass, "was 45.0 us late at p99");
-        check(fidelity, spoiled(60_000), Status::Warn, "up to 50.0 us is good");
+        check(fidelity, spoiled(45_000), Status::Pass, "was 45.0 µs late at p99");
+        check(fidelity, spoiled(60_000), Status::Warn, "up to 50.0 µs is good");
         check(fidelity, spoiled(900_000), Status::Warn, "Try: a lower --rate");
         check(fidelity, spoiled(1_100_000), Status::Fail, "1.10 ms late");
         let slow = |example: &mut Example| {
@@ -158,8 +158,8 @@ mod tests {
     #[test]
     fn late_waking_is_seen() {
         let late = |nanos| move |example: &mut Example| example.lateness = constant(nanos, 1000);
-        check(wake_lateness, late(90_000), Status::Pass, "woke 90.0 us late");
-        check(wake_lateness, late(300_000), Status::Warn, "up to 100 us at p99 is good");
+        check(wake_lateness, late(90_000), Status::Pass, "woke 90.0 µs late");
+        check(wake_lateness, late(300_000), Status::Warn, "up to 100 µs at p99 is good");
         check(wake_lateness, late(6_000_000), Status::Fail, "--idle spin");
     }
 }

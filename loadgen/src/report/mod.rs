@@ -10,4 +10,4 @@ pub mod numbers;
 pub mod page;
 pub mod table;
 
-pub use numbers::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_nanos};
+pub use numbers::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_nanos, show_share};

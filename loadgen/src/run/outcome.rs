@@ -16,7 +16,8 @@ use crate::environment::{HostCounters, Neighbours, Room, clock_read_ns};
 use crate::plan::{End, Pace, Plan};
 use crate::record::{Counts, ErrorClass, Histograms, Window, add, new_histogram};
 use crate::result::{
-    self, Config, Generator, Interval, LoopModel, Requests, RunResult, SCHEMA, Stall, Throughput, Tls, worst,
+    self, Confidence, Config, Generator, Interval, LatencySet, LoopModel, Requests, RunResult, SCHEMA, Stall,
+    Throughput, Tls, worst,
 };
 use crate::server_side::Source;
 use crate::worker::Done;
@@ -100,7 +101,10 @@ impl Facts {
             throughput: throughput(plan, &sum, measured_s),
             requests: sum.requests,
             counts: counts(plan, &sum, self.interrupted),
-            latency: sum.nanos.latencies(),
+            latency: LatencySet {
+                response_ci: Confidence::of(&sum.nanos.response, &series),
+                ..sum.nanos.latencies()
+            },
             tls: tls(plan, &sum.counts),
             generator: self.generator(&sum, measured_s),
             server,

@@ -61,7 +61,7 @@ fn header(results: &[RunResult], labels: &[String]) -> String {
     let words: String = match results {
         [result] => {
             let config = &result.config;
-            format!("<p>{}</p><p>{}</p>", escaped(&load(config)), escaped(&means(config)))
+            format!("<p>{}</p><p>{}</p>", escaped(&load(config)), escaped(&means(result)))
         }
         _ => format!("<p>{}</p>", escaped(&labels.join(" · "))),
     };

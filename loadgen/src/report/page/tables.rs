@@ -11,7 +11,7 @@ type Property = (&'static str, fn(&RunResult) -> Option<String>);
 const CONFIG: &[Property] = &[
     ("Server", |result| Some(result.config.url.clone())),
     ("Load", |result| Some(load(&result.config))),
-    ("With", |result| Some(means(&result.config))),
+    ("With", |result| Some(means(result))),
     ("Time-out", |result| Some(format!("{} s", result.config.timeout_s))),
     ("Schedule", |result| result.config.schedule_hash.clone()),
     ("Bytes compared", |result| Some(if result.config.verify { "all" } else { "none" }.to_owned())),
@@ -279,7 +279,7 @@ fn count(count: u64) -> Option<String> {
 }
 
 fn udp(result: &RunResult, datagrams: u64) -> Option<String> {
-    if result.config.protocol == "udp" { count(datagrams) } else { None }
+    if result.config.is_datagrams() { count(datagrams) } else { None }
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> Option<String> {

@@ -6,7 +6,7 @@ mod rows;
 
 use std::ffi::OsStr;
 
-pub use latencies::{Support, cell, support};
+pub use latencies::{Support, cell, is_service_response, show_interval, support};
 pub use lines::{load, means};
 pub use rows::rows;
 
@@ -18,7 +18,7 @@ pub fn table(result: &RunResult, colour: bool) -> String {
     lines.extend(verdict(result, colour));
     lines.extend(lines::header(result));
     lines.push(String::new());
-    lines.extend(latencies::latencies(&result.latency));
+    lines.extend(latencies::latencies(result));
     lines.push(String::new());
     lines.extend(lines::footer(result));
     lines.extend(checks(result, colour));
