@@ -1,12 +1,13 @@
-//! A load generator for socket servers: closed loop, every byte checked, latency in whole histograms.
+//! A load generator for socket servers: closed and open loop, every byte checked, latency in whole histograms.
 //!
 //! It drives the same ring as the server, in the client's role, with one ring per pinned thread. From the top:
 //! [`cli`] is what was typed, [`plan`] what follows from it, [`run`] starts the [`worker`]s and collects what they
 //! [`record`]ed, [`report`] says it. A worker drives the [`traffic`] of its connections.
-//! [`sweep`], [`search`] and [`compare`] look at several runs, the last one with [`statistics`].
+//! [`sweep`], [`search`], [`calibrate`] and [`compare`] look at several runs, the last one with [`statistics`].
 
 #![forbid(unsafe_code)]
 
+pub mod calibrate;
 pub mod check;
 pub mod cli;
 pub mod command;

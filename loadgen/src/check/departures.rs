@@ -48,7 +48,7 @@ pub(super) fn intended_law(evidence: &Evidence<'_>) -> Finding {
     }
     let gaps: Vec<Vec<f64>> = evidence.workers.iter().map(|worker| gaps(&worker.intended)).collect();
     if gaps.iter().any(|gaps| gaps.len() < GAPS_MIN) || gaps.is_empty() {
-        return Finding::skipped(format!("A thread sent less than {GAPS_MIN} requests."));
+        return Finding::skipped(format!("A thread sent fewer than {GAPS_MIN} requests."));
     }
     let found: f64 = gaps.iter().map(|gaps| 1e9 / mean(gaps)).sum();
     let chance = match evidence.load.arrivals {
@@ -235,7 +235,7 @@ mod tests {
             Example::open(),
             intended(|_| vec![0, 1]),
             Status::Skipped,
-            "less than 100 requests",
+            "fewer than 100 requests",
         );
     }
 

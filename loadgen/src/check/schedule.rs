@@ -56,6 +56,15 @@ pub(super) fn offered_rate(evidence: &Evidence<'_>) -> Finding {
     let unanswered = share(requests.timed_out + requests.outstanding);
     let sent = 100.0 * (1.0 - unsent);
     if MISSING_SHARE < unsent {
+        let lives = evidence.lives;
+        if !lives.churn && lives.at_end < lives.wanted {
+            let sentence = format!(
+                "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): {} of {} connections were \
+                 left at the end, so the others had nowhere to go. See the errors.",
+                lives.at_end, lives.wanted
+            );
+            return Finding { status: Status::Warn, sentence };
+        }
         return if waits_for_connections(evidence) {
             let sentence = format!(
                 "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): the others found no free \
@@ -151,6 +160,8 @@ mod tests {
             example.queue_wait = constant(80_000_000, 1000);
         };
         check(offered_rate, pool, Status::Warn, "found no free connection");
+        let gone = |example: &mut Example| (example.requests.unsent, example.lives.at_end) = (200, 0);
+        check(offered_rate, gone, Status::Warn, "0 of 10 connections were left");
         let slow = |example: &mut Example| example.requests.outstanding = 300;
         check(offered_rate, slow, Status::Warn, "3.00 % got no answer");
     }

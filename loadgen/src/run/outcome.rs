@@ -119,6 +119,8 @@ impl Facts {
     fn evidence<'a>(&'a self, plan: &Plan, sum: &'a Sum, series: &'a [Interval]) -> Evidence<'a> {
         let (loop_model, arrivals, rate) = pace(plan);
         let wanted = u64::from(plan.connections);
+        // A run that ended early, without a connection left, never reached the rest of its schedule.
+        let is_whole = !matches!(plan.end, End::After(time) if sum.measured < time);
         Evidence {
             load: Load {
                 loop_model,
@@ -130,7 +132,7 @@ impl Facts {
             },
             measured_s: sum.measured.as_secs_f64(),
             requests: sum.requests,
-            expected: plan.expected().filter(|_| sum.schedule_hash.is_some()),
+            expected: plan.expected().filter(|_| sum.schedule_hash.is_some() && is_whole),
             answers: sum.counts.measured,
             response: &sum.nanos.response,
             service: &sum.nanos.service,

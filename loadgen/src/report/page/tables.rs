@@ -1,9 +1,9 @@
 //! The page's tables: each property in a row, each result in a column.
 
 use super::escape::escaped;
-use crate::report::table::{cell, load, means};
+use crate::report::table::{cell, is_service_response, load, means, show_interval};
 use crate::report::{show_bytes, show_count, show_nanos};
-use crate::result::{Latency, LatencySet, RunResult, Status};
+use crate::result::{Confidence, Latency, LatencySet, RunResult, Status};
 
 /// A property and how it is said of a result; nothing where it has none.
 type Property = (&'static str, fn(&RunResult) -> Option<String>);
@@ -151,18 +151,44 @@ pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
         if there.is_empty() || (name == "All" && !results.iter().any(went_wrong)) {
             continue;
         }
+        // In a closed loop service is the response once more, and there is no lag: rows that say nothing.
+        let is_said = matches!(name, "Service" | "Generator lag") && results.iter().all(is_service_response);
+        if is_said || (name == "Queue wait" && there.iter().all(|(latency, _)| latency.max_us <= 0.0)) {
+            continue;
+        }
         if labels.len() == 1 {
             rows.extend(there.iter().map(|(latency, _)| row(name, &figures(latency))));
         } else {
             rows += &format!("<tr class=\"kind\"><th colspan=\"8\" scope=\"rowgroup\">{name}</th></tr>");
             rows.extend(there.iter().map(|(latency, label)| row(label, &figures(latency))));
         }
+        if let ("Response", [result]) = (name, results) {
+            rows += &confidence(&result.latency.response_ci);
+        }
     }
+    let is_closed = !results.is_empty() && results.iter().all(is_service_response);
+    let closed = if is_closed {
+        " In a closed loop response and service are the same, and there is no lag."
+    } else {
+        ""
+    };
     format!(
         "<section class=\"card figures span\"><h2>Latency</h2>{}<p class=\"note\">~ rests on fewer than 100 samples \
-         beyond it; – on fewer than 10.</p></section>\n",
+         beyond it; – on fewer than 10.{closed}</p></section>\n",
         scrolled(&(head("", &columns) + &rows))
     )
+}
+
+/// The intervals of the percentiles above; nothing where no percentile has one.
+fn confidence(intervals: &Confidence) -> String {
+    let all = [intervals.p50_us, intervals.p90_us, intervals.p99_us, intervals.p999_us, intervals.p9999_us];
+    if all.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let shown =
+        all.map(|interval| interval.map_or_else(|| "–".to_owned(), show_interval).replace(" .. ", " – "));
+    let cells: Vec<String> = shown.into_iter().chain([String::new(), String::new()]).collect();
+    row("95 % interval", &cells).replacen("<tr>", "<tr class=\"interval\">", 1)
 }
 
 /// Whether there is more to tell than good answers.
@@ -322,6 +348,29 @@ mod tests {
         let mut result = example();
         result.problems.push("nothing came <back>".to_owned());
         assert!(checks(&[result], &labels(&["a"]), "").contains("nothing came &lt;back&gt;"));
+    }
+
+    #[test]
+    fn intervals_stand_below_the_percentiles_of_one_run() {
+        let mut result = example();
+        result.latency.response_ci = Confidence { p99_us: Some([301.0, 322.0]), ..Confidence::default() };
+        let text = latencies(std::slice::from_ref(&result), &labels(&["a"]));
+        let row = "<tr class=\"interval\"><th scope=\"row\">95 % interval</th><td>–</td><td>–</td>\
+                   <td>301 µs – 322 µs</td>";
+        assert!(text.contains(row), "{text}");
+        result.latency.response_ci = Confidence::default();
+        assert!(!latencies(&[result], &labels(&["a"])).contains("interval"));
+    }
+
+    #[test]
+    fn a_closed_loop_says_what_is_one_once() {
+        let mut result = example();
+        result.config.loop_model = crate::result::LoopModel::Closed;
+        result.latency.service = result.latency.response.clone();
+        (result.latency.lag, result.latency.generator_lag) = Default::default();
+        let text = latencies(&[result], &labels(&["a"]));
+        assert!(!text.contains(">Service<") && text.contains("are the same, and there is no lag"), "{text}");
+        assert!(latencies(&[example()], &labels(&["a"])).contains(">Service<"));
     }
 
     #[test]

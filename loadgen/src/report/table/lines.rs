@@ -107,6 +107,9 @@ fn throughput(result: &RunResult) -> String {
         counted(throughput.answers, "answer"),
         throughput.duration_s,
     );
+    if let Some(asked) = result.config.duration_s.filter(|asked| throughput.duration_s < asked * 0.99) {
+        words += &format!(" of {asked} s");
+    }
     if let Some(connections) = throughput.connections_per_second {
         words += &format!(", {} connections/s", show_rate(connections));
     }
