@@ -207,7 +207,7 @@ mod tests {
         check(stalls, Example::open(), paused(1, &[0.011]), Status::Warn, "for 11.0 ms at most");
         check(stalls, Example::open(), paused(1, &[0.2]), Status::Fail, "2.00 % of a thread");
         check(stalls, Example::open(), paused(200, &[0.002]), Status::Fail, "2.01 % of a thread");
-        check(stalls, Example::closed(), paused(1, &[0.2]), Status::Warn, "the longest 200 ms");
+        check(stalls, Example::closed(), paused(1, &[0.2]), Status::Warn, "for 200 ms at most");
     }
 
     #[test]

@@ -248,7 +248,8 @@ mod tests {
         let failed = |example: &mut Example| example.requests.failed = 2;
         check(littles_law, Example::open(), failed, Status::Pass, "0.0 % apart");
         let long = |example: &mut Example| {
-            (counted(1.2)(example), failed(example));
+            counted(1.2)(example);
+            failed(example);
         };
         check(littles_law, Example::open(), long, Status::Skipped, "2 requests without a good answer");
         check(

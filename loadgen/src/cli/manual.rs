@@ -54,8 +54,8 @@ What is measured when:
                 long as --timeout in an open loop, and 1 s in a closed one.
   --count       ends after so many requests, or when no answer has come for 5 s.
   Connections are opened, and hands shaken, before the warm-up, within 10 s. With --reconnect or
-  --requests-per-connection they come and go: connect and handshake are rows of their own, and are
-  not in response.
+  --requests-per-connection they come and go: the first request of each has its connect and its
+  handshakes inside, in response and in service; rows of their own show these apart.
 
 What is an error:
   HTTP: a status that is not 2xx, broken framing, an answer of another length than the others.
@@ -92,9 +92,9 @@ Examples:
   loadgen report result.json --hgrm a.hgrm --hlog a.hlog
   loadgen report --schema search                    the JSON Schema of what search writes
 
-Of more than three results there is a row each instead of a table. --csv has a row for each interval;
-for the runs of a search, which are kept without intervals, a row for each run. A comparison has no
-runs within: it is said once more, and makes no files.
+Of more than three results there is a row each instead of a table. --csv has a row for each
+interval; for the runs of a search, which are kept without intervals, a row for each run. A
+comparison has no runs within: it is said once more, and makes no files.
 
 Exit codes:
   0   shown, and written

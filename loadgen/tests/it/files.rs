@@ -146,7 +146,7 @@ while True:
         break
     tags.setdefault(h.get_tag(), []).append(dict(figures(h), start=h.get_start_time_stamp()))
 result = json.load(open(sys.argv[2]))
-embedded = {k: figures(HdrHistogram.decode(v['hdr'])) for k, v in result['latency'].items() if v['hdr']}
+embedded = {k: figures(HdrHistogram.decode(v['hdr'])) for k, v in result['latency'].items() if v.get('hdr')}
 h = HdrHistogram.decode(result['latency']['response']['hdr'])
 rows = [line.split() for line in open(sys.argv[3]) if line[:1] == ' ' and 'Value' not in line and line.strip()]
 # The percentile's value is the least that so many samples are at or below; counted here, as that reader rounds.

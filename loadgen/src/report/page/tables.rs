@@ -247,26 +247,41 @@ pub(super) fn checks(results: &[RunResult], labels: &[String], class: &str) -> S
         .iter()
         .zip(labels)
         .map(|(result, label)| match labels.len() {
-            1 => checks_of(result, Status::Skipped),
-            _ => format!("<div><h3>{}</h3>{}</div>", escaped(label), checks_of(result, Status::Warn)),
+            1 => format!("<div>{}{}</div>", checks_of(result), others_of(result)),
+            _ => format!("<div><h3>{}</h3>{}{}</div>", escaped(label), checks_of(result), others_of(result)),
         })
         .collect();
     format!("<section class=\"card{class}\"><h2>Checks</h2><div class=\"lists\">{lists}</div></section>\n")
 }
 
-fn checks_of(result: &RunResult, least: Status) -> String {
-    let item = |status, name: &str, sentence: &str| {
-        format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), escaped(sentence))
-    };
-    let mut checks: Vec<_> = result.checks.iter().collect();
-    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+/// What went wrong, and the checks that need attention.
+fn checks_of(result: &RunResult) -> String {
     let problems = result.problems.iter().map(|problem| item(Status::Fail, "problem", problem));
-    let shown = checks.iter().filter(|check| least <= check.status);
-    let shown = shown.map(|check| item(check.status, &check.name, &check.sentence));
-    let items: String = problems.chain(shown).collect();
-    let rest = checks.iter().filter(|check| check.status < least && check.status == Status::Pass).count();
-    let note = if rest == 0 { String::new() } else { format!("<p class=\"note\">{rest} more pass.</p>") };
-    format!("<ul class=\"checks\">{items}</ul>{note}")
+    let items: String = problems.chain(items_of(result, |status| Status::Warn <= status)).collect();
+    if items.is_empty() { String::new() } else { format!("<ul class=\"checks\">{items}</ul>") }
+}
+
+/// The other checks, for those who ask for them.
+fn others_of(result: &RunResult) -> String {
+    let count = |status| result.checks.iter().filter(|check| check.status == status).count();
+    let (passed, skipped) = (count(Status::Pass), count(Status::Skipped));
+    if passed + skipped == 0 {
+        return String::new();
+    }
+    let items: String = items_of(result, |status| status < Status::Warn).collect();
+    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} do not apply") };
+    format!("<details><summary>{passed} pass{skipped}</summary><ul class=\"checks\">{items}</ul></details>")
+}
+
+/// Checks with some of the statuses, the worst first.
+fn items_of(result: &RunResult, is_shown: fn(Status) -> bool) -> impl Iterator<Item = String> {
+    let mut checks: Vec<_> = result.checks.iter().filter(|check| is_shown(check.status)).collect();
+    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+    checks.into_iter().map(|check| item(check.status, &check.name, &check.sentence))
+}
+
+fn item(status: Status, name: &str, sentence: &str) -> String {
+    format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), escaped(sentence))
 }
 
 /// A status that is seen, and read.
