@@ -4,10 +4,12 @@
 //! is what was typed, [`command`] what is done for it, [`plan`] what follows from the flags, [`run`] starts the
 //! [`worker`]s. A worker asks its [`load`] what is due, drives the [`traffic`] of its connections, and [`record`]s what
 //! came of it. All records together are a [`result`], which [`check`]s judge and [`report`] shows. [`peer`] is a server
-//! whose latency is known.
+//! whose latency is known. [`sweep`], [`search`], [`calibrate`] and [`compare`] look at several runs, the last with
+//! [`statistics`].
 
 #![forbid(unsafe_code)]
 
+pub mod calibrate;
 pub mod check;
 pub mod cli;
 pub mod command;

@@ -48,7 +48,7 @@ pub(super) fn intended_law(evidence: &Evidence<'_>) -> Finding {
     }
     let gaps: Vec<Vec<f64>> = evidence.workers.iter().map(|worker| gaps(&worker.intended)).collect();
     if gaps.iter().any(|gaps| gaps.len() < GAPS_MIN) || gaps.is_empty() {
-        return Finding::skipped(format!("A thread sent less than {GAPS_MIN} requests."));
+        return Finding::skipped(format!("A thread sent fewer than {GAPS_MIN} requests."));
     }
     let found: f64 = gaps.iter().map(|gaps| 1e9 / mean(gaps)).sum();
     let chance = match evidence.load.arrivals {
@@ -235,7 +235,7 @@ mod tests {
             Example::open(),
             intended(|_| vec![0, 1]),
             Status::Skipped,
-            "less than 100 requests",
+            "fewer than 100 requests",
         );
     }
 
@@ -258,7 +258,7 @@ mod tests {
             Example::open(),
             slow,
             Status::Warn,
-            "were 300 us off at p99 (up to 200 us is good)",
+            "were 300 µs off at p99 (up to 200 µs is good)",
         );
         let wild = left(|times| {
             times.iter().enumerate().map(|(number, time)| time + number as u64 % 2 * 5_000_000).collect()
@@ -274,7 +274,7 @@ mod tests {
         check(departures, Example::poisson(), evenly, Status::Fail, "dispersion of 0.");
     }
 
-    /// Late by up to 80 us, more than the gaps: the short gaps are blurred, the long ones and the counts are not.
+    /// Late by up to 80 µs, more than the gaps: the short gaps are blurred, the long ones and the counts are not.
     #[test]
     fn what_sleep_blurs_is_no_fault() {
         let dense = |example: &mut Example| {

@@ -11,7 +11,7 @@ use crate::record::new_histogram;
 use crate::record::processor::ProcessorTime;
 use crate::result::{Arrivals, Environment, Interval, Latency, LoopModel, Requests, Status};
 
-/// All that the evidence of a run is made of: 10 s, 2 threads, 10,000 requests that take 400 us.
+/// All that the evidence of a run is made of: 10 s, 2 threads, 10,000 requests that take 400 µs.
 pub(super) struct Example {
     pub(super) load: Load,
     pub(super) measured_s: f64,
@@ -214,7 +214,7 @@ impl Example {
     }
 }
 
-/// The same times, each up to 30 us later.
+/// The same times, each up to 30 µs later.
 fn late(times: &[u64], seed: u64) -> Vec<u64> {
     let mut random = random(seed ^ 77);
     times.iter().map(|time| time + whole(30_000.0 * random())).collect()
@@ -231,7 +231,7 @@ fn worker(number: u64) -> WorkerEvidence {
         response: constant(420_000, 5000),
         pauses: Vec::new(),
         pause_count: 0,
-        // 500/s that take 400 us each, for 10 s.
+        // 500/s that take 400 µs each, for 10 s.
         in_flight_seconds: 2.0,
         departures: late(&intended, number),
         intended,

@@ -51,7 +51,7 @@ pub(super) fn at_most_warn(status: Status) -> Status {
 pub(super) fn time(nanos: f64) -> String {
     let (value, unit) = match nanos {
         _ if nanos < 1e3 => (nanos, "ns"),
-        _ if nanos < 1e6 => (nanos / 1e3, "us"),
+        _ if nanos < 1e6 => (nanos / 1e3, "µs"),
         _ if nanos < 1e9 => (nanos / 1e6, "ms"),
         _ => (nanos / 1e9, "s"),
     };
@@ -79,9 +79,9 @@ mod tests {
         let cases = [
             (0.0, "0 ns"),
             (42.0, "42 ns"),
-            (1_500.0, "1.50 us"),
-            (50_000.0, "50.0 us"),
-            (999_000.0, "999 us"),
+            (1_500.0, "1.50 µs"),
+            (50_000.0, "50.0 µs"),
+            (999_000.0, "999 µs"),
             (1_234_000.0, "1.23 ms"),
             (2e9, "2.00 s"),
         ];

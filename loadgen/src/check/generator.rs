@@ -78,13 +78,16 @@ pub(super) fn stalls(evidence: &Evidence<'_>) -> Finding {
     let status = above(most, PAUSED_WARN, PAUSED_FAIL).max(by_length);
     let is_closed = evidence.load.loop_model == LoopModel::Closed;
     let status = if is_closed { at_most_warn(status) } else { status };
-    let figures = format!(
-        "{} of the generator of more than 1 ms, the longest {}, took {:.2} % of a thread's time (up to 0.1 % is good, \
-         above 1 % percentiles are those of the pauses).",
-        counted(count, "pause"),
-        time(longest * 1e9),
-        100.0 * most
-    );
+    let figures = match count {
+        0 => "The generator never paused for more than 1 ms.".to_owned(),
+        _ => format!(
+            "The generator paused {} for more than 1 ms, for {} at most: {:.2} % of a thread's time (up to 0.1 % is \
+             good; above 1 %, p99 is that of the pauses).",
+            counted(count, "time"),
+            time(longest * 1e9),
+            100.0 * most
+        ),
+    };
     let advice = "The series shows when. Try: cores that nobody else uses, with --cores, or a longer run.";
     Finding::judged(status, figures, advice)
 }
@@ -101,7 +104,7 @@ pub(super) fn worker_spread(evidence: &Evidence<'_>) -> Finding {
         return Finding::pass("There is one thread.");
     }
     if evidence.workers.iter().any(|worker| worker.ok < SPREAD_SAMPLES_MIN) {
-        return Finding::skipped(format!("A thread has less than {SPREAD_SAMPLES_MIN} answers."));
+        return Finding::skipped(format!("A thread has fewer than {SPREAD_SAMPLES_MIN} answers."));
     }
     let most = evidence.workers.iter().map(|worker| worker.ok).max().unwrap_or(1) as f64;
     let least = evidence.workers.iter().map(|worker| worker.ok).min().unwrap_or(1) as f64;
@@ -200,11 +203,11 @@ mod tests {
                 example.workers[0].pauses = lengths.iter().map(pause).collect();
             }
         };
-        check(stalls, Example::open(), paused(2, &[0.002, 0.003]), Status::Pass, "2 pauses");
-        check(stalls, Example::open(), paused(1, &[0.011]), Status::Warn, "the longest 11.0 ms");
-        check(stalls, Example::open(), paused(1, &[0.2]), Status::Fail, "took 2.00 %");
-        check(stalls, Example::open(), paused(200, &[0.002]), Status::Fail, "took 2.01 %");
-        check(stalls, Example::closed(), paused(1, &[0.2]), Status::Warn, "the longest 200 ms");
+        check(stalls, Example::open(), paused(2, &[0.002, 0.003]), Status::Pass, "paused 2 times");
+        check(stalls, Example::open(), paused(1, &[0.011]), Status::Warn, "for 11.0 ms at most");
+        check(stalls, Example::open(), paused(1, &[0.2]), Status::Fail, "2.00 % of a thread");
+        check(stalls, Example::open(), paused(200, &[0.002]), Status::Fail, "2.01 % of a thread");
+        check(stalls, Example::closed(), paused(1, &[0.2]), Status::Warn, "for 200 ms at most");
     }
 
     #[test]
@@ -215,13 +218,13 @@ mod tests {
         check(worker_spread, Example::open(), less, Status::Warn, "rate 1.25 times");
         check(worker_spread, Example::closed(), less, Status::Pass, "rate 1.25 times");
         let few = |example: &mut Example| example.workers[1].ok = 40;
-        check(worker_spread, Example::open(), few, Status::Skipped, "less than 1000 answers");
+        check(worker_spread, Example::open(), few, Status::Skipped, "fewer than 1000 answers");
     }
 
     #[test]
     fn stamps_and_buffers_are_judged() {
         let apart = |example: &mut Example| example.workers[0].residual = constant(70_000, 100);
-        check(stamp_residual, Example::open(), apart, Status::Warn, "up to 70.0 us apart");
+        check(stamp_residual, Example::open(), apart, Status::Warn, "up to 70.0 µs apart");
         let missing = |example: &mut Example| example.workers[0].no_buffers = 1;
         check(receive_buffers, Example::open(), missing, Status::Warn, "1 receive found no free buffer");
     }

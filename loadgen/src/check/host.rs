@@ -122,7 +122,7 @@ mod tests {
             Example::open(),
             |example| example.clock_read_ns = 1200.0,
             Status::Warn,
-            "takes 1.20 us",
+            "takes 1.20 µs",
         );
         let unknown = |example: &mut Example| example.environment.clock_source = None;
         check(clock, Example::open(), unknown, Status::Pass, "whose source is not known");

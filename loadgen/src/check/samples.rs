@@ -54,7 +54,7 @@ pub(super) fn stationarity(evidence: &Evidence<'_>) -> Finding {
         evidence.series.iter().filter(|interval| 0.0 <= interval.start_s).collect();
     let third = measured.len() / 3;
     if third == 0 {
-        return Finding::skipped("The series has less than three intervals.");
+        return Finding::skipped("The series has fewer than three intervals.");
     }
     let ends = [&measured[..third], &measured[measured.len() - third..]];
     let [Some(first), Some(last)] = ends.map(Part::of) else {
@@ -109,7 +109,11 @@ fn percentile_drift(
     let change =
         last.value_at_quantile(quantile) as f64 / first.value_at_quantile(quantile).max(1) as f64 - 1.0;
     let is_chance = first_low <= last_high && last_low <= first_high;
-    (DRIFT < change.abs() && !is_chance).then(|| format!("{name} changed by {:+.0} %", 100.0 * change))
+    (DRIFT < change.abs() && !is_chance).then(|| match change {
+        // Percentages of this size are no help.
+        _ if 9.0 < change => format!("{name} grew {:.0} times as long", change + 1.0),
+        _ => format!("{name} changed by {:+.0} %", 100.0 * change),
+    })
 }
 
 /// The same for the rate.
@@ -209,7 +213,7 @@ mod tests {
             Example::open(),
             |example| example.series.truncate(3),
             Status::Skipped,
-            "less than three",
+            "fewer than three",
         );
         let bare = |example: &mut Example| example.series[1].response.hdr = None;
         check(stationarity, Example::closed(), bare, Status::Skipped, "no histograms");

@@ -56,6 +56,15 @@ pub(super) fn offered_rate(evidence: &Evidence<'_>) -> Finding {
     let unanswered = share(requests.timed_out + requests.outstanding);
     let sent = 100.0 * (1.0 - unsent);
     if MISSING_SHARE < unsent {
+        let lives = evidence.lives;
+        if !lives.churn && lives.at_end < lives.wanted {
+            let sentence = format!(
+                "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): {} of {} connections were \
+                 left at the end, so the others had nowhere to go. See the errors.",
+                lives.at_end, lives.wanted
+            );
+            return Finding { status: Status::Warn, sentence };
+        }
         return if waits_for_connections(evidence) {
             let sentence = format!(
                 "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): the others found no free \
@@ -126,12 +135,12 @@ mod tests {
         crate::check::example::check(judge, Example::open(), spoil, status, words);
     }
 
-    /// The example's service takes 400 us.
+    /// The example's service takes 400 µs.
     #[test]
     fn lag_is_judged_against_what_is_measured() {
         let spoiled = |nanos| move |example: &mut Example| example.generator_lag = constant(nanos, 1000);
-        check(fidelity, spoiled(45_000), Status::Pass, "was 45.0 us late at p99");
-        check(fidelity, spoiled(60_000), Status::Warn, "up to 50.0 us is good");
+        check(fidelity, spoiled(45_000), Status::Pass, "was 45.0 µs late at p99");
+        check(fidelity, spoiled(60_000), Status::Warn, "up to 50.0 µs is good");
         check(fidelity, spoiled(900_000), Status::Warn, "Try: a lower --rate");
         check(fidelity, spoiled(1_100_000), Status::Fail, "1.10 ms late");
         let slow = |example: &mut Example| {
@@ -151,6 +160,8 @@ mod tests {
             example.queue_wait = constant(80_000_000, 1000);
         };
         check(offered_rate, pool, Status::Warn, "found no free connection");
+        let gone = |example: &mut Example| (example.requests.unsent, example.lives.at_end) = (200, 0);
+        check(offered_rate, gone, Status::Warn, "0 of 10 connections were left");
         let slow = |example: &mut Example| example.requests.outstanding = 300;
         check(offered_rate, slow, Status::Warn, "3.00 % got no answer");
     }
@@ -158,8 +169,8 @@ mod tests {
     #[test]
     fn late_waking_is_seen() {
         let late = |nanos| move |example: &mut Example| example.lateness = constant(nanos, 1000);
-        check(wake_lateness, late(90_000), Status::Pass, "woke 90.0 us late");
-        check(wake_lateness, late(300_000), Status::Warn, "up to 100 us at p99 is good");
+        check(wake_lateness, late(90_000), Status::Pass, "woke 90.0 µs late");
+        check(wake_lateness, late(300_000), Status::Warn, "up to 100 µs at p99 is good");
         check(wake_lateness, late(6_000_000), Status::Fail, "--idle spin");
     }
 }

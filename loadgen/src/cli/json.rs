@@ -1,4 +1,4 @@
-//! The flag of commands whose result is more than one run.
+//! The flags of commands whose result is more than one run.
 
 use clap::Args;
 
@@ -8,4 +8,20 @@ pub struct JsonFlags {
     /// Write the result as JSON to this file; - is standard output, which then has nothing else.
     #[arg(long, value_name = "FILE", help_heading = "Result")]
     pub json: Option<String>,
+}
+
+/// Where the result goes, and what is made of its runs.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SeveralFlags {
+    /// The whole of it.
+    #[command(flatten)]
+    pub whole: JsonFlags,
+
+    /// Write one page with plots and tables of all runs, with latency against rate; it needs nothing from elsewhere.
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub html: Option<String>,
+
+    /// Write a table with a row for each run.
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub csv: Option<String>,
 }

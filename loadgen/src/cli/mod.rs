@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here; what the flags mean together, and whether they can, is the [plan](crate::plan)'s business.
 
+mod calibrate;
 mod compare;
 mod json;
 mod load;
@@ -16,13 +17,14 @@ mod values;
 
 use clap::{Parser, Subcommand};
 
+pub use calibrate::{CalibrateFlags, Spoken};
 pub use compare::{CompareFlags, DEFAULT_PAIRS, Source};
-pub use json::JsonFlags;
+pub use json::{JsonFlags, SeveralFlags};
 pub use load::{
     DEFAULT_CONNECTIONS, DEFAULT_DURATION, DEFAULT_SIZE, DEFAULT_TARGET, DEFAULT_WARMUP, Idle, LoadFlags,
     Switch, TargetFlags,
 };
-use manual::{LONG_END, SHORT_END};
+use manual::{LONG_END, REPORT_END, SHORT_END};
 pub use output::{FileFlags, OutputFlags};
 pub use report::ReportFlags;
 pub use run::RunFlags;
@@ -34,8 +36,9 @@ pub use values::{Rate, SOURCES_MAX, Sources};
 
 /// Load for a server, and what came of it: throughput, latency, and whether every byte came back.
 ///
-/// It speaks plain echo, HTTP/1.1 and WebSocket, each with and without TLS. Closed loop: each connection keeps --depth
-/// messages in flight, and sends the next one when one has come back.
+/// It speaks plain echo, HTTP/1.1 and WebSocket, each with and without TLS, and datagrams. Without --rate it is a closed
+/// loop: each connection sends the next request when an answer comes. With --rate it is an open one: requests are due
+/// at their times, whatever the server does.
 /// Without arguments: 64 connections to tcp://127.0.0.1:7000, 64 bytes, one message in flight each, for 5 s after 1 s
 /// of warm-up.
 #[derive(Debug, Parser)]
@@ -58,6 +61,7 @@ pub enum Command {
     #[command(after_help = SHORT_END, after_long_help = SERVE_END)]
     Serve(ServeFlags),
     /// Show results that were kept: as tables, and as a page or other files.
+    #[command(after_help = SHORT_END, after_long_help = REPORT_END)]
     Report(ReportFlags),
     /// Run at one rate, or number of connections, after the other.
     #[command(after_help = SHORT_END, after_long_help = sweep::LONG_END)]
@@ -68,6 +72,9 @@ pub enum Command {
     /// Compare two servers, or the results of runs, with confidence.
     #[command(after_help = SHORT_END, after_long_help = compare::LONG_END)]
     Compare(CompareFlags),
+    /// Find the floor of this machine: what loadgen itself costs and adds here, against a peer that answers at once.
+    #[command(after_help = SHORT_END, after_long_help = calibrate::LONG_END)]
+    Calibrate(CalibrateFlags),
 }
 
 impl Cli {

@@ -32,7 +32,7 @@ pub struct OutputFlags {
 }
 
 /// The files that can be made from a result at any time.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct FileFlags {
     /// Write one page with plots and tables, which needs nothing from elsewhere.
     #[arg(long, value_name = "FILE", help_heading = "Result")]

@@ -3,11 +3,12 @@
 use clap::Args;
 
 use super::FileFlags;
+use crate::report::files::Schema;
 
 /// The flags of a report.
 #[derive(Clone, Debug, Args)]
 pub struct ReportFlags {
-    /// Results, as --json or --html wrote them.
+    /// Results, as --json or --html wrote them: of runs, sweeps, searches, comparisons and calibrations.
     #[arg(value_name = "RESULT", required_unless_present = "schema")]
     pub results: Vec<String>,
 
@@ -15,7 +16,15 @@ pub struct ReportFlags {
     #[command(flatten)]
     pub files: FileFlags,
 
-    /// Print the JSON Schema of a result, and nothing else.
-    #[arg(long, conflicts_with_all = ["results", "html", "csv", "hgrm", "hlog"])]
-    pub schema: bool,
+    /// Print the JSON Schema of what a command writes (run, sweep, search, compare, calibrate), and nothing else.
+    #[arg(
+        long,
+        value_name = "COMMAND",
+        value_enum,
+        num_args = 0..=1,
+        default_missing_value = "run",
+        hide_possible_values = true,
+        conflicts_with_all = ["results", "html", "csv", "hgrm", "hlog"]
+    )]
+    pub schema: Option<Schema>,
 }

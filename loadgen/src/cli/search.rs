@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::Resettable;
 
-use super::{JsonFlags, LoadFlags, TargetFlags};
+use super::{LoadFlags, SeveralFlags, TargetFlags};
 use crate::search::{MinOk, Slo};
 
 /// The first rate, if not told.
@@ -17,6 +17,7 @@ Examples:
   loadgen search tcp://127.0.0.1:7000 --slo 'p99<2ms'
   loadgen search http://127.0.0.1:8080 --slo 'p99<2ms' --slo 'p99.9<=10ms' --min-ok 99.99%
   loadgen search wss://127.0.0.1:8443 --insecure --slo 'mean<500us' --from 5000 --duration 10s
+  loadgen search tcp://127.0.0.1:7000 --slo 'p99<1ms' --json found.json --html found.html
 
 What is claimed:
   The rate doubles from --from until a run misses an objective; the gap between the highest rate
@@ -70,5 +71,5 @@ pub struct SearchFlags {
 
     /// Where the result goes.
     #[command(flatten)]
-    pub output: JsonFlags,
+    pub output: SeveralFlags,
 }

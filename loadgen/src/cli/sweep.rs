@@ -3,7 +3,7 @@
 use clap::builder::Resettable;
 use clap::{ArgGroup, Args};
 
-use super::{JsonFlags, LoadFlags, TargetFlags};
+use super::{LoadFlags, SeveralFlags, TargetFlags};
 use crate::sweep::{Connections, Rates};
 
 /// Below its long help.
@@ -11,14 +11,15 @@ pub(super) const LONG_END: &str = "\
 Examples:
   loadgen sweep tcp://127.0.0.1:7000 --rates 1000,2000,4000
   loadgen sweep tcp://127.0.0.1:7000 --rates 1000..10000:1000 --duration 10s --json sweep.json
-  loadgen sweep http://127.0.0.1:8080 --from 1000 --to 50000 --points 8 --shuffle
+  loadgen sweep http://127.0.0.1:8080 --from 1000 --to 50000 --points 8 --shuffle --html sweep.html
   loadgen sweep tcp://127.0.0.1:7000 --over-connections 1,8,64,512
 
 What is claimed:
   Each row is one run, with all its checks; a row whose checks FAIL is not about the server. A
   single run says nothing of how far runs scatter: to tell two servers apart, use compare. If the
   machine grows slower or faster meanwhile, --shuffle keeps that from looking like load.
-  The JSON (tidemill-loadgen-sweep/1) has the whole results, by rising rate or connections.
+  The JSON (tidemill-loadgen-sweep/1) has the whole results, by rising rate or connections; the
+  page has them too, and report reads both.
 
 Exit codes:
   0   all runs took place, and nothing went wrong in them
@@ -75,5 +76,5 @@ pub struct SweepFlags {
 
     /// Where the result goes.
     #[command(flatten)]
-    pub output: JsonFlags,
+    pub output: SeveralFlags,
 }

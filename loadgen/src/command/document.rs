@@ -5,7 +5,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::output::Outputs;
 use super::{Failure, NO_START, WRONG, print, say};
+use crate::cli::SeveralFlags;
+use crate::result::RunResult;
 
 /// Where the result goes.
 pub(super) struct Document {
@@ -15,6 +18,8 @@ pub(super) struct Document {
     pub(super) speech: fn(&str),
     /// Takes the whole, for a machine.
     pub(super) whole: Whole,
+    /// Takes what is made of its runs.
+    pub(super) files: Option<Outputs>,
 }
 
 /// Where the whole goes.
@@ -36,14 +41,27 @@ impl Document {
             Ok(())
         };
         Ok(match json {
-            None => Self { rows: print_line, speech: say, whole: Whole::Nowhere },
-            Some("-") => Self { rows: say_line, speech: say, whole: Whole::Output },
+            None => Self { rows: print_line, speech: say, whole: Whole::Nowhere, files: None },
+            Some("-") => Self { rows: say_line, speech: say, whole: Whole::Output, files: None },
             Some(path) => {
                 let opened = File::options().write(true).create(true).truncate(false).open(path);
                 let file = opened.map_err(|error| unwritten(NO_START, path, &error))?;
-                Self { rows: print_line, speech: say, whole: Whole::File(file, path.to_owned()) }
+                Self { rows: print_line, speech: say, whole: Whole::File(file, path.to_owned()), files: None }
             }
         })
+    }
+
+    /// The same for commands that make files of their runs besides.
+    pub(super) fn open_several(flags: &SeveralFlags) -> Result<Self, Failure> {
+        let files = Outputs::open_several(flags)?;
+        let document = Self::open(flags.whole.json.as_deref())?;
+        let rows = if files.has_table() { document.rows } else { Self::open(Some("-"))?.rows };
+        Ok(Self { rows, files: Some(files), ..document })
+    }
+
+    /// What is made of the runs, at the end.
+    pub(super) fn write_files(self, runs: &[RunResult]) -> Result<(), Failure> {
+        self.files.map_or(Ok(()), |files| files.write_files(runs))
     }
 
     /// A row, or a sentence, for a person.
@@ -89,7 +107,7 @@ pub(super) mod tests {
 
     /// For tests of commands, which look at the runs and the exit code.
     pub(in crate::command) fn silent() -> Document {
-        Document { rows: |_| Ok(()), speech: |_| (), whole: Whole::Nowhere }
+        Document { rows: |_| Ok(()), speech: |_| (), whole: Whole::Nowhere, files: None }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What each command does, from its flags to its exit code.
 
+mod calibrate;
 mod compare;
 mod document;
 mod measure;
@@ -55,10 +56,12 @@ pub fn carry_out(command: Command) -> u8 {
         Command::Run(flags) => run::run(&flags),
         Command::Serve(flags) => serve::serve(&flags),
         Command::Report(flags) => report::report(&flags),
-        Command::Sweep(flags) => Document::open(flags.output.json.as_deref())
+        Command::Sweep(flags) => Document::open_several(&flags.output)
             .and_then(|document| sweep::sweep(&flags, document, &mut measure::measure)),
-        Command::Search(flags) => Document::open(flags.output.json.as_deref())
+        Command::Search(flags) => Document::open_several(&flags.output)
             .and_then(|document| search::search(&flags, document, &mut measure::measure)),
+        Command::Calibrate(flags) => Document::open(flags.output.json.as_deref())
+            .and_then(|document| calibrate::calibrate(&flags, &document, &mut measure::measure)),
         Command::Compare(flags) => Document::open(flags.output.json.as_deref())
             .and_then(|document| compare::compare(&flags, document, &mut measure::measure)),
     };

@@ -7,9 +7,12 @@ use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 
 use super::{Failure, NO_START, USAGE, WRONG, print};
-use crate::cli::{FileFlags, OutputFlags};
+use crate::cli::{FileFlags, OutputFlags, SeveralFlags};
 use crate::report::{files, page, table};
 use crate::result::{Interval, RunResult};
+
+/// Most results that each have a table of their own; of more there are rows.
+const TABLES_MAX: usize = 3;
 
 /// The places that results go to, open.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ enum Kind {
     Ndjson,
     Html,
     Csv,
+    Points,
     Hgrm,
     Hlog,
 }
@@ -57,16 +61,30 @@ impl Outputs {
         Self::open_all(of_files(flags))
     }
 
+    /// Opens what is to be made of several runs; the whole is written elsewhere, and its place is taken.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn open_several(flags: &SeveralFlags) -> Result<Self, Failure> {
+        let files = [(Kind::Html, &flags.html), (Kind::Points, &flags.csv)];
+        let named = |name: &Option<String>| name.is_some() && *name == flags.whole.json;
+        if let Some((_, name)) = files.iter().find(|(_, name)| named(name)) {
+            return Err(twice(name.as_deref().unwrap_or_default()));
+        }
+        Self::open_all(files.into_iter())
+    }
+
+    /// Whether a table is printed, because nothing else goes to standard output.
+    pub fn has_table(&self) -> bool {
+        self.has_table
+    }
+
     fn open_all<'a>(wanted: impl Iterator<Item = (Kind, &'a Option<String>)>) -> Result<Self, Failure> {
         let wanted: Vec<(Kind, &str)> =
             wanted.filter_map(|(kind, name)| Some((kind, name.as_deref()?))).collect();
         for (at, (_, name)) in wanted.iter().enumerate() {
             if wanted.iter().skip(at + 1).any(|(_, other)| other == name) {
-                let name = if *name == "-" { "standard output (-)" } else { name };
-                return Err(Failure::new(
-                    USAGE,
-                    format!("{name} can take one kind of result, and was given two"),
-                ));
+                return Err(twice(name));
             }
         }
         let has_table = wanted.iter().all(|(_, name)| *name != "-");
@@ -98,7 +116,16 @@ impl Outputs {
     /// # Errors
     /// As above.
     pub fn write_all(self, results: &[RunResult]) -> Result<(), Failure> {
-        let mut done = if self.has_table { print_table(results) } else { Ok(()) };
+        let printed = if self.has_table { print_table(results) } else { Ok(()) };
+        printed.and(self.write_files(results))
+    }
+
+    /// Writes the files of several results, and no table.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn write_files(self, results: &[RunResult]) -> Result<(), Failure> {
+        let mut done = Ok(());
         for (kind, mut place) in self.places {
             let written = text_of(kind, results)
                 .map_err(|cause| place.unwritten(WRONG, cause))
@@ -107,6 +134,11 @@ impl Outputs {
         }
         done
     }
+}
+
+fn twice(name: &str) -> Failure {
+    let name = if name == "-" { "standard output (-)" } else { name };
+    Failure::new(USAGE, format!("{name} can take one kind of result, and was given two"))
 }
 
 fn of_files(flags: &FileFlags) -> impl Iterator<Item = (Kind, &Option<String>)> {
@@ -121,11 +153,14 @@ fn of_files(flags: &FileFlags) -> impl Iterator<Item = (Kind, &Option<String>)> 
 
 fn print_table(results: &[RunResult]) -> Result<(), Failure> {
     let colour = io::stdout().is_terminal() && table::wants_colour(std::env::var_os("NO_COLOR").as_deref());
-    let tables: Vec<String> = results.iter().map(|result| table::table(result, colour)).collect();
-    let mut text = tables.join("\n");
-    if 1 < results.len() {
-        text = format!("{text}\n{}", table::rows(results));
-    }
+    let tables: Vec<String> = results
+        .iter()
+        .filter(|_| results.len() <= TABLES_MAX)
+        .map(|result| table::table(result, colour))
+        .collect();
+    let rows = if 1 < results.len() { table::rows(results) } else { String::new() };
+    let text =
+        tables.into_iter().chain(Some(rows)).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
     print(&text).map_err(|error| {
         Failure::new(WRONG, format!("the result cannot be written to standard output: {error}"))
     })
@@ -139,7 +174,9 @@ fn text_of(kind: Kind, results: &[RunResult]) -> Result<Vec<u8>, String> {
         }
         Kind::Ndjson => files::total_line(last).map_err(|error| error.to_string())?,
         Kind::Html => page::page(results),
-        Kind::Csv => files::csv(results),
+        // The runs of a search are kept without their intervals.
+        Kind::Csv if results.iter().any(|result| !result.series.is_empty()) => files::csv(results),
+        Kind::Csv | Kind::Points => files::points(results),
         Kind::Hgrm => files::hgrm(last).map_err(|error| error.to_string())?,
         Kind::Hlog => return files::hlog(last).map_err(|error| error.to_string()),
     };

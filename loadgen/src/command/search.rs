@@ -4,6 +4,7 @@ use super::document::Document;
 use super::measure::Measure;
 use super::{FINE, Failure, USAGE, WRONG};
 use crate::cli::{DEFAULT_DURATION, LoadFlags, Rate, SearchFlags};
+use crate::result::RunResult;
 use crate::search::{self, Aim, CONFIRM_TIMES, HEADER, Outcome, Probe, Purpose};
 
 /// Searches, with `measure` to make runs.
@@ -30,6 +31,8 @@ pub(super) fn search(
     document.tell(&found.sentence)?;
     found.warnings.iter().for_each(|warning| document.say(warning));
     document.write(&found)?;
+    let runs: Vec<RunResult> = found.probes.into_iter().map(|probe| probe.result).collect();
+    document.write_files(&runs)?;
     Ok(match found.outcome {
         Outcome::ServerLimited | Outcome::ReachedMaxRate => FINE,
         Outcome::ClientLimited if found.rate.is_some() => FINE,

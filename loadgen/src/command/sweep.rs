@@ -25,11 +25,14 @@ pub(super) fn sweep(
     });
     told?;
     document.write(&swept)?;
+    let problems = swept.points.iter().flat_map(|run| &run.problems).chain(&swept.stopped);
+    if failure.is_none() {
+        problems.clone().for_each(|problem| document.say(problem));
+    }
+    document.write_files(&swept.points)?;
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let problems = swept.points.iter().flat_map(|run| &run.problems).chain(&swept.stopped);
-    problems.clone().for_each(|problem| document.say(problem));
     Ok(if problems.count() == 0 { FINE } else { WRONG })
 }
 

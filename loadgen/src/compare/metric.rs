@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::report::{show_count, show_nanos};
 use crate::result::{Latency, RunResult};
@@ -39,7 +39,7 @@ pub enum Metric {
 }
 
 /// Which way is better.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Better {
     /// More of it.
@@ -224,6 +224,12 @@ impl FromStr for Metric {
         let named = Self::ALL.into_iter().find(|metric| metric.name() == text);
         let names = || Self::ALL.map(Self::name).join(", ");
         named.ok_or_else(|| format!("a figure is one of {}", names()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Metric {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

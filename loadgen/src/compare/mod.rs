@@ -11,7 +11,7 @@ mod regression;
 mod seconds;
 mod table;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use load::{differences, doubts};
 pub use metric::{BEYOND_MIN, Better, Metric, Scale};
@@ -25,7 +25,7 @@ use seconds::Seconds;
 pub const SCHEMA: &str = "tidemill-loadgen-compare/1";
 
 /// How the runs belong together, and so what an interval means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Design {
     /// As many on each side, which belong together in their order.
@@ -37,7 +37,7 @@ pub enum Design {
 }
 
 /// What is said of a figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// B is better than A.
@@ -51,12 +51,12 @@ pub enum Word {
 }
 
 /// One figure, compared.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The figure.
     pub metric: Metric,
     /// Its unit.
-    pub unit: &'static str,
+    pub unit: String,
     /// Which way is better.
     pub better: Better,
     /// Whether difference and interval are points of a share, not relative.
@@ -82,12 +82,12 @@ pub struct Line {
 }
 
 /// A comparison, whose JSON is the published format.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// [`SCHEMA`].
-    pub schema: &'static str,
+    pub schema: String,
     /// The version of this program.
-    pub version: &'static str,
+    pub version: String,
     /// Where A's runs come from.
     pub a: Vec<String>,
     /// Where B's runs come from.
@@ -167,8 +167,8 @@ pub fn compare(
     let line = |metric| line(metric, design, [a, b], seconds.as_ref(), seed);
     let sources = |runs: &[RunResult]| runs.iter().map(|run| run.config.url.clone()).collect();
     Ok(Comparison {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION"),
+        schema: SCHEMA.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         a: sources(a),
         b: sources(b),
         design,
@@ -212,7 +212,7 @@ fn line(
     let end = |of: fn(&Estimate) -> f64| estimate.as_ref().map(|estimate| unscale(metric, of(estimate)));
     Line {
         metric,
-        unit: metric.unit(),
+        unit: metric.unit().to_owned(),
         better: metric.better(),
         in_points: metric.scale() == Scale::Points,
         // Without a logarithm there is still a figure to show.

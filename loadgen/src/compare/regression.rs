@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Comparison, Line, Metric, Word};
 use crate::compare::Better;
@@ -20,7 +20,7 @@ pub struct Limit {
 }
 
 /// What became of a limit.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Regression {
     /// The figure.
     pub metric: Metric,

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use super::{Comparison, Line, Word};
+use crate::report::wrapped;
 
-/// Longest line of a paragraph.
-const COLUMNS: usize = 100;
 /// Said below every table.
 const MEANING: &str = "A difference is called better or worse when its whole interval of 95 % lies on one side of 0. Where \
                        nothing differs, one line in twenty says otherwise by chance.";
@@ -22,7 +21,7 @@ impl fmt::Display for Comparison {
         // A figure that neither side has says nothing.
         let lines = self.metrics.iter().filter(|line| line.a.is_some() || line.b.is_some());
         lines.clone().try_for_each(|line| writeln!(f, "{line}"))?;
-        writeln!(f, "\n{}\n{}", wrapped(&self.method), wrapped(MEANING))?;
+        writeln!(f, "\n{}\n{}", wrapped(&self.method, 0), wrapped(MEANING, 0))?;
         self.regressions.iter().try_for_each(|regression| writeln!(f, "{}.", regression.sentence))
     }
 }
@@ -60,23 +59,6 @@ impl fmt::Display for Word {
             Self::NotCompared => "not compared",
         })
     }
-}
-
-/// A paragraph in lines of at most [`COLUMNS`].
-fn wrapped(text: &str) -> String {
-    let mut wrapped = String::new();
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let length = word.chars().count();
-        if 0 < column {
-            let is_full = COLUMNS < column + 1 + length;
-            wrapped.push(if is_full { '\n' } else { ' ' });
-            column = if is_full { 0 } else { column + 1 };
-        }
-        wrapped.push_str(word);
-        column += length;
-    }
-    wrapped
 }
 
 /// Where runs come from; the same place is named once.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::result::{Latency, LatencySet};
+use crate::result::{Confidence, Latency, LatencySet};
 
 /// Longest latency that is told apart; longer ones count as this.
 pub const LATENCY_MAX: Duration = Duration::from_secs(3600);
@@ -42,7 +42,7 @@ macro_rules! histograms {
 
             /// As they stand in a result.
             pub fn latencies(&self) -> LatencySet {
-                LatencySet { all: Latency::of(&self.all()), $($name: Latency::of(&self.$name),)* }
+                LatencySet { all: Latency::of(&self.all()), response_ci: Confidence::default(), $($name: Latency::of(&self.$name),)* }
             }
         }
     };

@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use super::{show_count, show_nanos};
+use super::{counted, show_count, show_nanos};
 use crate::result::Interval;
 use crate::run::Watch;
 
@@ -55,6 +55,10 @@ fn text(interval: &Interval) -> String {
     if interval.response.count == 0 {
         return format!("{when}  no answers");
     }
+    // What came after the end has no length, and so no rate.
+    if interval.length_s <= 0.0 {
+        return format!("after the end  {}", counted(interval.ok, "answer"));
+    }
     let rate = interval.ok as f64 / interval.length_s.max(1e-3);
     let [p50, p99, max] = [interval.response.p50_us, interval.response.p99_us, interval.response.max_us]
         .map(|micros| show_nanos(micros * 1e3));
@@ -96,6 +100,8 @@ mod tests {
         assert!(text(&bad).ends_with("64 in flight  3 failed  1,200 timed out  generator paused 200 ms"));
         let none = Interval { start_s: -1.0, length_s: 1.0, ..Interval::default() };
         assert_eq!(text(&none), "warm-up  no answers");
+        let drain = Interval { length_s: 0.0, ..interval() };
+        assert_eq!(text(&drain), "after the end  2,000 answers");
     }
 
     #[test]

@@ -9,5 +9,7 @@ pub mod live;
 pub mod numbers;
 pub mod page;
 pub mod table;
+mod wrap;
 
-pub use numbers::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_nanos};
+pub use numbers::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_nanos, show_share};
+pub use wrap::{COLUMNS, wrapped};

@@ -23,6 +23,18 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{} {what}{ending}", show_count(count as f64))
 }
 
+/// A part of a whole in percent. What is not all is never shown as all, nor what is something as nothing.
+pub fn show_share(part: u64, whole: u64) -> String {
+    let percent = 100.0 * part as f64 / whole.max(1) as f64;
+    match percent {
+        _ if part == whole => "100 %".to_owned(),
+        _ if part == 0 => "0 %".to_owned(),
+        _ if percent < 0.01 => "< 0.01 %".to_owned(),
+        _ if 99.99 < percent => "> 99.99 %".to_owned(),
+        _ => format!("{percent:.2} %"),
+    }
+}
+
 /// Nanoseconds, in the unit that leaves few digits before the point.
 pub fn show_nanos(nanos: f64) -> String {
     show_scaled(nanos, &[("s", 1e9), ("ms", 1e6), ("µs", 1e3)], "ns")
@@ -70,6 +82,11 @@ mod tests {
             ["0 ns", "999 ns", "1.50 µs", "15.0 µs", "999 µs", "2.00 s"]
         );
         assert_eq!([12.0, 64_000.0, 1.25e9].map(show_bytes), ["12 B", "64.0 kB", "1.25 GB"]);
+        assert_eq!(
+            [(1, 1), (0, 1), (1, 1_000_000), (999_999, 1_000_000), (1, 3), (0, 0)]
+                .map(|(part, whole)| show_share(part, whole)),
+            ["100 %", "0 %", "< 0.01 %", "> 99.99 %", "33.33 %", "100 %"]
+        );
         assert_eq!([64, 16_384].map(bytes_of), ["64 B", "16KiB"]);
     }
 }

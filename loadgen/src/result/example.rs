@@ -7,8 +7,8 @@
 use hdrhistogram::Histogram;
 
 use super::{
-    Arrivals, Check, Config, Counts, Environment, Generator, Interval, Latency, LatencySet, LoopModel,
-    Requests, RunResult, SCHEMA, Server, Stall, Status, Throughput, Worker,
+    Arrivals, Check, Confidence, Config, Counts, Environment, Generator, Interval, Latency, LatencySet,
+    LoopModel, Requests, RunResult, SCHEMA, Server, Stall, Status, Throughput, Worker,
 };
 use crate::record::new_histogram;
 
@@ -40,6 +40,7 @@ pub fn example_at(rate: f64) -> RunResult {
     let (response, service, lag) =
         (merged(|second| &second.response), merged(|second| &second.service), merged(|second| &second.lag));
     let total = response.len();
+    let series: Vec<Interval> = seconds.iter().map(Second::interval).collect();
     let sent = seconds.iter().map(|second| second.response.len()).sum();
     RunResult {
         schema: SCHEMA.to_owned(),
@@ -67,6 +68,7 @@ pub fn example_at(rate: f64) -> RunResult {
         },
         latency: LatencySet {
             response: Latency::of(&response),
+            response_ci: Confidence::of(&response, &series),
             service: Latency::of(&service),
             lag: Latency::of(&lag),
             generator_lag: Latency::of(&lag),
@@ -86,7 +88,7 @@ pub fn example_at(rate: f64) -> RunResult {
         }),
         checks: checks(),
         problems: Vec::new(),
-        series: seconds.iter().map(Second::interval).collect(),
+        series,
     }
 }
 
@@ -96,7 +98,7 @@ fn config(rate: f64) -> Config {
     Config {
         argv: argv.split(' ').map(str::to_owned).collect(),
         url: "tcp://127.0.0.1:7000".to_owned(),
-        protocol: "tcp".to_owned(),
+        protocol: "echo".to_owned(),
         loop_model: LoopModel::Open,
         arrivals: Some(Arrivals::Poisson),
         rate: Some(rate),

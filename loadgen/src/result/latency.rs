@@ -11,6 +11,9 @@ use crate::record::new_histogram;
 /// The percentiles of a [`Latency`], in the order of its fields.
 pub const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 
+/// The same as shares: 99.9 divided by 100 is a little more than 0.999, and so may be one sample further out.
+const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
+
 /// Latencies, in microseconds. Without a sample all figures are 0.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the names say it; `p999_us` is the 99.9th percentile")]
@@ -60,7 +63,7 @@ impl Latency {
             return Self::default();
         }
         let [p50_us, p75_us, p90_us, p95_us, p99_us, p999_us, p9999_us] =
-            PERCENTILES.map(|percentile| nanos.value_at_percentile(percentile) as f64 / 1000.0);
+            QUANTILES.map(|quantile| nanos.value_at_quantile(quantile) as f64 / 1000.0);
         Self {
             count: nanos.len(),
             min_us: nanos.min() as f64 / 1000.0,
@@ -119,6 +122,17 @@ mod tests {
         let json = serde_json::to_string(&latency).unwrap();
         let read: Latency = serde_json::from_str(&json).unwrap();
         assert_eq!(read.histogram().unwrap(), histogram);
+    }
+
+    /// Of 1000 samples the 999th is the 99.9th percentile, and not the last.
+    #[test]
+    fn a_percentile_is_the_sample_of_its_rank() {
+        let mut histogram = new_histogram();
+        (1..=1000_u64).for_each(|micros| histogram.record(micros * 100).unwrap());
+        let rank = |us: f64| (us * 10.0).round();
+        let latency = Latency::of(&histogram);
+        assert_eq!([latency.p50_us, latency.p99_us, latency.p999_us].map(rank), [500.0, 990.0, 999.0]);
+        assert_eq!(rank(latency.p9999_us), 1000.0);
     }
 
     #[test]

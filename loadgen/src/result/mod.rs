@@ -4,6 +4,7 @@
 //! it and from nothing else, so that none of them can say what the others do not know; and a result that was written
 //! yesterday can be read, shown and compared today. Latencies travel as whole histograms beside their percentiles.
 
+mod confidence;
 pub mod example;
 mod latency;
 mod names;
@@ -12,8 +13,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use confidence::Confidence;
 pub use latency::{Latency, LatencyError, PERCENTILES};
 pub use names::{Arrivals, LoopModel, Status, worst};
+
+use crate::target::Scheme;
 
 /// The name and version of the JSON's shape.
 pub const SCHEMA: &str = "tidemill-loadgen/2";
@@ -228,6 +232,8 @@ pub struct Mismatch {
 pub struct LatencySet {
     /// Answer minus intended time, of good answers: what somebody who comes at that time experiences.
     pub response: Latency,
+    /// How far the percentiles of `response` may be trusted.
+    pub response_ci: Confidence,
     /// Answer minus sending, of good answers: what the server, the network and the kernel took.
     pub service: Latency,
     /// Sending minus intended time: what the generator added.
@@ -378,6 +384,13 @@ impl Requests {
         self.timed_out += other.timed_out;
         self.outstanding += other.outstanding;
         self.unsent += other.unsent;
+    }
+}
+
+impl Config {
+    /// Whether datagrams are sent, which may be lost, come twice, and in another order.
+    pub fn is_datagrams(&self) -> bool {
+        self.url.starts_with(Scheme::Udp.prefix())
     }
 }
 

@@ -16,7 +16,8 @@ use crate::environment::{HostCounters, Neighbours, Room, clock_read_ns};
 use crate::plan::{End, Pace, Plan};
 use crate::record::{Counts, ErrorClass, Histograms, Window, add, new_histogram};
 use crate::result::{
-    self, Config, Generator, Interval, LoopModel, Requests, RunResult, SCHEMA, Stall, Throughput, Tls, worst,
+    self, Confidence, Config, Generator, Interval, LatencySet, LoopModel, Requests, RunResult, SCHEMA, Stall,
+    Throughput, Tls, worst,
 };
 use crate::server_side::Source;
 use crate::worker::Done;
@@ -100,7 +101,10 @@ impl Facts {
             throughput: throughput(plan, &sum, measured_s),
             requests: sum.requests,
             counts: counts(plan, &sum, self.interrupted),
-            latency: sum.nanos.latencies(),
+            latency: LatencySet {
+                response_ci: Confidence::of(&sum.nanos.response, &series),
+                ..sum.nanos.latencies()
+            },
             tls: tls(plan, &sum.counts),
             generator: self.generator(&sum, measured_s),
             server,
@@ -115,6 +119,8 @@ impl Facts {
     fn evidence<'a>(&'a self, plan: &Plan, sum: &'a Sum, series: &'a [Interval]) -> Evidence<'a> {
         let (loop_model, arrivals, rate) = pace(plan);
         let wanted = u64::from(plan.connections);
+        // A run that ended early, without a connection left, never reached the rest of its schedule.
+        let is_whole = !matches!(plan.end, End::After(time) if sum.measured < time);
         Evidence {
             load: Load {
                 loop_model,
@@ -126,7 +132,7 @@ impl Facts {
             },
             measured_s: sum.measured.as_secs_f64(),
             requests: sum.requests,
-            expected: plan.expected().filter(|_| sum.schedule_hash.is_some()),
+            expected: plan.expected().filter(|_| sum.schedule_hash.is_some() && is_whole),
             answers: sum.counts.measured,
             response: &sum.nanos.response,
             service: &sum.nanos.service,

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{Aim, Outcome, Probed, Purpose};
-use crate::report::{show_count, show_nanos};
+use crate::report::show_count;
+use crate::report::table::cell;
 
 /// The line above the rows.
 pub const HEADER: &str = "    rate/s  answers/s        p50        p99         ok  for      verdict";
@@ -21,8 +22,8 @@ impl fmt::Display for Probed {
             "{:>10} {:>10} {:>10} {:>10} {:>8.3} %  {:<8} {verdict}",
             show_count(self.rate),
             show_count(result.throughput.requests_per_second),
-            show_nanos(response.p50_us * 1000.0),
-            show_nanos(response.p99_us * 1000.0),
+            cell(response.count, 50.0, response.p50_us),
+            cell(response.count, 99.0, response.p99_us),
             super::MinOk::measured(result) * 100.0,
             self.purpose,
         )

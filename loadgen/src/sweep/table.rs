@@ -1,7 +1,8 @@
 //! A sweep for a person: a row for each run.
 
 use super::{Axis, Point};
-use crate::report::{show_count, show_nanos};
+use crate::report::show_count;
+use crate::report::table::cell;
 use crate::result::RunResult;
 
 /// The line above the rows.
@@ -30,9 +31,9 @@ impl Point {
             "{:>11} {:>11} {:>10} {:>10} {:>10} {:>10}  {:<7} {}",
             show_count(first),
             show_count(run.throughput.requests_per_second),
-            show_nanos(response.p50_us * 1000.0),
-            show_nanos(response.p99_us * 1000.0),
-            show_nanos(response.p999_us * 1000.0),
+            cell(response.count, 50.0, response.p50_us),
+            cell(response.count, 99.0, response.p99_us),
+            cell(response.count, 99.9, response.p999_us),
             show_count(lost as f64),
             run.verdict,
             failed.map(|check| check.name.as_str()).collect::<Vec<_>>().join(", "),
@@ -51,7 +52,7 @@ mod tests {
     fn a_row_says_what_came_of_a_run() {
         let mut run = run(2000.0);
         run.latency.response =
-            Latency { count: 1, p50_us: 100.0, p99_us: 2000.0, p999_us: 30_000.0, ..Latency::default() };
+            Latency { count: 10_000, p50_us: 100.0, p99_us: 2000.0, p999_us: 30_000.0, ..Latency::default() };
         run.requests.ok -= 7;
         run.verdict = Status::Fail;
         run.checks[2].status = Status::Fail;
@@ -59,7 +60,7 @@ mod tests {
         let words: Vec<&str> = row.split_whitespace().collect();
         assert_eq!(
             words,
-            ["2,000", "2,000", "100", "µs", "2.00", "ms", "30.0", "ms", "7", "FAIL", "own-cpu"]
+            ["2,000", "2,000", "100", "µs", "2.00", "ms", "~30.0", "ms", "7", "FAIL", "own-cpu"]
         );
         let header = header(&Axis::Rates(vec![1.0]));
         assert_eq!(

@@ -114,7 +114,11 @@ fn the_result_goes_where_it_was_asked_to() {
     assert_eq!(with_file.code, 0, "{}", with_file.stderr);
     let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(place.path()).unwrap()).unwrap();
     assert_eq!(json["schema"], "tidemill-loadgen/2");
-    assert!(with_file.stdout.starts_with(&format!("{url}: 64 connections, 64 B each, depth 1")));
+    // The verdict on this machine may stand above it.
+    let header =
+        format!("{url}, closed loop, 100 requests\n64 connections, depth 1, 64 B each, 1 thread on core ");
+    let header = with_file.stdout.find(&header).unwrap_or_else(|| panic!("{}", with_file.stdout));
+    assert!(header == 0 || with_file.stdout[..header].ends_with('\n'), "{}", with_file.stdout);
     assert_eq!(with_file.stderr, "", "no terminal, no progress");
 
     let with_no_place = run(&url, "--count 100 --json /nowhere/result.json");
@@ -131,7 +135,7 @@ fn the_result_may_go_to_a_device() {
     assert_eq!((into("/dev/null").code, into("/dev/null").stderr.as_str()), (0, ""));
     let shown = into("/dev/stdout");
     assert_eq!(shown.code, 0, "{}", shown.stderr);
-    assert!(shown.stdout.contains("\"schema\": \"tidemill-loadgen/1\""), "{}", shown.stdout);
+    assert!(shown.stdout.contains("\"schema\": \"tidemill-loadgen/2\""), "{}", shown.stdout);
     let full = into("/dev/full");
     assert_eq!(full.code, 1);
     let words = "loadgen: the result cannot be written to /dev/full: No space left on device";

@@ -132,10 +132,10 @@ def figures(h):
     for step in h.get_recorded_iterator() if n else []:
         total += step.count_at_value_iterated_to
         reached.append((total, h.get_highest_equivalent_value(step.value_iterated_to)))
-    # 99.9 % has no exact fraction, so that readers differ by one sample: the values of both.
+    # In whole numbers, since 99.9 % has no exact fraction and that reader's own percentiles are a sample off.
     def at(percentile):
-        ranks = [round(n * percentile / 100 + more, 6) for more in (0, 1)]
-        return [next(value for count, value in reached if min(rank, n) <= count) for rank in ranks]
+        rank = -(-n * round(percentile * 100) // 10000)
+        return [next(value for count, value in reached if rank <= count)]
     return dict(count=n, p50=at(50), p99=at(99), p999=at(99.9), max=[h.get_max_value()])
 
 tags = {}
@@ -146,7 +146,7 @@ while True:
         break
     tags.setdefault(h.get_tag(), []).append(dict(figures(h), start=h.get_start_time_stamp()))
 result = json.load(open(sys.argv[2]))
-embedded = {k: figures(HdrHistogram.decode(v['hdr'])) for k, v in result['latency'].items() if v['hdr']}
+embedded = {k: figures(HdrHistogram.decode(v['hdr'])) for k, v in result['latency'].items() if v.get('hdr')}
 h = HdrHistogram.decode(result['latency']['response']['hdr'])
 rows = [line.split() for line in open(sys.argv[3]) if line[:1] == ' ' and 'Value' not in line and line.strip()]
 # The percentile's value is the least that so many samples are at or below; counted here, as that reader rounds.

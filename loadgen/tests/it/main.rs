@@ -12,6 +12,7 @@ mod peer_faults;
 mod peer_http;
 mod protocols;
 mod servers;
+mod several;
 mod watching;
 mod websocket_liars;
 

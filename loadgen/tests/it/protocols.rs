@@ -192,9 +192,9 @@ fn the_table_names_protocol_and_tls() {
     let run = run(&format!("https://{host}/bytes/13"), "-c 2 -d 8 --count 100 --insecure");
     assert_eq!(run.code, 0, "{}", run.stderr);
     for words in [
-        "2 connections, GET of 13 B each, pipeline 8",
-        "TLS, any certificate taken (--insecure)",
-        "TLS 1.3 with TLS13_AES_",
+        "\n2 connections, pipeline 8, GET of 13 B each, ",
+        "\nTLS           TLS 1.3 with TLS13_AES_",
+        ": 2 handshakes, 0 resumed, any certificate taken (--insecure)\n",
     ] {
         assert!(run.stdout.contains(words), "{words} is missing in\n{}", run.stdout);
     }

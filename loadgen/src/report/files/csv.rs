@@ -65,7 +65,7 @@ fn figures(text: &mut String, latency: &Latency) {
 }
 
 /// A field, in quotes where it has what would end it.
-fn quoted(field: &str) -> String {
+pub(super) fn quoted(field: &str) -> String {
     if field.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {

@@ -6,6 +6,7 @@ mod csv;
 mod hgrm;
 mod hlog;
 mod ndjson;
+mod points;
 mod read;
 mod schema;
 
@@ -13,8 +14,9 @@ pub use csv::csv;
 pub use hgrm::hgrm;
 pub use hlog::hlog;
 pub use ndjson::{interval_line, total_line};
-pub use read::{READ_BYTES_MAX, ReadError, parse, read};
-pub use schema::SCHEMA_TEXT;
+pub use points::points;
+pub use read::{Kept, READ_BYTES_MAX, ReadError, parse, read};
+pub use schema::Schema;
 
 use crate::result::LatencyError;
 

@@ -1,11 +1,14 @@
-//! Results read back: from a file of JSON, or from a page that was made of them.
+//! Results read back: from a file of JSON, or from a page that was made of them. A sweep, a search and a calibration
+//! have the results of their runs within, a comparison has none.
 
 use std::fs::File;
 use std::io::{self, Read};
 
 use serde_json::Value;
 
+use crate::compare::{self, Comparison};
 use crate::result::{RunResult, SCHEMA};
+use crate::{calibrate, search, sweep};
 
 /// Most bytes of a file that are read; a result has a few hundred kilobytes, a page as many for each of its results.
 pub const READ_BYTES_MAX: u64 = 256 << 20;
@@ -59,11 +62,20 @@ pub enum ReadError {
     },
 }
 
-/// The results in a file: one from JSON, any number from a page.
+/// What a file holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    /// The results of runs.
+    pub runs: Vec<RunResult>,
+    /// What was said of them together: the end of a search, or a whole comparison.
+    pub words: Option<String>,
+}
+
+/// The results in a file: one from the JSON of a run, any number from a page or from the JSON of several runs.
 ///
 /// # Errors
 /// When it cannot be read, or is not a result of this version.
-pub fn read(path: &str) -> Result<Vec<RunResult>, ReadError> {
+pub fn read(path: &str) -> Result<Kept, ReadError> {
     let failed = |cause| ReadError::Io { path: path.to_owned(), cause };
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(failed)?;
@@ -80,16 +92,46 @@ pub fn read(path: &str) -> Result<Vec<RunResult>, ReadError> {
 ///
 /// # Errors
 /// When it is not a result of this version.
-pub fn parse(path: &str, text: &str) -> Result<Vec<RunResult>, ReadError> {
+pub fn parse(path: &str, text: &str) -> Result<Kept, ReadError> {
     let json = crate::report::page::embedded(text).unwrap_or(text);
     let value: Value = serde_json::from_str(json)
         .map_err(|error| ReadError::Syntax { path: path.to_owned(), cause: error.to_string() })?;
     match value {
         Value::Array(values) if json.len() < text.len() => {
-            values.into_iter().map(|value| result(path, value)).collect()
+            let runs = values.into_iter().map(|value| result(path, value)).collect::<Result<_, _>>()?;
+            Ok(Kept { runs, words: None })
         }
-        value => Ok(vec![result(path, value)?]),
+        value => kept(path, value),
     }
+}
+
+/// What one document holds, which says itself what it is.
+fn kept(path: &str, mut value: Value) -> Result<Kept, ReadError> {
+    let damaged = |cause: String| ReadError::Damaged { path: path.to_owned(), cause };
+    let words = value["sentence"].as_str().map(str::to_owned);
+    let schema = value["schema"].as_str().unwrap_or_default().to_owned();
+    let values = match schema.as_str() {
+        compare::SCHEMA => {
+            let comparison: Comparison =
+                serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
+            return Ok(Kept { runs: Vec::new(), words: Some(comparison.to_string().trim_end().to_owned()) });
+        }
+        sweep::SCHEMA => array(&mut value["points"]),
+        search::SCHEMA => {
+            let probes = array(&mut value["probes"]);
+            probes.map(|probes| probes.into_iter().map(|mut probe| probe["result"].take()).collect())
+        }
+        calibrate::SCHEMA => array(&mut value["runs"]),
+        _ => return Ok(Kept { runs: vec![result(path, value)?], words: None }),
+    };
+    let values = values.ok_or_else(|| damaged("its runs are missing".to_owned()))?;
+    let runs = values.into_iter().map(|value| result(path, value)).collect::<Result<_, _>>()?;
+    Ok(Kept { runs, words })
+}
+
+/// The values of an array, if it is one.
+fn array(value: &mut Value) -> Option<Vec<Value>> {
+    if let Value::Array(values) = value.take() { Some(values) } else { None }
 }
 
 fn result(path: &str, value: Value) -> Result<RunResult, ReadError> {
@@ -111,9 +153,31 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let json = serde_json::to_string_pretty(&example()).unwrap();
-        assert_eq!(parse("a.json", &json).unwrap(), [example()]);
+        assert_eq!(parse("a.json", &json).unwrap().runs, [example()]);
         let both = [example_at(5000.0), example()];
-        assert_eq!(parse("a.html", &page(&both)).unwrap(), both);
+        assert_eq!(parse("a.html", &page(&both)).unwrap().runs, both);
+    }
+
+    #[test]
+    fn the_runs_of_a_sweep_and_of_a_search_are_results() {
+        let runs = [example_at(5000.0), example()];
+        let sweep = serde_json::json!({"schema": "tidemill-loadgen-sweep/1", "points": runs});
+        let kept = parse("a.json", &sweep.to_string()).unwrap();
+        assert_eq!((kept.runs.as_slice(), kept.words), (runs.as_slice(), None));
+        let probes = runs.clone().map(|run| serde_json::json!({"result": run}));
+        let search = serde_json::json!(
+            {"schema": "tidemill-loadgen-search/1", "probes": probes, "sentence": "so it ended"}
+        );
+        let kept = parse("a.json", &search.to_string()).unwrap();
+        assert_eq!((kept.runs.as_slice(), kept.words.as_deref()), (runs.as_slice(), Some("so it ended")));
+    }
+
+    #[test]
+    fn a_comparison_is_said_as_it_was() {
+        let runs = [example()];
+        let comparison = compare::compare(&runs, &runs, false, 1).unwrap();
+        let kept = parse("a.json", &serde_json::to_string(&comparison).unwrap()).unwrap();
+        assert_eq!((kept.runs.len(), kept.words), (0, Some(comparison.to_string().trim_end().to_owned())));
     }
 
     #[test]
@@ -124,6 +188,7 @@ mod tests {
         };
         check("", "is no result: EOF");
         check("nonsense", "is no result");
+        check("{\"schema\": \"tidemill-loadgen-sweep/1\"}", "its runs are missing");
         check("[]", "has no \"schema\"");
         check("{\"schema\": \"else/1\"}", "has no \"schema\" of tidemill-loadgen/2");
         check("{\"schema\": \"tidemill-loadgen/1\"}", "version tidemill-loadgen/1, and this program reads");

@@ -1,14 +1,42 @@
-//! The published description of the result's JSON.
+//! The published descriptions of the JSON that commands write (JSON Schema, draft 2020-12).
 
-/// The JSON Schema (draft 2020-12) of a result.
-pub const SCHEMA_TEXT: &str = include_str!("../../../schema/tidemill-loadgen-2.schema.json");
+use clap::ValueEnum;
+
+/// What is described.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    /// The result of a run.
+    Run,
+    /// A sweep.
+    Sweep,
+    /// A search.
+    Search,
+    /// A comparison.
+    Compare,
+    /// A calibration.
+    Calibrate,
+}
+
+impl Schema {
+    /// The description. All but the first refer to that one for the results of runs.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Run => include_str!("../../../schema/tidemill-loadgen-2.schema.json"),
+            Self::Sweep => include_str!("../../../schema/tidemill-loadgen-sweep-1.schema.json"),
+            Self::Search => include_str!("../../../schema/tidemill-loadgen-search-1.schema.json"),
+            Self::Compare => include_str!("../../../schema/tidemill-loadgen-compare-1.schema.json"),
+            Self::Calibrate => include_str!("../../../schema/tidemill-loadgen-calibrate-1.schema.json"),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::SCHEMA_TEXT;
-    use crate::result::example::example;
+    use super::*;
+    use crate::compare;
+    use crate::result::example::{example, example_at};
     use crate::result::{Latency, Mismatch, Tls};
 
     /// The words of JSON Schema that ours is written in; one more would be one that is not checked here.
@@ -36,7 +64,11 @@ mod tests {
 
     /// Everything in which a value is not what its schema says, by its path.
     fn check(root: &Value, schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
-        if let Some(name) = schema["$ref"].as_str() {
+        if let Some(name) = schema["$ref"].as_str().filter(|name| name.starts_with("urn:")) {
+            let run = parsed(Schema::Run);
+            assert_eq!(run["$id"], name, "a reference leads to the result of a run");
+            check(&run, &run, value, path, wrong);
+        } else if let Some(name) = schema["$ref"].as_str() {
             let definition = root.pointer(&name[1..]).unwrap_or_else(|| panic!("{name} is missing"));
             check(root, definition, value, path, wrong);
         }
@@ -112,8 +144,16 @@ mod tests {
         }
     }
 
+    fn parsed(schema: Schema) -> Value {
+        serde_json::from_str(schema.text()).unwrap()
+    }
+
     fn wrong(value: &Value) -> Vec<String> {
-        let schema: Value = serde_json::from_str(SCHEMA_TEXT).unwrap();
+        wrong_in(Schema::Run, value)
+    }
+
+    fn wrong_in(schema: Schema, value: &Value) -> Vec<String> {
+        let schema = parsed(schema);
         let mut wrong = Vec::new();
         check(&schema, &schema, value, "$", &mut wrong);
         wrong
@@ -140,6 +180,36 @@ mod tests {
             let found = wrong(&serde_json::to_value(&result).unwrap());
             assert!(found.is_empty(), "{found:#?}");
         }
+    }
+
+    #[test]
+    fn several_runs_are_what_their_schemas_say() {
+        let check = |schema: Schema, value: Value| {
+            let found = wrong_in(schema, &value);
+            assert!(found.is_empty(), "{schema:?}: {found:#?}");
+        };
+        let runs = [example_at(5000.0), example()];
+        let mut measure = |point| match point {
+            crate::sweep::Point::Rate(rate) => Ok(example_at(rate)),
+            crate::sweep::Point::Connections(_) => Err("not asked for"),
+        };
+        let axis = crate::sweep::Axis::Rates(vec![1000.0, 2000.0]);
+        let (sweep, _) = crate::sweep::sweep(&axis, None, &mut measure, &mut |_, _| ());
+        check(Schema::Sweep, serde_json::to_value(&sweep).unwrap());
+        let aim = crate::search::Aim {
+            objectives: vec!["p99<400us".parse().unwrap()],
+            min_ok: crate::search::MinOk(0.999),
+            from: 2000.0,
+            most: 20_000.0,
+        };
+        let mut measure = |probe: crate::search::Probe| Ok::<_, String>(example_at(probe.rate));
+        let search = crate::search::search(&aim, &mut measure, &mut |_| ()).unwrap();
+        assert!(search.probes.iter().any(|probe| probe.reason.is_some()), "both kinds of probes are there");
+        check(Schema::Search, serde_json::to_value(&search).unwrap());
+        let mut comparison = compare::compare(&runs[..1], &runs[..1], false, 1).unwrap();
+        comparison.regressions = compare::judge(&comparison, &["p99:5%".parse().unwrap()]);
+        check(Schema::Compare, serde_json::to_value(&comparison).unwrap());
+        check(Schema::Calibrate, serde_json::to_value(crate::calibrate::example()).unwrap());
     }
 
     #[test]
@@ -175,6 +245,6 @@ mod tests {
                 }
             }
         }
-        walk(&serde_json::from_str(SCHEMA_TEXT).unwrap(), "", false);
+        Schema::value_variants().iter().for_each(|schema| walk(&parsed(*schema), "", false));
     }
 }

@@ -40,7 +40,7 @@ impl Axis {
 
     /// Times in nanoseconds, from the least to the most of these, each ten times taking as much room.
     pub(super) fn times(values: impl Iterator<Item = f64>) -> Self {
-        let (least, most) = ends(values.map(|value| value.max(TIME_LEAST)));
+        let (least, most) = ends(values.filter(|value| value.is_finite()).map(|value| value.max(TIME_LEAST)));
         let below = |value: f64| ladder().rev().find(|step| *step <= value).unwrap_or(TIME_LEAST);
         let above = |value: f64| ladder().find(|step| value <= *step).unwrap_or(value);
         let (low, high) = (below(least), above(most.max(below(least) * 2.0)));
@@ -149,6 +149,7 @@ mod tests {
     #[test]
     fn times_span_what_there_is() {
         assert_eq!(names(&Axis::times([61e3, 4e6].into_iter())), "50 µs 100 µs 200 µs 500 µs 1 ms 2 ms 5 ms");
+        assert_eq!(names(&Axis::times([f64::NAN, 1e6, 2e6].into_iter())), "1 ms 2 ms", "a gap is no time");
         assert_eq!(
             names(&Axis::times([0.0, 4e9].into_iter())),
             "100 ns 1 µs 10 µs 100 µs 1 ms 10 ms 100 ms 1 s"

@@ -2,7 +2,7 @@
 
 use super::axis::{Axis, depth_of};
 use super::plot::{Line, Plot};
-use crate::report::table::{Support, support};
+use crate::report::table::{Support, is_service_response, support};
 use crate::report::{show_count, show_nanos};
 use crate::result::{Latency, LoopModel, PERCENTILES, RunResult};
 
@@ -18,6 +18,7 @@ pub(super) const CURVES_MAX: usize = 24;
 /// The curves of one run, or the response times of several.
 pub(super) fn by_percentile(results: &[RunResult], labels: &[String]) -> Option<Plot> {
     let named: Vec<(String, &Latency)> = match results {
+        [result] if is_service_response(result) => vec![("response".to_owned(), &result.latency.response)],
         [result] => vec![
             ("response".to_owned(), &result.latency.response),
             ("service".to_owned(), &result.latency.service),
@@ -37,6 +38,10 @@ pub(super) fn by_percentile(results: &[RunResult], labels: &[String]) -> Option<
         .collect();
     let most = named.iter().map(|(_, latency)| latency.count).max().filter(|count| 0 < *count)?;
     let about = match results {
+        [result] if is_service_response(result) => {
+            "From sending to answer: in a closed loop a request is sent when it is meant to be. Thin: fewer than 10 \
+             samples lie beyond."
+        }
         [_] => {
             "Response is what somebody experiences who comes at the intended time; service is what the server, the \
              network and the kernel took; lag is what the generator added. Thin: fewer than 10 samples lie beyond."

@@ -61,7 +61,7 @@ fn header(results: &[RunResult], labels: &[String]) -> String {
     let words: String = match results {
         [result] => {
             let config = &result.config;
-            format!("<p>{}</p><p>{}</p>", escaped(&load(config)), escaped(&means(config)))
+            format!("<p>{}</p><p>{}</p>", escaped(&load(config)), escaped(&means(result)))
         }
         _ => format!("<p>{}</p>", escaped(&labels.join(" · "))),
     };
@@ -73,26 +73,35 @@ fn header(results: &[RunResult], labels: &[String]) -> String {
 }
 
 fn verdict(result: &RunResult) -> String {
-    let worst =
-        result.checks.iter().filter(|check| check.status == result.verdict && Status::Warn <= check.status);
-    let why: Vec<String> = worst.map(|check| escaped(&check.sentence)).collect();
-    let why = if why.is_empty() { String::new() } else { format!(": {}", why.join("; ")) };
-    banner(result.verdict, &format!("{}{why}.", meaning(result.verdict)))
+    let worst: Vec<_> = result
+        .checks
+        .iter()
+        .filter(|check| check.status == result.verdict && Status::Warn <= check.status)
+        .collect();
+    let why = match worst.as_slice() {
+        [] => ".".to_owned(),
+        [check] => format!(": {}", escaped(&check.sentence)),
+        checks => {
+            let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
+            format!(": see {} below.", escaped(&names.join(", ")))
+        }
+    };
+    banner(result.verdict, &format!("{}{why}", meaning(result.verdict)))
 }
 
 /// The worst of several runs, and how many came to it.
 fn summary(results: &[RunResult]) -> String {
     let worst = worst(results.iter().map(|result| result.verdict));
     let count = results.iter().filter(|result| result.verdict == worst).count();
-    banner(worst, &format!("{count} of {} runs: {}.", results.len(), meaning(worst)))
+    banner(worst, &format!("{}: {count} of {} runs.", meaning(worst), results.len()))
 }
 
 fn meaning(verdict: Status) -> &'static str {
     match verdict {
-        Status::Pass => "every check of the run by itself holds",
-        Status::Skipped => "nothing could be checked, so nothing vouches for these figures",
-        Status::Warn => "read these figures with care",
-        Status::Fail => "these are not the server's figures",
+        Status::Pass => "Every check of the run by itself holds",
+        Status::Skipped => "Nothing could be checked, so nothing vouches for these figures",
+        Status::Warn => "Read these figures with care",
+        Status::Fail => "These are not the server's figures",
     }
 }
 

@@ -1,9 +1,9 @@
 //! The page's tables: each property in a row, each result in a column.
 
 use super::escape::escaped;
-use crate::report::table::{cell, load, means};
+use crate::report::table::{cell, is_service_response, load, means, show_interval};
 use crate::report::{show_bytes, show_count, show_nanos};
-use crate::result::{Latency, LatencySet, RunResult, Status};
+use crate::result::{Confidence, Latency, LatencySet, RunResult, Status};
 
 /// A property and how it is said of a result; nothing where it has none.
 type Property = (&'static str, fn(&RunResult) -> Option<String>);
@@ -11,7 +11,7 @@ type Property = (&'static str, fn(&RunResult) -> Option<String>);
 const CONFIG: &[Property] = &[
     ("Server", |result| Some(result.config.url.clone())),
     ("Load", |result| Some(load(&result.config))),
-    ("With", |result| Some(means(&result.config))),
+    ("With", |result| Some(means(result))),
     ("Time-out", |result| Some(format!("{} s", result.config.timeout_s))),
     ("Schedule", |result| result.config.schedule_hash.clone()),
     ("Bytes compared", |result| Some(if result.config.verify { "all" } else { "none" }.to_owned())),
@@ -151,18 +151,44 @@ pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
         if there.is_empty() || (name == "All" && !results.iter().any(went_wrong)) {
             continue;
         }
+        // In a closed loop service is the response once more, and there is no lag: rows that say nothing.
+        let is_said = matches!(name, "Service" | "Generator lag") && results.iter().all(is_service_response);
+        if is_said || (name == "Queue wait" && there.iter().all(|(latency, _)| latency.max_us <= 0.0)) {
+            continue;
+        }
         if labels.len() == 1 {
             rows.extend(there.iter().map(|(latency, _)| row(name, &figures(latency))));
         } else {
             rows += &format!("<tr class=\"kind\"><th colspan=\"8\" scope=\"rowgroup\">{name}</th></tr>");
             rows.extend(there.iter().map(|(latency, label)| row(label, &figures(latency))));
         }
+        if let ("Response", [result]) = (name, results) {
+            rows += &confidence(&result.latency.response_ci);
+        }
     }
+    let is_closed = !results.is_empty() && results.iter().all(is_service_response);
+    let closed = if is_closed {
+        " In a closed loop response and service are the same, and there is no lag."
+    } else {
+        ""
+    };
     format!(
         "<section class=\"card figures span\"><h2>Latency</h2>{}<p class=\"note\">~ rests on fewer than 100 samples \
-         beyond it; – on fewer than 10.</p></section>\n",
+         beyond it; – on fewer than 10.{closed}</p></section>\n",
         scrolled(&(head("", &columns) + &rows))
     )
+}
+
+/// The intervals of the percentiles above; nothing where no percentile has one.
+fn confidence(intervals: &Confidence) -> String {
+    let all = [intervals.p50_us, intervals.p90_us, intervals.p99_us, intervals.p999_us, intervals.p9999_us];
+    if all.iter().all(Option::is_none) {
+        return String::new();
+    }
+    let shown =
+        all.map(|interval| interval.map_or_else(|| "–".to_owned(), show_interval).replace(" .. ", " – "));
+    let cells: Vec<String> = shown.into_iter().chain([String::new(), String::new()]).collect();
+    row("95 % interval", &cells).replacen("<tr>", "<tr class=\"interval\">", 1)
 }
 
 /// Whether there is more to tell than good answers.
@@ -221,26 +247,41 @@ pub(super) fn checks(results: &[RunResult], labels: &[String], class: &str) -> S
         .iter()
         .zip(labels)
         .map(|(result, label)| match labels.len() {
-            1 => checks_of(result, Status::Skipped),
-            _ => format!("<div><h3>{}</h3>{}</div>", escaped(label), checks_of(result, Status::Warn)),
+            1 => format!("<div>{}{}</div>", checks_of(result), others_of(result)),
+            _ => format!("<div><h3>{}</h3>{}{}</div>", escaped(label), checks_of(result), others_of(result)),
         })
         .collect();
     format!("<section class=\"card{class}\"><h2>Checks</h2><div class=\"lists\">{lists}</div></section>\n")
 }
 
-fn checks_of(result: &RunResult, least: Status) -> String {
-    let item = |status, name: &str, sentence: &str| {
-        format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), escaped(sentence))
-    };
-    let mut checks: Vec<_> = result.checks.iter().collect();
-    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+/// What went wrong, and the checks that need attention.
+fn checks_of(result: &RunResult) -> String {
     let problems = result.problems.iter().map(|problem| item(Status::Fail, "problem", problem));
-    let shown = checks.iter().filter(|check| least <= check.status);
-    let shown = shown.map(|check| item(check.status, &check.name, &check.sentence));
-    let items: String = problems.chain(shown).collect();
-    let rest = checks.iter().filter(|check| check.status < least && check.status == Status::Pass).count();
-    let note = if rest == 0 { String::new() } else { format!("<p class=\"note\">{rest} more pass.</p>") };
-    format!("<ul class=\"checks\">{items}</ul>{note}")
+    let items: String = problems.chain(items_of(result, |status| Status::Warn <= status)).collect();
+    if items.is_empty() { String::new() } else { format!("<ul class=\"checks\">{items}</ul>") }
+}
+
+/// The other checks, for those who ask for them.
+fn others_of(result: &RunResult) -> String {
+    let count = |status| result.checks.iter().filter(|check| check.status == status).count();
+    let (passed, skipped) = (count(Status::Pass), count(Status::Skipped));
+    if passed + skipped == 0 {
+        return String::new();
+    }
+    let items: String = items_of(result, |status| status < Status::Warn).collect();
+    let skipped = if skipped == 0 { String::new() } else { format!(", {skipped} do not apply") };
+    format!("<details><summary>{passed} pass{skipped}</summary><ul class=\"checks\">{items}</ul></details>")
+}
+
+/// Checks with some of the statuses, the worst first.
+fn items_of(result: &RunResult, is_shown: fn(Status) -> bool) -> impl Iterator<Item = String> {
+    let mut checks: Vec<_> = result.checks.iter().filter(|check| is_shown(check.status)).collect();
+    checks.sort_by_key(|check| std::cmp::Reverse(check.status));
+    checks.into_iter().map(|check| item(check.status, &check.name, &check.sentence))
+}
+
+fn item(status: Status, name: &str, sentence: &str) -> String {
+    format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), escaped(sentence))
 }
 
 /// A status that is seen, and read.
@@ -279,7 +320,7 @@ fn count(count: u64) -> Option<String> {
 }
 
 fn udp(result: &RunResult, datagrams: u64) -> Option<String> {
-    if result.config.protocol == "udp" { count(datagrams) } else { None }
+    if result.config.is_datagrams() { count(datagrams) } else { None }
 }
 
 fn joined(parts: impl Iterator<Item = String>) -> Option<String> {
@@ -322,6 +363,29 @@ mod tests {
         let mut result = example();
         result.problems.push("nothing came <back>".to_owned());
         assert!(checks(&[result], &labels(&["a"]), "").contains("nothing came &lt;back&gt;"));
+    }
+
+    #[test]
+    fn intervals_stand_below_the_percentiles_of_one_run() {
+        let mut result = example();
+        result.latency.response_ci = Confidence { p99_us: Some([301.0, 322.0]), ..Confidence::default() };
+        let text = latencies(std::slice::from_ref(&result), &labels(&["a"]));
+        let row = "<tr class=\"interval\"><th scope=\"row\">95 % interval</th><td>–</td><td>–</td>\
+                   <td>301 µs – 322 µs</td>";
+        assert!(text.contains(row), "{text}");
+        result.latency.response_ci = Confidence::default();
+        assert!(!latencies(&[result], &labels(&["a"])).contains("interval"));
+    }
+
+    #[test]
+    fn a_closed_loop_says_what_is_one_once() {
+        let mut result = example();
+        result.config.loop_model = crate::result::LoopModel::Closed;
+        result.latency.service = result.latency.response.clone();
+        (result.latency.lag, result.latency.generator_lag) = Default::default();
+        let text = latencies(&[result], &labels(&["a"]));
+        assert!(!text.contains(">Service<") && text.contains("are the same, and there is no lag"), "{text}");
+        assert!(latencies(&[example()], &labels(&["a"])).contains(">Service<"));
     }
 
     #[test]

@@ -66,8 +66,10 @@ fn plot(
     if lines.is_empty() {
         return None;
     }
-    let intervals = || results.iter().flat_map(|result| &result.series);
-    let ends = intervals().flat_map(|interval| [interval.start_s, interval.start_s + interval.length_s]);
+    // What came after the end has no length, and is not drawn.
+    let intervals =
+        results.iter().flat_map(|result| &result.series).filter(|interval| 0.0 < interval.length_s);
+    let ends = intervals.flat_map(|interval| [interval.start_s, interval.start_s + interval.length_s]);
     Some(Plot {
         title: title.to_owned(),
         about: about.to_owned(),

@@ -1,7 +1,8 @@
 //! The table of percentiles, which shows none that rests on too few samples.
 
+use super::lines::line;
 use crate::report::{show_count, show_nanos};
-use crate::result::{Latency, LatencySet};
+use crate::result::{Confidence, Latency, LoopModel, RunResult};
 
 /// Samples that a percentile needs beyond it to be shown at all.
 const SAMPLES_TO_SHOW: f64 = 10.0;
@@ -36,25 +37,54 @@ const WIDTH: usize = 10;
 const NAME_WIDTH: usize = 14;
 const COLUMNS: [&str; 5] = ["p50", "p90", "p99", "p99.9", "p99.99"];
 
+/// Whether response and service are one, as in a closed loop without waiting: then one of them says it all.
+pub fn is_service_response(result: &RunResult) -> bool {
+    let set = &result.latency;
+    result.config.loop_model == LoopModel::Closed && set.service == set.response && set.lag.max_us <= 0.0
+}
+
 /// A header and a row for each kind of latency that there is.
-pub(super) fn latencies(set: &LatencySet) -> Vec<String> {
+pub(super) fn latencies(result: &RunResult) -> Vec<String> {
+    let set = &result.latency;
     let cells = COLUMNS.into_iter().chain(["max", "n"]);
     let header =
         cells.fold(format!("{:NAME_WIDTH$}", "latency"), |line, cell| format!("{line}{cell:>WIDTH$}"));
     let went_wrong = 0 < set.failed.count + set.unanswered.count;
+    let is_one = is_service_response(result);
     let rows = [
-        ("response", &set.response, true),
-        ("service", &set.service, true),
-        ("generator lag", &set.generator_lag, 0 < set.generator_lag.count),
+        ("service", &set.service, !is_one),
+        ("generator lag", &set.generator_lag, !is_one && 0 < set.generator_lag.count),
         ("queue wait", &set.queue_wait, 0.0 < set.queue_wait.max_us),
-        ("failed", &set.failed, went_wrong),
-        ("unanswered", &set.unanswered, went_wrong),
+        ("failed", &set.failed, 0 < set.failed.count),
+        ("unanswered", &set.unanswered, 0 < set.unanswered.count),
         ("all", &set.all, went_wrong),
         ("connect", &set.connect, 0 < set.connect.count),
         ("handshake", &set.handshake, 0 < set.handshake.count),
     ];
+    let mut lines = vec![header, row("response", &set.response)];
+    lines.extend(confidence(&set.response_ci).map(|words| line("  95 % CI", &words)));
+    if is_one && 0 < set.response.count {
+        lines.push(line("service", "the same: in a closed loop a request is sent when it is meant to be"));
+    }
     let shown = rows.into_iter().filter(|(.., is_shown)| *is_shown);
-    std::iter::once(header).chain(shown.map(|(name, latency, _)| row(name, latency))).collect()
+    lines.extend(shown.map(|(name, latency, _)| row(name, latency)));
+    lines
+}
+
+/// The intervals of those percentiles that are quoted most, where samples carry them.
+fn confidence(intervals: &Confidence) -> Option<String> {
+    let quoted = [("p50", intervals.p50_us), ("p99", intervals.p99_us), ("p99.9", intervals.p999_us)];
+    let words: Vec<String> = quoted
+        .into_iter()
+        .filter_map(|(name, interval)| Some(format!("{name} {}", show_interval(interval?))))
+        .collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// An interval in microseconds; one that is narrower than what can be shown is one value.
+pub fn show_interval([low, high]: [f64; 2]) -> String {
+    let (low, high) = (show_nanos(low * 1000.0), show_nanos(high * 1000.0));
+    if low == high { low } else { format!("{low} .. {high}") }
 }
 
 fn row(name: &str, latency: &Latency) -> String {
@@ -106,17 +136,53 @@ mod tests {
 
     #[test]
     fn rows_are_there_when_there_is_something_to_say() {
-        let names = |set: &LatencySet| {
-            let rows = latencies(set);
+        let names = |result: &RunResult| {
+            let rows = latencies(result);
             rows.iter().skip(1).map(|row| row[..NAME_WIDTH].trim().to_owned()).collect::<Vec<_>>().join(",")
         };
-        let mut set = example().latency;
-        assert_eq!(names(&set), "response,service,generator lag");
-        set.failed = set.lag.clone();
-        set.queue_wait = set.lag.clone();
-        set.connect = set.lag.clone();
-        assert_eq!(names(&set), "response,service,generator lag,queue wait,failed,unanswered,all,connect");
-        let last = latencies(&example().latency).remove(1);
+        let mut result = example();
+        assert_eq!(names(&result), "response,95 % CI,service,generator lag");
+        let lag = result.latency.lag.clone();
+        for kind in [&mut result.latency.failed, &mut result.latency.queue_wait, &mut result.latency.connect]
+        {
+            *kind = lag.clone();
+        }
+        assert_eq!(names(&result), "response,95 % CI,service,generator lag,queue wait,failed,all,connect");
+        let last = latencies(&example()).remove(1);
         assert!(last.contains(" ~") && last.ends_with("   100,000"), "{last}");
+    }
+
+    #[test]
+    fn a_closed_loop_has_one_row_for_what_is_one() {
+        let mut result = example();
+        result.config.loop_model = LoopModel::Closed;
+        assert!(latencies(&result).join("\n").contains("\ngenerator lag  "), "there was lag");
+        result.latency.service = result.latency.response.clone();
+        (result.latency.lag, result.latency.generator_lag) = (constant(0), constant(0));
+        let text = latencies(&result).join("\n");
+        assert!(
+            text.contains("\nservice       the same: in a closed loop") && !text.contains("lag"),
+            "{text}"
+        );
+        result.config.loop_model = LoopModel::Open;
+        assert!(latencies(&result).join("\n").contains("\ngenerator lag  "));
+    }
+
+    fn constant(nanos: u64) -> Latency {
+        let mut histogram = crate::record::new_histogram();
+        histogram.record_n(nanos, 1000).unwrap();
+        Latency { min_us: 0.0, mean_us: 0.0, max_us: nanos as f64, ..Latency::of(&histogram) }
+    }
+
+    #[test]
+    fn intervals_are_said_where_there_are_any() {
+        let intervals = Confidence {
+            p50_us: Some([61.0, 61.0]),
+            p99_us: Some([301.0, 322.0]),
+            p999_us: None,
+            ..Confidence::default()
+        };
+        assert_eq!(confidence(&intervals).as_deref(), Some("p50 61.0 µs, p99 301 µs .. 322 µs"));
+        assert_eq!(confidence(&Confidence::default()), None);
     }
 }

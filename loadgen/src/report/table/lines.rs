@@ -1,7 +1,12 @@
 //! The lines around the percentiles: what was asked for above them, how much came of it below.
 
-use crate::report::{bytes_of, counted, show_bytes, show_count};
+use crate::report::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_share};
 use crate::result::{Arrivals, Config, LoopModel, RunResult};
+use crate::target::{Protocol, Target};
+
+/// Protocols that are spoken of in words of their own.
+const HTTP: &str = Protocol::Http.name();
+const WEBSOCKET: &str = Protocol::WebSocket.name();
 
 /// A line that begins with what it is about.
 pub(super) fn line(name: &str, words: &str) -> String {
@@ -12,7 +17,7 @@ pub(super) fn line(name: &str, words: &str) -> String {
 pub(super) fn header(result: &RunResult) -> Vec<String> {
     let config = &result.config;
     let target = format!("{}, {}", config.url, load(config));
-    vec![target, means(config)]
+    vec![target, means(result)]
 }
 
 /// The load: who decides, how much of it, and for how long.
@@ -40,13 +45,19 @@ pub fn load(config: &Config) -> String {
 }
 
 /// Connections, sizes and threads.
-pub fn means(config: &Config) -> String {
+pub fn means(result: &RunResult) -> String {
+    let config = &result.config;
     let cores: Vec<String> = config.cores.iter().map(usize::to_string).collect();
-    let pinned = if cores.is_empty() { String::new() } else { format!(" on cores {}", cores.join(",")) };
+    let pinned = match cores.as_slice() {
+        [] => String::new(),
+        [core] => format!(" on core {core}"),
+        cores => format!(" on cores {}", cores.join(",")),
+    };
+    let depth = if config.protocol == HTTP { "pipeline" } else { "depth" };
     let mut words = vec![
-        counted(u64::from(config.connections), "connection"),
-        format!("depth {}", config.depth),
-        format!("{} each", bytes_of(config.size)),
+        counted(u64::from(config.connections), if config.is_datagrams() { "socket" } else { "connection" }),
+        format!("{depth} {}", config.depth),
+        messages(result),
         format!("{}{pinned}", counted(config.threads as u64, "thread")),
         format!("idle {}", config.idle),
         format!("seed {}", config.seed),
@@ -55,6 +66,20 @@ pub fn means(config: &Config) -> String {
         words.insert(1, format!("{} on each", counted(requests, "request")));
     }
     words.join(", ")
+}
+
+/// What is sent, or asked for, and how long it is.
+fn messages(result: &RunResult) -> String {
+    let config = &result.config;
+    let is_post = config.url.parse::<Target>().is_ok_and(|target| target.is_http_echo());
+    match config.protocol.as_str() {
+        HTTP if is_post => format!("POST of {} each", bytes_of(config.size)),
+        // What does not come back as it was sent is as long as the server makes it.
+        HTTP if result.throughput.answers == 0 => "GET".to_owned(),
+        HTTP => format!("GET of {} each", bytes_of_u64(result.throughput.body_bytes)),
+        WEBSOCKET => format!("WebSocket, {} each", bytes_of(config.size)),
+        _ => format!("{} each", bytes_of(config.size)),
+    }
 }
 
 fn show_rate(rate: f64) -> String {
@@ -82,6 +107,9 @@ fn throughput(result: &RunResult) -> String {
         counted(throughput.answers, "answer"),
         throughput.duration_s,
     );
+    if let Some(asked) = result.config.duration_s.filter(|asked| throughput.duration_s < asked * 0.99) {
+        words += &format!(" of {asked} s");
+    }
     if let Some(connections) = throughput.connections_per_second {
         words += &format!(", {} connections/s", show_rate(connections));
     }
@@ -94,11 +122,15 @@ fn requests(result: &RunResult) -> String {
     let classes = [
         (requests.ok, "ok"),
         (requests.failed, "failed"),
-        (requests.timed_out, if result.config.protocol == "udp" { "lost" } else { "timed out" }),
+        (requests.timed_out, if result.config.is_datagrams() { "lost" } else { "timed out" }),
         (requests.outstanding, "outstanding"),
         (requests.unsent, "unsent"),
     ];
-    let classes = classes.map(|(count, name)| format!("{} {name}", show_count(count as f64)));
+    let share = |count: u64| match count {
+        0 => String::new(),
+        _ => format!(" ({})", show_share(count, requests.scheduled)),
+    };
+    let classes = classes.map(|(count, name)| format!("{} {name}{}", show_count(count as f64), share(count)));
     format!("{} scheduled: {}", show_count(requests.scheduled as f64), classes.join(", "))
 }
 
@@ -112,7 +144,7 @@ fn errors(result: &RunResult) -> Option<String> {
 
 fn datagrams(result: &RunResult) -> Option<String> {
     let counts = &result.counts;
-    if result.config.protocol != "udp" {
+    if !result.config.is_datagrams() {
         return None;
     }
     let all = [
@@ -223,13 +255,19 @@ mod tests {
         };
         let mut result = example();
         check(&result, "throughput    10,000/s, 640 kB/s of content, 100,000 answers in 10.000 s");
-        check(&result, "100,000 scheduled: 100,000 ok, 0 failed, 0 timed out, 0 outstanding, 0 unsent");
+        check(
+            &result,
+            "100,000 scheduled: 100,000 ok (100 %), 0 failed, 0 timed out, 0 outstanding, 0 unsent",
+        );
         check(&result, "server        pid 4242: 3.10 s CPU, 31.0 µs per request, RSS 12.3 MB");
         check(&result, "generator     busy 38 %, 38 %, 77.0 µs per request, 1 stall, the longest 12.0 ms");
         assert!(!footer(&result).join("\n").contains("errors"));
         result.requests =
             Requests { scheduled: 15, ok: 1, failed: 2, timed_out: 3, outstanding: 4, unsent: 5 };
-        check(&result, "15 scheduled: 1 ok, 2 failed, 3 timed out, 4 outstanding, 5 unsent");
+        check(
+            &result,
+            "15 scheduled: 1 ok (6.67 %), 2 failed (13.33 %), 3 timed out (20.00 %), 4 outstanding (26.67 %), 5",
+        );
         result.counts.errors.extend([("reset".to_owned(), 2), ("refused".to_owned(), 0)]);
         result.counts.statuses.insert(404, 1200);
         check(&result, "errors        2 reset, 1,200 status 404");
@@ -241,9 +279,9 @@ mod tests {
             &result,
             "TLS           TLS 1.3 with TLS13_AES_128_GCM_SHA256: 200 handshakes, 0 resumed, any certificate",
         );
-        result.config.protocol = "udp".to_owned();
+        result.config.url = "udp://127.0.0.1:7000".to_owned();
         result.counts.lost = 10;
         check(&result, "datagrams     10 lost, 0 late, 0 duplicated, 0 reordered, 0 delayed of 110,000 sent");
-        check(&result, "1 ok, 2 failed, 3 lost");
+        check(&result, "1 ok (6.67 %), 2 failed (13.33 %), 3 lost");
     }
 }
