@@ -84,6 +84,8 @@ pub struct Worker<'a, K, C> {
     stop: &'a AtomicBool,
     /// When the load ended, once it has.
     ended: Option<Time>,
+    /// Whether it ended before all of its schedule was due: no connection was left, or a signal came.
+    is_cut: bool,
     next_tick: Time,
     started: Time,
     /// When the last turn's work was done.
@@ -103,6 +105,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             idle,
             stop,
             ended: None,
+            is_cut: false,
             next_tick: Time::ZERO,
             started,
             rested: started,
@@ -163,7 +166,8 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         let ended = self.ended.unwrap_or(now);
         let fell_silent = self.fell_silent(end, ended, now);
         let connections = self.client.open();
-        let is_whole = !self.stop.load(Ordering::Relaxed); // It is only a wish, see `is_load_over`.
+        // Relaxed: it is only a wish, see `is_load_over`.
+        let is_whole = !self.is_cut && !self.stop.load(Ordering::Relaxed);
         let schedule_hash = self.demand.hash().filter(|_| is_whole);
         self.close(now)?;
         let demand = &mut self.demand;
@@ -235,6 +239,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         if self.ended.is_none() && self.is_load_over(end, now) {
             self.ended = Some(now);
             self.demand.notice(now, usize::MAX);
+            self.is_cut = self.demand.next_due().is_some();
             self.demand.end();
         }
         let is_stopped = self.stop.load(Ordering::Relaxed); // The flag carries nothing else.

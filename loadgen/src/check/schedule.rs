@@ -56,7 +56,16 @@ pub(super) fn offered_rate(evidence: &Evidence<'_>) -> Finding {
     let unanswered = share(requests.timed_out + requests.outstanding);
     let sent = 100.0 * (1.0 - unsent);
     if MISSING_SHARE < unsent {
-        return if waits_for_connections(evidence) {
+        let lives = evidence.lives;
+        let are_gone = lives.at_end == 0 || lives.at_end < lives.wanted && !lives.churn;
+        return if are_gone {
+            let sentence = format!(
+                "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): {} of {} connections were left at \
+                 the end. The server, or something on the way to it, ended them: its log may say why.",
+                lives.at_end, lives.wanted
+            );
+            Finding { status: Status::Warn, sentence }
+        } else if waits_for_connections(evidence) {
             let sentence = format!(
                 "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): the others found no free \
                  connection, so the server or --connections is the limit. Try: more --connections, --depth or --queue, \
@@ -151,6 +160,11 @@ mod tests {
             example.queue_wait = constant(80_000_000, 1000);
         };
         check(offered_rate, pool, Status::Warn, "found no free connection");
+        let ended = |example: &mut Example| {
+            example.requests.unsent = 200;
+            example.lives.at_end = 0;
+        };
+        check(offered_rate, ended, Status::Warn, "connections were left at the end");
         let slow = |example: &mut Example| example.requests.outstanding = 300;
         check(offered_rate, slow, Status::Warn, "3.00 % got no answer");
     }
