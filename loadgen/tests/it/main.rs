@@ -4,6 +4,7 @@
 
 mod compare;
 mod exits;
+mod faults;
 mod files;
 mod http_liars;
 mod loads;
@@ -12,6 +13,7 @@ mod peer_faults;
 mod peer_http;
 mod protocols;
 mod servers;
+mod truth;
 mod watching;
 mod websocket_liars;
 
