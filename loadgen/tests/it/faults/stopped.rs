@@ -40,6 +40,9 @@ fn a_stop_of_the_generator_is_its_own_lag() {
     };
     let late = above(&result.latency.generator_lag, 50);
     assert!(70 <= late, "{late} requests were late: {:?}", result.latency.generator_lag);
+    // Whoever had come at those times would have waited as long.
+    let waited = above(&result.latency.response, 50);
+    assert!(70 <= waited, "{waited} requests waited: {:?}", result.latency.response);
     // Of the time of all that were late, the server's part is small: only one or two were in flight at the stop.
     let slow = above(&result.latency.service, 100);
     assert!(slow < late / 2, "{slow} answers seem slow, and {late} requests were late");
