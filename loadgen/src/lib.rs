@@ -1,9 +1,10 @@
-//! A load generator for socket servers: closed loop, every byte checked, latency in whole histograms.
+//! A load generator for socket servers that judges itself.
 //!
-//! It drives the same ring as the server, in the client's role, with one ring per pinned thread. From the top:
-//! [`cli`] is what was typed, [`plan`] what follows from it, [`run`] starts the [`worker`]s and collects what they
-//! [`record`]ed, [`report`] says it. A worker drives the [`traffic`] of its connections.
-//! [`sweep`], [`search`] and [`compare`] look at several runs, the last one with [`statistics`].
+//! It drives the same ring as the server, in the client's role, with one ring per pinned thread. From the top: [`cli`]
+//! is what was typed, [`command`] what is done for it, [`plan`] what follows from the flags, [`run`] starts the
+//! [`worker`]s. A worker asks its [`load`] what is due, drives the [`traffic`] of its connections, and [`record`]s what
+//! came of it. All records together are a [`result`], which [`check`]s judge and [`report`] shows. [`peer`] is a server
+//! whose latency is known.
 
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ pub mod cli;
 pub mod command;
 pub mod compare;
 pub mod environment;
+pub mod link;
 pub mod load;
 pub mod peer;
 pub mod plan;

@@ -23,8 +23,8 @@ mod tests {
     fn the_kernel_takes_the_slack_away() {
         let slack = thread::spawn(|| {
             wake_precisely();
-            // A thread reads that of its process's first thread only; prctl tells its own.
-            // SAFETY: PR_GET_TIMERSLACK takes no pointer.
+            // /proc/self shows the slack of the process's first thread; prctl tells the caller's own.
+            // SAFETY: PR_GET_TIMERSLACK takes no pointer, and changes nothing.
             unsafe { libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0) }
         });
         assert_eq!(slack.join().unwrap(), 1);

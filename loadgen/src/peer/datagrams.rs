@@ -42,7 +42,7 @@ impl Datagrams {
     }
 
     fn arm<K: Kernel>(&self, turn: &mut Turn<'_, K>) {
-        turn.wire.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom, 0), file: self.socket });
+        turn.link.push(Op::ReceiveFrom { token: token(Kind::ReceiveFrom, 0), file: self.socket });
     }
 
     fn take<K: Kernel>(&mut self, datagram: &Datagram, turn: &mut Turn<'_, K>) {
@@ -118,7 +118,7 @@ impl Server for Datagrams {
                 turn.desk.leave(asked);
             }
             let (token, payload) = (token(Kind::SendTo, send), Part::Copied(due.bytes, 0));
-            turn.wire.push(Op::SendTo { token, file: self.socket, to: Some(due.to), payload });
+            turn.link.push(Op::SendTo { token, file: self.socket, to: Some(due.to), payload });
         }
     }
 

@@ -18,7 +18,6 @@ pub mod reader;
 pub mod server;
 pub mod streams;
 pub mod summary;
-pub mod wire;
 
 use std::io;
 use std::time::Duration;
@@ -29,6 +28,7 @@ use tidemill::sys::cpu::{self, PinError};
 use tidemill::sys::descriptors::{self, DescriptorsError};
 use tidemill::sys::signal::{Signals, Waker, Woken};
 use tidemill::sys::socket::{self, BindError, Bound, SocketOptions};
+use tidemill::sys::timer;
 use tidemill::tier::RingTier;
 
 use self::address::Address;
@@ -91,6 +91,7 @@ pub fn serve(
     if let Some(core) = plan.core {
         cpu::pin(core)?;
     }
+    timer::wake_precisely();
     let capabilities = Capabilities::probe(RingTier::V6_17).map_err(PeerError::NoRing)?;
     // The last thing that may fail is to listen: nobody connects to a peer that then ends.
     let setup = Setup::shard(capabilities, connections + 1, !plan.address.listen.is_stream());

@@ -11,8 +11,8 @@ use tidemill::ring::{Completion, Kernel, ReceiveError, RingError, Wait};
 use tidemill::sys::clock::Time;
 
 use super::desk::Desk;
-use super::wire::Wire;
 use crate::cli::Idle;
+use crate::link::Link;
 
 /// Most answers that may wait for their time. A connection that brings more is cut, a datagram more is ignored, and
 /// either is counted.
@@ -52,7 +52,7 @@ pub struct Turn<'a, K> {
     /// The time of the turn.
     pub now: Time,
     /// Where operations go.
-    pub wire: &'a mut Wire<K>,
+    pub link: &'a mut Link<K>,
     /// Where messages are dealt with.
     pub desk: &'a mut Desk,
     /// Why nothing can be received any more.
@@ -71,17 +71,17 @@ pub fn drive<K: Kernel>(
     idle: Idle,
     mut is_over: impl FnMut(&Desk) -> bool,
 ) -> Result<Option<ReceiveError>, RingError> {
-    let mut wire = Wire::new(kernel);
+    let mut link = Link::new(kernel);
     let mut ready = VecDeque::new();
     let mut failure = None;
-    let mut now = wire.now();
+    let mut now = link.now();
     let mut next_tick = now;
-    server.start(&mut Turn { now, wire: &mut wire, desk, failure: &mut failure });
+    server.start(&mut Turn { now, link: &mut link, desk, failure: &mut failure });
     while failure.is_none() {
         let wait = wait(idle, now, server.next(), next_tick, desk.is_leaving());
-        now = wire.turn(wait, &mut ready)?;
+        now = link.turn(wait, &mut ready)?;
         desk.left(now);
-        let mut turn = Turn { now, wire: &mut wire, desk, failure: &mut failure };
+        let mut turn = Turn { now, link: &mut link, desk, failure: &mut failure };
         while let Some(completion) = ready.pop_front() {
             server.handle(completion, &mut turn);
         }

@@ -142,7 +142,7 @@ impl Streams {
             && let Some(accept) = self.accepts.pop()
         {
             self.open += 1; // The place is taken until the accept has answered.
-            turn.wire.push(Op::Accept { token: token(Kind::Accept, accept), listener: self.listener });
+            turn.link.push(Op::Accept { token: token(Kind::Accept, accept), listener: self.listener });
         }
     }
 
@@ -150,7 +150,7 @@ impl Streams {
         let Some(connection) = &mut self.places[index(slot)].connection else { return };
         connection.pending += 1;
         let (token, file) = (token(Kind::Receive, slot), connection.file);
-        turn.wire.push(Op::Receive { token, file, credit: CREDIT_BYTES, wait_first });
+        turn.link.push(Op::Receive { token, file, credit: CREDIT_BYTES, wait_first });
     }
 
     fn received<K: Kernel>(
@@ -271,7 +271,7 @@ impl Streams {
         let Some(connection) = &mut self.places[index(slot)].connection else { return };
         connection.pending += 1;
         let (token, file) = (token(Kind::Send, slot), connection.file);
-        turn.wire.push(Op::Send { token, file, gather, wait });
+        turn.link.push(Op::Send { token, file, gather, wait });
     }
 
     /// An operation of this connection has answered; whether that was its last answer is said with `more`.
@@ -317,7 +317,7 @@ impl Streams {
             Step::Shutdown => {
                 connection.pending += 1;
                 let (token, file) = (token(Kind::Shutdown, slot), connection.file);
-                turn.wire.push(Op::Shutdown { token, file });
+                turn.link.push(Op::Shutdown { token, file });
                 let until = turn.now.saturating_add(LINGER);
                 self.lingering.push_back((until, slot, place.generation));
             }
@@ -341,7 +341,7 @@ impl Streams {
 
 fn close<K: Kernel>(connection: &mut Connection, slot: u32, turn: &mut Turn<'_, K>) {
     connection.pending += 2; // A close has two answers.
-    turn.wire.push(Op::Close { token: token(Kind::Close, slot), file: connection.file });
+    turn.link.push(Op::Close { token: token(Kind::Close, slot), file: connection.file });
 }
 
 impl Server for Streams {

@@ -37,7 +37,7 @@ pub(super) fn problems(plan: &Plan, counts: &Counts, requests: Requests, fell_si
     }
     if 0 < requests.unsent {
         let requests = counted(requests.unsent, "request");
-        problems.push(format!("{requests} could not be sent in time: no connection was free"));
+        problems.push(format!("{requests} of the schedule could not be sent before the end"));
     }
     if fell_silent {
         problems.push("the server stopped answering before the end".to_owned());
@@ -86,7 +86,10 @@ mod tests {
         check(|counts, _| counts.sent += 7, "7 messages got no answer");
         check(|counts, _| counts.received = 0, "nothing came back");
         check(|counts, _| counts.given_up = 3, "3 messages got no answer within 10s");
-        check(|_, requests| requests.unsent = 1, "1 request could not be sent in time");
+        check(
+            |_, requests| requests.unsent = 1,
+            "1 request of the schedule could not be sent before the end",
+        );
         let spoil = |counts: &mut Counts, _: &mut Requests| {
             counts.statuses.extend([(404, 1200), (503, 1)]);
             counts.errors.count(ErrorClass::Status, || "the answer was 404".to_owned());

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tidemill::ring::{Completion, Descriptor, Generation, Kernel, Kind, Token, Uring};
 use tidemill::sys::clock::Time;
 
+use crate::link::Link;
 use crate::load::Demand;
 use crate::record::Recorder;
-use crate::traffic::link::Link;
 
 /// What a client works with during one turn.
 #[derive(Debug)]
@@ -63,6 +63,9 @@ pub trait Client {
     /// Sends what is due on connections that are free, those first that have been free for longest; at most
     /// [`SENDS_PER_TURN`] sends in an open loop.
     fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);
+
+    /// Whether a connection may be able to take a request.
+    fn has_free(&self) -> bool;
 
     /// Does what is due every [`TICK`].
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);

@@ -10,10 +10,10 @@ use std::time::Duration;
 use tidemill::ring::{Completion, Datagram, Descriptor, Kernel, Kind, Op, Outcome, ReceiveError, SendError};
 use tidemill::sys::clock::Time;
 
+use crate::link::Link;
 use crate::load::Asked;
 use crate::record::ErrorClass;
 use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
-use crate::traffic::link::Link;
 use crate::traffic::pattern::{self, Message, Pattern};
 use crate::traffic::slots::{SendSlots, Sent};
 use crate::traffic::verify::Mismatch;
@@ -348,6 +348,10 @@ impl Client for Datagrams {
         if self.free.is_empty() {
             notice(turn.demand, turn.now, 0);
         }
+    }
+
+    fn has_free(&self) -> bool {
+        !self.free.is_empty()
     }
 
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {

@@ -6,7 +6,6 @@
 
 pub mod client;
 pub mod datagram;
-pub mod link;
 pub mod open;
 pub mod outgoing;
 pub mod pattern;

@@ -12,10 +12,10 @@ use tidemill::ring::{
 };
 use tidemill::sys::clock::Time;
 
+use crate::link::Link;
 use crate::load::{Asked, Batch};
 use crate::record::{ErrorClass, Recorder};
 use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
-use crate::traffic::link::Link;
 use crate::traffic::outgoing::{Outgoing, messages_per_send};
 use crate::traffic::pattern::{Message, Pattern};
 use crate::traffic::verify::StreamVerifier;
@@ -308,6 +308,10 @@ impl Client for Streams {
         if self.free.is_empty() {
             notice(turn.demand, turn.now, 0);
         }
+    }
+
+    fn has_free(&self) -> bool {
+        !self.free.is_empty()
     }
 
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {

@@ -4,19 +4,18 @@
 //! Connections may be made to carry a number of requests only: then they are closed behind the last answer, and opened
 //! when the next request is due.
 
+mod lives;
+mod requests;
+
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::time::Duration;
 
-use tidemill::ring::{
-    Completion, ConnectError, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError,
-};
+use tidemill::ring::{Completion, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError};
 use tidemill::sys::clock::Time;
 
-use crate::plan::GRACE;
+use crate::link::Link;
 use crate::record::{ErrorClass, Recorder};
 use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
-use crate::traffic::link::Link;
 use crate::traffic::open::Dialer;
 use crate::traffic::security::Filters;
 use crate::traffic::session::{Session, Stage};
@@ -130,33 +129,6 @@ impl<T: Talk> Sessions<T> {
         self.count(before, after);
     }
 
-    fn connected<K: Sockets>(&mut self, slot: u32, result: Result<(), ConnectError>, turn: &mut Turn<'_, K>) {
-        self.sessions[index(slot)].operations -= 1;
-        if self.sessions[index(slot)].stage != Stage::Connecting {
-            return self.closed(slot, turn);
-        }
-        match result {
-            Ok(()) => {
-                turn.recorder.connected(self.sessions[index(slot)].dialed, turn.now);
-                self.welcome(slot, turn);
-            }
-            Err(error) => {
-                let fault = Fault::new(ErrorClass::from(&error), format!("it could not be made: {error}"));
-                self.fail(slot, &fault, turn);
-            }
-        }
-    }
-
-    /// Begins on a connection that is made.
-    fn welcome<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        self.arm(slot, true, turn.link);
-        let filters = self.manner.filters.take();
-        self.with(slot, turn, |session, common, _, turn| {
-            session.connected(common, filters.as_ref(), turn.now)
-        });
-        self.manner.filters = filters;
-    }
-
     fn received<K: Sockets>(
         &mut self,
         slot: u32,
@@ -232,162 +204,6 @@ impl<T: Talk> Sessions<T> {
         }
     }
 
-    /// Lets a session go on with what it owes, after something has happened to it.
-    fn attend<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        let session = &mut self.sessions[index(slot)];
-        session.is_changed = false;
-        match session.stage {
-            // Connections that come and go are opened when they are needed.
-            Stage::Idle
-                if 0 < session.owed || self.manner.requests.is_none() && !turn.demand.is_spent(turn.now) =>
-            {
-                self.dial(slot, turn);
-            }
-            Stage::Open if !session.is_sending && !session.is_deaf && 0 < session.owed => {
-                self.ask(slot, turn);
-            }
-            _ => {}
-        }
-        let room = self.room(slot);
-        let session = &mut self.sessions[index(slot)];
-        if room != 0 && !session.is_listed {
-            session.is_listed = true;
-            self.free.push_back(slot);
-        }
-    }
-
-    /// How many requests a session may begin now.
-    fn room(&self, slot: u32) -> u64 {
-        let session = &self.sessions[index(slot)];
-        let may_begin = match session.stage {
-            _ if self.is_ending => false,
-            Stage::Idle => self.manner.requests.is_some(),
-            Stage::Open => !session.is_sending && !session.is_deaf && !session.is_over(),
-            Stage::Connecting | Stage::Opening | Stage::Parting | Stage::Closing | Stage::Failed => false,
-        };
-        if !may_begin {
-            return 0;
-        }
-        let left = self.manner.requests.map_or(u64::MAX, |most| most.saturating_sub(session.begun));
-        let in_send = T::requests_per_send(&self.common).saturating_sub(session.owed);
-        (self.manner.depth - session.due.total()).min(in_send).min(left)
-    }
-
-    /// Begins requests on one session, as many as it has room for and `share` allows. Returns whether it began any.
-    fn fill_one<K: Sockets>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> bool {
-        let mut left = self.room(slot).min(share);
-        let session = &mut self.sessions[index(slot)];
-        session.is_listed = false;
-        let begun = session.begun;
-        while let Some(batch) = turn.demand.take(left, turn.now) {
-            session.begin(batch, turn.now);
-            turn.recorder.sent(batch, turn.now);
-            left -= batch.count;
-        }
-        let count = session.begun - begun;
-        if count == 0 {
-            return false;
-        }
-        self.in_flight += count;
-        if session.stage == Stage::Idle {
-            self.dial(slot, turn)
-        } else {
-            self.ask(slot, turn)
-        }
-        true
-    }
-
-    /// Writes what a session owes, and sends it.
-    fn ask<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        match self.sessions[index(slot)].ask(&mut self.common, &mut self.scratch) {
-            Ok(()) => self.flush(slot, turn.link),
-            Err(fault) => self.fail(slot, &fault, turn),
-        }
-    }
-
-    /// Opens a connection for a session that has none.
-    fn dial<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        if self.is_ending {
-            return;
-        }
-        let session = &mut self.sessions[index(slot)];
-        let file = session.file;
-        let dialed = self
-            .manner
-            .dialer
-            .socket(session.number)
-            .and_then(|socket| turn.link.adopt(socket, file.place()));
-        if let Err(error) = dialed {
-            return self.fail(slot, &Fault::new(ErrorClass::Other, format!("no socket: {error}")), turn);
-        }
-        turn.recorder.counts.dialed += 1;
-        turn.recorder.counts.reconnects += u64::from(self.manner.requests.is_none());
-        session.operations += 1;
-        session.dialed = turn.now;
-        self.set_stage(slot, Stage::Connecting);
-        let address = Box::new(self.manner.dialer.address.clone());
-        turn.link.push(Op::Connect { token: token(Kind::Connect, slot), file, address });
-    }
-
-    /// Says goodbye, and waits for the server's if there is one to come.
-    fn part<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        let session = &mut self.sessions[index(slot)];
-        let waits = session.part(&mut self.common, &mut self.scratch);
-        let life = session.life;
-        self.flush(slot, turn.link);
-        if !waits {
-            return self.close_one(slot, turn.link);
-        }
-        self.set_stage(slot, Stage::Parting);
-        self.partings.push_back((turn.now.saturating_add(GRACE), slot, life));
-    }
-
-    /// Counts what went wrong and gives the session up.
-    fn fail<K: Sockets>(&mut self, slot: u32, fault: &Fault, turn: &mut Turn<'_, K>) {
-        let session = &mut self.sessions[index(slot)];
-        let number = session.number;
-        turn.recorder.counts.errors.count(fault.class, || format!("connection {number}: {}", fault.sentence));
-        if session.has_failed {
-            return;
-        }
-        session.has_failed = true;
-        self.open -= 1;
-        self.in_flight -= session.due.total();
-        for (asked, count) in session.due.take_all() {
-            turn.recorder.gone(asked, turn.now, count);
-        }
-        if session.stage == Stage::Idle {
-            return self.set_stage(slot, Stage::Failed);
-        }
-        self.flush(slot, turn.link); // An alert or a close frame may be among it.
-        self.close_one(slot, turn.link);
-    }
-
-    fn close_one<K: Sockets>(&mut self, slot: u32, link: &mut Link<K>) {
-        let session = &mut self.sessions[index(slot)];
-        if matches!(session.stage, Stage::Idle | Stage::Closing | Stage::Failed) {
-            return;
-        }
-        session.operations += 2;
-        let file = session.file;
-        self.set_stage(slot, Stage::Closing);
-        link.push(Op::Close { token: token(Kind::Close, slot), file });
-    }
-
-    /// An operation of a closing session has answered; after the last one its place is free.
-    fn closed<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
-        let session = &mut self.sessions[index(slot)];
-        if session.operations != 0 {
-            return;
-        }
-        if session.has_failed {
-            return self.set_stage(slot, Stage::Failed);
-        }
-        turn.recorder.counts.repeated += session.renew();
-        self.set_stage(slot, Stage::Idle);
-        self.change(slot);
-    }
-
     fn flush<K: Sockets>(&mut self, slot: u32, link: &mut Link<K>) {
         let session = &mut self.sessions[index(slot)];
         if session.is_deaf || session.stage == Stage::Closing {
@@ -411,29 +227,6 @@ impl<T: Talk> Sessions<T> {
         if !session.is_changed {
             session.is_changed = true;
             self.changed.push(slot);
-        }
-    }
-
-    /// Gives up requests whose answer has not come in time, and their connections: what is behind them cannot come
-    /// either, and is asked again on the next one.
-    fn sweep<K: Sockets>(&mut self, sessions: Range<usize>, turn: &mut Turn<'_, K>) {
-        let Some(late) = turn.now.as_nanos().checked_sub(nanos(self.manner.timeout)) else { return };
-        for at in sessions {
-            let session = &mut self.sessions[at];
-            let due = session.due.total();
-            while let Some((asked, count)) = session.due.take_older(Time::from_nanos(late)) {
-                turn.recorder.given_up(asked, turn.now, count);
-            }
-            let given_up = due - session.due.total();
-            if given_up == 0 {
-                continue;
-            }
-            self.in_flight -= given_up;
-            session.owed = session.owed.min(session.due.total());
-            let number = session.number;
-            let sentence = || format!("connection {number}: no answer in time");
-            turn.recorder.counts.errors.count(ErrorClass::TimedOut, sentence);
-            self.close_one(slot(at), turn.link);
         }
     }
 
@@ -508,6 +301,10 @@ impl<T: Talk> Client for Sessions<T> {
         }
     }
 
+    fn has_free(&self) -> bool {
+        !self.free.is_empty()
+    }
+
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let end = (self.sweep_from + self.sessions.len().div_ceil(SWEEP_TICKS)).min(self.sessions.len());
         self.sweep(self.sweep_from..end, turn);
@@ -570,8 +367,4 @@ impl<T: Talk> Client for Sessions<T> {
     fn overdue(&mut self, recorder: &mut Recorder) {
         (0..slot(self.sessions.len())).for_each(|slot| self.count_overdue(slot, recorder));
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

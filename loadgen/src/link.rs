@@ -1,6 +1,6 @@
-//! The ring as a client uses it: operations that the queue does not take now are kept, in order, for the next turn.
+//! The ring as clients and the test peer use it: operations that the queue does not take now are kept, in order, for the next turn.
 //!
-//! It knows no client; a client sees nothing else of the kernel.
+//! It knows neither of them, and they see nothing else of the kernel.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,6 +16,7 @@ use crate::traffic::client::Sockets;
 #[derive(Debug)]
 pub struct Link<K> {
     kernel: K,
+    /// In order. Bounded by what its owners have in flight, which is a few operations for each connection.
     held: VecDeque<Op>,
 }
 
@@ -34,27 +35,15 @@ impl<K: Kernel> Link<K> {
         }
     }
 
-    /// One turn, one system call: submits what was queued, waits until this moment for the first completion, and moves
-    /// what there is to `ready`. Returns the time after the wait, which is the time of the whole turn.
+    /// One turn, one system call: submits what was queued, waits as told for the first completion, and moves what there
+    /// is to `ready`. Returns the time after the wait, which is the time of the whole turn.
     ///
     /// # Errors
     /// When the ring itself fails.
-    pub fn turn(&mut self, until: Time, ready: &mut VecDeque<Completion>) -> Result<Time, RingError> {
+    pub fn turn(&mut self, wait: Wait, ready: &mut VecDeque<Completion>) -> Result<Time, RingError> {
         self.push_held();
-        let wait = if self.held.is_empty() { Wait::Until(Some(until)) } else { Wait::No };
+        let wait = if self.held.is_empty() { wait } else { Wait::No };
         self.kernel.submit_and_wait(wait)?;
-        let now = self.kernel.now();
-        self.kernel.collect(ready, COMPLETIONS_PER_TURN);
-        Ok(now)
-    }
-
-    /// The same without waiting.
-    ///
-    /// # Errors
-    /// When the ring itself fails.
-    pub fn poll(&mut self, ready: &mut VecDeque<Completion>) -> Result<Time, RingError> {
-        self.push_held();
-        self.kernel.submit_and_wait(Wait::No)?;
         let now = self.kernel.now();
         self.kernel.collect(ready, COMPLETIONS_PER_TURN);
         Ok(now)
