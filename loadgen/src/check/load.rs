@@ -51,7 +51,7 @@ pub(super) fn connections(evidence: &Evidence<'_>) -> Finding {
         );
         return Finding::judged(Status::Fail, figures, "The load was another than the one asked for.");
     }
-    if lives.churn {
+    if lives.churn && 0 < lives.at_end {
         return Finding::pass("Connections come and go, as they are meant to.");
     }
     let is_whole = lives.wanted <= lives.at_end && lives.reconnects == 0;
@@ -208,6 +208,8 @@ mod tests {
         );
         let churn = |example: &mut Example| (example.lives.churn, example.lives.at_end) = (true, 2);
         check(connections, Example::open(), churn, Status::Pass, "come and go");
+        let gone = |example: &mut Example| (example.lives.churn, example.lives.at_end) = (true, 0);
+        check(connections, Example::open(), gone, Status::Warn, "and 0 at the end");
     }
 
     #[test]

@@ -22,6 +22,10 @@ const DEVIATIONS: f64 = 5.0;
 /// What stands behind each percentile.
 pub(super) fn sample_size(evidence: &Evidence<'_>) -> Finding {
     let count = evidence.response.len();
+    if evidence.requests.scheduled == 0 {
+        let figures = "No request was due in the measured time, so there are no percentiles.";
+        return Finding::judged(Status::Fail, figures, "Try: a longer --duration, or a higher --rate.");
+    }
     if count == 0 {
         return Finding::judged(
             Status::Fail,
@@ -162,6 +166,8 @@ mod tests {
         check(sample_size, Example::open(), of(999), Status::Warn, "at least 10 up to p95. Further out");
         check(sample_size, Example::open(), of(15), Status::Warn, "up to none, and at least 10 up to none");
         check(sample_size, Example::open(), of(0), Status::Fail, "no good answer");
+        let idle = |example: &mut Example| example.requests.scheduled = 0;
+        check(sample_size, Example::open(), idle, Status::Fail, "No request was due in the measured time");
     }
 
     fn answers(example: &mut Example, seconds: std::ops::Range<usize>, nanos: u64, count: u64) {

@@ -57,15 +57,15 @@ pub(super) fn offered_rate(evidence: &Evidence<'_>) -> Finding {
     let sent = 100.0 * (1.0 - unsent);
     if MISSING_SHARE < unsent {
         let lives = evidence.lives;
-        if !lives.churn && lives.at_end < lives.wanted {
+        let are_gone = lives.at_end == 0 || lives.at_end < lives.wanted && !lives.churn;
+        return if are_gone {
             let sentence = format!(
-                "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): {} of {} connections were \
-                 left at the end, so the others had nowhere to go. See the errors.",
+                "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): {} of {} connections were left at \
+                 the end. The server, or something on the way to it, ended them: its log may say why.",
                 lives.at_end, lives.wanted
             );
-            return Finding { status: Status::Warn, sentence };
-        }
-        return if waits_for_connections(evidence) {
+            Finding { status: Status::Warn, sentence }
+        } else if waits_for_connections(evidence) {
             let sentence = format!(
                 "{sent:.2} % of the scheduled requests were sent (at least 99 % is good): the others found no free \
                  connection, so the server or --connections is the limit. Try: more --connections, --depth or --queue, \
@@ -160,8 +160,11 @@ mod tests {
             example.queue_wait = constant(80_000_000, 1000);
         };
         check(offered_rate, pool, Status::Warn, "found no free connection");
-        let gone = |example: &mut Example| (example.requests.unsent, example.lives.at_end) = (200, 0);
-        check(offered_rate, gone, Status::Warn, "0 of 10 connections were left");
+        let ended = |example: &mut Example| {
+            example.requests.unsent = 200;
+            example.lives.at_end = 0;
+        };
+        check(offered_rate, ended, Status::Warn, "connections were left at the end");
         let slow = |example: &mut Example| example.requests.outstanding = 300;
         check(offered_rate, slow, Status::Warn, "3.00 % got no answer");
     }

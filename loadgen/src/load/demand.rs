@@ -114,6 +114,11 @@ impl Demand {
         let Source::Open(backlog) = &mut self.source else { return };
         while !self.is_over && backlog.waiting.len() < room {
             let intended = backlog.next();
+            // Nothing is waited for when the last one that counts was due, however long the next gap is.
+            if self.free_until <= intended && self.left == Some(0) {
+                self.is_over = true;
+                return;
+            }
             if now < intended {
                 return;
             }
@@ -122,11 +127,7 @@ impl Demand {
                 return;
             }
             if self.free_until <= intended {
-                let Some(left) = self.left.map_or(Some(None), |left| left.checked_sub(1).map(Some)) else {
-                    self.is_over = true;
-                    return;
-                };
-                self.left = left;
+                self.left = self.left.map(|left| left - 1);
                 self.scheduled += 1;
             }
             backlog.schedule.advance();
@@ -327,6 +328,18 @@ mod tests {
         counted.notice(at(2000), usize::MAX);
         assert_eq!(take_all(&mut counted, at(2000)).len(), 100 + 5, "the warm-up costs nothing");
         assert!(counted.is_spent(at(2000)));
+    }
+
+    /// At one request in 100 s, a run of one is over with it.
+    #[test]
+    fn a_number_is_reached_with_its_last_request() {
+        let course = Course { from: 0.01, to: 0.01, warmup_s: 0.0, change_s: 1.0 };
+        let shape = Shape { arrivals: Arrivals::Constant, course, workers: 1, seed: 0 };
+        let window = Window { from: at(1000), until: None };
+        let mut demand = Demand::open(Schedule::new(shape, 0), at(1000), window, Some(1), 10);
+        demand.notice(at(1000), usize::MAX);
+        assert_eq!((take_all(&mut demand, at(1000)).len(), demand.next_due()), (1, None));
+        assert!(demand.is_spent(at(1000)));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod compare;
 mod exits;
+mod faults;
 mod files;
 mod http_liars;
 mod loads;
@@ -13,6 +14,7 @@ mod peer_http;
 mod protocols;
 mod servers;
 mod several;
+mod truth;
 mod watching;
 mod websocket_liars;
 
