@@ -147,6 +147,9 @@ impl Recorder {
 
     /// So many requests were answered well.
     pub fn answered(&mut self, asked: Asked, now: Time, count: u64) {
+        if count == 0 {
+            return;
+        }
         self.counts.received += count;
         self.counts.measured += if self.window.contains(now) { count } else { 0 };
         self.last_answer = Some(now);
@@ -161,12 +164,12 @@ impl Recorder {
         }
     }
 
-    /// A request got an answer that says that it failed, or that cannot be measured.
-    pub fn refused(&mut self, asked: Option<Asked>, now: Time) {
-        self.counts.received += 1;
-        self.last_answer = Some(now);
-        if let Some(asked) = asked {
-            self.failed(asked, now, 1);
+    /// So many requests got an answer that says that they failed, that is wrong, or that cannot be measured.
+    pub fn refused(&mut self, asked: Asked, now: Time, count: u64) {
+        if count != 0 {
+            self.counts.received += count;
+            self.last_answer = Some(now);
+            self.failed(asked, now, count);
         }
     }
 
@@ -372,7 +375,7 @@ mod tests {
         let mut recorder = recorder(0, None);
         recorder.counts.sent = 9;
         recorder.answered(asked(0), at(1000), 2);
-        recorder.refused(Some(asked(0)), at(2000));
+        recorder.refused(asked(0), at(2000), 1);
         recorder.gone(asked(0), at(3000), 2);
         recorder.given_up(asked(0), at(4000), 1);
         recorder.outstanding(asked(0), at(5000), 3);

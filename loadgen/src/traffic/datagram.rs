@@ -144,9 +144,11 @@ impl Datagrams {
             (Arrival::Unknown, _) | (_, None) => socket.likeliest(),
             (Arrival::Awaited(_) | Arrival::Late | Arrival::Again, Some(message)) => message,
         };
+        let mut wrong = 0;
         if self.verify || arrival == Arrival::Unknown {
             let mismatch = compare(&self.pattern, message, bytes);
-            counts.verified(1, u64::from(mismatch.is_some()), mismatch, self.pattern.size());
+            wrong = u64::from(mismatch.is_some());
+            counts.verified(1, wrong, mismatch, self.pattern.size());
         }
         match arrival {
             Arrival::Awaited(asked) => {
@@ -155,7 +157,8 @@ impl Datagrams {
                 socket.lanes[index(message.lane)].waiting = None;
                 socket.idle.push(message.lane);
                 self.in_flight -= 1;
-                turn.recorder.answered(asked, turn.now, 1);
+                turn.recorder.answered(asked, turn.now, 1 - wrong);
+                turn.recorder.refused(asked, turn.now, wrong);
                 self.change(slot);
             }
             Arrival::Late => {

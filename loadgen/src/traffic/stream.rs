@@ -131,7 +131,8 @@ impl Streams {
             let (messages, wrong) = (checked.messages, checked.wrong_messages);
             recorder.counts.verified(messages, wrong, checked.mismatch, self.pattern.size());
         }
-        let mut left = checked.messages;
+        let wrong_messages = if self.verify { checked.wrong_messages } else { 0 };
+        let (mut left, mut wrong) = (checked.messages, wrong_messages);
         while left != 0 {
             // It got an answer that it had not asked for.
             let Some(send) = stream.sends.front_mut() else {
@@ -140,7 +141,10 @@ impl Streams {
                 break;
             };
             let messages = left.min(send.messages);
-            recorder.answered(send.asked, now, messages);
+            let spoiled = messages.min(wrong);
+            wrong -= spoiled;
+            recorder.answered(send.asked, now, messages - spoiled);
+            recorder.refused(send.asked, now, spoiled);
             send.messages -= messages;
             if send.messages == 0 {
                 stream.sends.pop_front();

@@ -68,14 +68,16 @@ pub struct Book<'a> {
     due: &'a mut Due,
     recorder: &'a mut Recorder,
     now: Time,
-    /// Answers that were right and are not yet written.
+    /// Answers that are whole and not yet written.
     good: u64,
+    /// Of these, the ones with a wrong byte.
+    wrong: u64,
 }
 
 impl<'a> Book<'a> {
     /// The book of this connection.
     pub fn new(connection: u32, due: &'a mut Due, recorder: &'a mut Recorder, now: Time) -> Self {
-        Self { connection, due, recorder, now, good: 0 }
+        Self { connection, due, recorder, now, good: 0, wrong: 0 }
     }
 
     /// Whether an answer is awaited.
@@ -88,16 +90,19 @@ impl<'a> Book<'a> {
         self.good += 1;
     }
 
-    /// Messages of an echo came back, of which so many had a wrong byte. They count as answers all the same.
+    /// Messages of an echo came back, of which so many had a wrong byte. They are whole all the same, see [`Self::good`],
+    /// and have failed.
     pub fn compared(&mut self, pattern: &Pattern, messages: u64, wrong: u64, mismatch: Option<Mismatch>) {
         self.recorder.counts.verified(messages, wrong, mismatch, pattern.size());
+        self.wrong += wrong;
     }
 
     /// The answer that is due came, and it is none that could be measured.
     pub fn bad(&mut self, class: ErrorClass, sentence: impl FnOnce() -> String) {
         self.settle();
-        let asked = self.due.take(1).map(|(asked, _)| asked);
-        self.recorder.refused(asked, self.now);
+        if let Some((asked, count)) = self.due.take(1) {
+            self.recorder.refused(asked, self.now, count);
+        }
         self.error(class, sentence);
     }
 
@@ -118,12 +123,15 @@ impl<'a> Book<'a> {
         self.recorder.counts.errors.count(class, || format!("connection {connection}: {}", sentence()));
     }
 
-    /// Writes the good answers down. Returns how many had not been asked for.
+    /// Writes the whole answers down. Returns how many had not been asked for.
     fn settle(&mut self) -> u64 {
         let mut left = std::mem::take(&mut self.good);
         while left != 0 {
             let Some((asked, taken)) = self.due.take(left) else { break };
-            self.recorder.answered(asked, self.now, taken);
+            let wrong = taken.min(self.wrong);
+            self.wrong -= wrong;
+            self.recorder.answered(asked, self.now, taken - wrong);
+            self.recorder.refused(asked, self.now, wrong);
             left -= taken;
         }
         left
@@ -182,6 +190,20 @@ mod tests {
         drop(book);
         let record = recorder.finish(at(400), 0);
         assert_eq!((record.counts.received, record.counts.errors.total()), (1, 1));
+    }
+
+    #[test]
+    fn a_wrong_answer_has_failed() {
+        let mut due = Due::default();
+        let mut recorder = Recorder::new(feed().0);
+        due.add(asked(100), 3);
+        let mut book = Book::new(7, &mut due, &mut recorder, at(300));
+        (0..3).for_each(|_| book.good());
+        book.compared(&Pattern::new(1, 64), 3, 1, None);
+        drop(book);
+        let record = recorder.finish(at(400), 0);
+        assert_eq!((record.requests.ok, record.requests.failed, record.counts.received), (2, 1, 3));
+        assert_eq!((record.counts.measured, record.counts.verification_errors), (2, 1));
     }
 
     #[test]
