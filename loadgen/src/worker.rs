@@ -19,9 +19,6 @@ use crate::record::part::Feed;
 use crate::record::{Record, Recorder, Window};
 use crate::traffic::client::{Client, Sockets, TICK, Turn};
 
-/// How late a sleeping thread may be on purpose: what becomes due meanwhile leaves with one wake-up. A wake-up costs some
-/// 5 µs of processor time, and comes some 20 µs late by itself.
-const GROUP: Duration = Duration::from_micros(25);
 /// How long before something is due a hybrid thread wakes: somewhat more than a wake-up takes.
 const SPIN: Duration = Duration::from_micros(50);
 
@@ -89,8 +86,6 @@ pub struct Worker<'a, K, C> {
     ended: Option<Time>,
     /// Whether it ended before its time: by a signal, or for want of connections.
     is_cut: bool,
-    /// How late a request may be for the sake of others that leave with it.
-    grouping: Duration,
     next_tick: Time,
     started: Time,
     /// When the last turn's work was done.
@@ -111,7 +106,6 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             stop,
             ended: None,
             is_cut: false,
-            grouping: Duration::ZERO,
             next_tick: Time::ZERO,
             started,
             rested: started,
@@ -162,7 +156,6 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     pub fn run(mut self, assignment: Assignment) -> Result<Ended, RingError> {
         let mut now = self.link.now();
         self.demand = assignment.demand;
-        self.grouping = self.demand.mean_gap().map_or(Duration::ZERO, |gap| GROUP.saturating_sub(gap));
         self.recorder.begin(assignment.window, now);
         (self.started, self.rested, self.next_tick) = (now, now, now);
         let end = End { window: assignment.window, counts: assignment.counts, drain: assignment.drain };
@@ -224,7 +217,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             return None;
         }
         match self.idle {
-            Idle::Sleep => Some(until.saturating_add(self.grouping)),
+            Idle::Sleep => Some(until),
             Idle::Spin => None,
             Idle::Hybrid => {
                 let early = Time::from_nanos(until.as_nanos().saturating_sub(nanos(SPIN)));

@@ -1,7 +1,6 @@
 //! What is due to be sent, and since when.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use tidemill::sys::clock::Time;
@@ -199,14 +198,6 @@ impl Demand {
                 self.until.is_none_or(|until| due < until).then_some(due)
             }
             Source::Open(_) | Source::Closed => None,
-        }
-    }
-
-    /// The mean time between requests of this thread, at the highest rate, if there is a schedule.
-    pub fn mean_gap(&self) -> Option<Duration> {
-        match &self.source {
-            Source::Open(backlog) => Some(backlog.schedule.mean_gap()),
-            Source::Closed => None,
         }
     }
 

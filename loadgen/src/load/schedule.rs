@@ -4,8 +4,6 @@
 //! reached n, or, with Poisson arrivals, the sum of n exponential gaps. So threads are interleaved evenly, the sum of
 //! their Poisson processes is one, and no error adds up.
 
-use std::time::Duration;
-
 use crate::load::Course;
 use crate::random::{Random, mix};
 use crate::result::Arrivals;
@@ -57,12 +55,6 @@ impl Schedule {
         self.hash = mix(self.hash ^ self.due);
         self.next += 1;
         self.due = self.compute();
-    }
-
-    /// The mean time between requests of this thread, at the highest rate.
-    pub fn mean_gap(&self) -> Duration {
-        let Course { from, to, .. } = self.shape.course;
-        Duration::try_from_secs_f64(self.shape.workers as f64 / from.max(to)).unwrap_or(Duration::MAX)
     }
 
     /// A hash of the intended times that it has given, which tells this thread from the others.
@@ -156,13 +148,6 @@ mod tests {
         assert_eq!(hash(1, 0), hash(1, 0));
         assert_ne!(hash(1, 0), hash(2, 0));
         assert_ne!(hash(1, 0), hash(1, 1));
-    }
-
-    #[test]
-    fn the_mean_gap_is_that_of_one_thread() {
-        let gap = |rate, workers| Schedule::new(shape(Arrivals::Poisson, rate, workers), 0).mean_gap();
-        assert_eq!((gap(1000.0, 1), gap(1000.0, 2)), (Duration::from_millis(1), Duration::from_millis(2)));
-        assert_eq!(gap(1e-300, 1), Duration::MAX);
     }
 
     #[test]
