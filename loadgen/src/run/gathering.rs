@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use tidemill::sys::clock::{self, Time};
@@ -22,6 +21,8 @@ use crate::worker::Done;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// How long after the end of a second it is gathered: the threads need a moment to hand it over.
 const DELAY: Duration = Duration::from_millis(15);
+/// How often it is looked whether threads that are about to end have ended.
+const ENDING: Duration = Duration::from_millis(10);
 
 /// What the main thread does while the others work.
 pub(super) struct Gathering {
@@ -66,6 +67,8 @@ impl Gathering {
         watch: &mut dyn Watch,
         is_over: impl Fn() -> bool,
     ) -> io::Result<bool> {
+        // A thread wakes this one shortly before it has ended, and where no load began it may have done so already.
+        let mut is_ending = self.window == Window::ALWAYS;
         while !is_over() {
             let now = clock::now();
             if self.next <= now {
@@ -73,9 +76,11 @@ impl Gathering {
                 self.gather(None, watch);
                 continue;
             }
-            match signals.wait(waker, Some(self.next.saturating_since(now)))? {
+            let rest = self.next.saturating_since(now);
+            let rest = if is_ending { rest.min(ENDING) } else { rest };
+            match signals.wait(waker, Some(rest))? {
                 Woken::Stop(_) => stop.store(true, Ordering::Relaxed), // Pairs with nothing: see `Worker`.
-                Woken::Waker => thread::yield_now(),                   // It is about to end.
+                Woken::Waker => is_ending = true,
                 // It ends by itself soon, whether its terminal is there or not.
                 Woken::Reload | Woken::Report | Woken::TimedOut => {}
             }
@@ -123,5 +128,31 @@ fn complete(interval: &mut Interval, sampler: Option<&Sampler>, window: Window) 
     if let Some((cpu_s, rss_bytes)) = sampler.within(from, until) {
         interval.server_cpu_s = Some(cpu_s);
         interval.server_rss_bytes = Some(rss_bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Where no load began no second is gathered either, so nothing else would wake the main thread.
+    #[test]
+    fn an_end_is_seen_although_its_wake_up_came_too_early() {
+        let (signals, waker) = (Signals::watch().unwrap(), Waker::new().unwrap());
+        let mut gathering = Gathering {
+            feeders: Vec::new(),
+            series: Series::new(0, Duration::ZERO),
+            sampler: None,
+            window: Window::ALWAYS,
+            next: Time::from_nanos(u64::MAX),
+        };
+        waker.wake();
+        let looks = Cell::new(0);
+        let is_over = || 4 == looks.replace(looks.get() + 1);
+        let stop = AtomicBool::new(false);
+        assert!(!gathering.attend((&signals, &waker), &stop, &mut (), is_over).unwrap());
+        assert_eq!(looks.get(), 5);
     }
 }
