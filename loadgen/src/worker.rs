@@ -172,7 +172,9 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         let schedule_hash = self.demand.hash().filter(|_| !self.is_cut);
         self.close(now)?;
         let demand = &mut self.demand;
-        self.recorder.demanded(demand.scheduled(), |ages| demand.abandon(now, ages));
+        // What was noticed for want of connections would have waited at least until the end.
+        let over = end.window.until.filter(|_| !self.is_cut).map_or(now, |until| until.max(now));
+        self.recorder.demanded(demand.scheduled(), |ages| demand.abandon(over, ages));
         let record = self.recorder.finish(ended, assignment.core);
         Ok(Ended::Done(Box::new(Done { record, fell_silent, schedule_hash, connections })))
     }
@@ -247,8 +249,10 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         if self.ended.is_none() && self.is_load_over(end, now) {
             self.ended = Some(now);
             let is_late = end.window.until.is_some_and(|until| until <= now);
-            self.is_cut = !is_late && !self.demand.is_spent(now);
+            let is_whole = is_late || self.demand.is_spent(now);
             self.demand.notice(now, usize::MAX);
+            let is_stopped = self.stop.load(Ordering::Relaxed); // As above.
+            self.is_cut = !is_whole && (is_stopped || !self.demand.notice_rest());
             self.demand.end();
         }
         let is_stopped = self.stop.load(Ordering::Relaxed); // The flag carries nothing else.

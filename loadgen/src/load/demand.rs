@@ -110,8 +110,14 @@ impl Demand {
 
     /// Takes notice of what has become due by `now`, up to `room` waiting requests; the others are noticed later.
     pub fn notice(&mut self, now: Time, room: usize) {
+        self.notice_some(now, room, u64::MAX);
+    }
+
+    /// The same, and at most so many.
+    fn notice_some(&mut self, now: Time, room: usize, mut most: u64) {
         let Source::Open(backlog) = &mut self.source else { return };
-        while !self.is_over && backlog.waiting.len() < room {
+        while !self.is_over && backlog.waiting.len() < room && most != 0 {
+            most -= 1;
             let intended = backlog.next();
             // Nothing is waited for when the last one that counts was due, however long the next gap is.
             if self.free_until <= intended && self.left == Some(0) {
@@ -132,6 +138,15 @@ impl Demand {
             backlog.schedule.advance();
             backlog.push(Batch { intended, noticed: now, count: 1 }, self.free_until);
         }
+    }
+
+    /// Takes notice of all that would still have become due: nobody is left to send it, and who meant to come comes all
+    /// the same. Returns whether that is the whole schedule; it is not when it counts requests, or when there are too
+    /// many.
+    pub fn notice_rest(&mut self) -> bool {
+        let Some(until) = self.until.filter(|_| self.is_open()) else { return false };
+        self.notice_some(until, usize::MAX, REST_MAX);
+        self.is_over
     }
 
     /// Whether there is something to send now.
@@ -264,6 +279,8 @@ impl Backlog {
 }
 
 const SECOND: u64 = 1_000_000_000;
+/// Most requests that are still noticed when nobody is left to send them.
+const REST_MAX: u64 = 10_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -348,6 +365,18 @@ mod tests {
             "{least}: those of second 1 are at least a second old at 3 s"
         );
         assert!((1.89..=1.91).contains(&(ages.max() as f64 / 1e9)));
+    }
+
+    #[test]
+    fn who_meant_to_come_comes_although_nobody_is_left() {
+        let mut demand = demand(Some(at(1200)), None, 50);
+        demand.notice(at(1150), 10);
+        assert!(demand.notice_rest());
+        let mut ages = new_histogram();
+        assert_eq!((demand.scheduled(), demand.abandon(at(1200), &mut ages)), (100, 100));
+        assert_eq!(ages.len(), 100);
+        let mut counted = self::demand(None, Some(5), 50);
+        assert!(!counted.notice_rest(), "when the rest would have come is not known");
     }
 
     #[test]
