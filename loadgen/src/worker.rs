@@ -211,10 +211,11 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
     }
 
     /// Until when to sleep; `None` is not at all, since there is something to do.
-    fn wake(&self) -> Option<Time> {
+    fn wake(&mut self) -> Option<Time> {
         let until = self.demand.next_due().map_or(self.next_tick, |due| due.min(self.next_tick));
         // More was due than one turn sends.
-        let is_behind = self.demand.is_open() && self.demand.is_due(self.rested) && self.client.has_free();
+        let is_behind =
+            self.demand.is_open() && self.demand.is_due(self.rested) && !self.client.free().is_empty();
         if is_behind || until <= self.rested {
             return None;
         }

@@ -13,7 +13,7 @@ use tidemill::sys::clock::Time;
 use crate::link::Link;
 use crate::load::Asked;
 use crate::record::ErrorClass;
-use crate::traffic::client::{Client, Opened, SWEEP_TICKS, Sockets, Turn, index, notice, slot, token};
+use crate::traffic::client::{Client, Opened, Sockets, Sweep, Turn, index, slot, token};
 use crate::traffic::pattern::{self, Message, Pattern};
 use crate::traffic::slots::{SendSlots, Sent};
 use crate::traffic::verify::Mismatch;
@@ -29,10 +29,11 @@ pub struct Datagrams {
     timeout: Duration,
     /// Sockets that may be able to send, each once; those first that have been so for longest.
     free: VecDeque<u32>,
+    /// Sockets that could not send for want of slots, for the next turn.
+    starved: Vec<u32>,
     /// Sockets that took no more, for the next tick.
     blocked: Vec<u32>,
-    /// Where the search for lost datagrams goes on.
-    sweep_from: usize,
+    sweep: Sweep,
     in_flight: u64,
     open: usize,
     closing: usize,
@@ -97,8 +98,9 @@ impl Datagrams {
             verify,
             timeout,
             free: (0..slot(opened.len())).collect(),
+            starved: Vec::new(),
             blocked: Vec::new(),
-            sweep_from: 0,
+            sweep: Sweep::default(),
             in_flight: 0,
             open: opened.len(),
             closing: 0,
@@ -193,37 +195,6 @@ impl Datagrams {
         } else {
             self.lose(sent.slot, turn);
         }
-    }
-
-    /// Sends one socket's next messages, as many as it has room for and `share` allows. Returns how many it sent.
-    fn fill_one<K: Kernel>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> usize {
-        let socket = &mut self.sockets[index(slot)];
-        socket.is_listed = false;
-        let mut count = 0;
-        while socket.is_open
-            && (count as u64) < share
-            && self.slots.has_room()
-            && let Some(lane) = socket.idle.last().copied()
-            && let Some(batch) = turn.demand.take(1, turn.now)
-        {
-            socket.idle.pop();
-            let message = Message { connection: socket.number, lane, sequence: socket.next };
-            let asked = Asked { intended: batch.intended, sent: turn.now };
-            socket.lanes[index(lane)].waiting = Some((socket.next, asked));
-            socket.next += 1;
-            let (send_slot, payload) =
-                self.slots.lend(&self.pattern, message, Sent { slot, lane, sequence: message.sequence });
-            self.in_flight += 1;
-            turn.recorder.sent(batch, turn.now);
-            let token = token(Kind::SendTo, send_slot);
-            turn.link.push(Op::SendTo { token, file: socket.file, to: None, payload });
-            count += 1;
-        }
-        let has_room = socket.is_open && !socket.idle.is_empty();
-        if has_room {
-            self.change(slot);
-        }
-        count
     }
 
     /// Gives up the messages of some sockets that were sent too long ago.
@@ -338,36 +309,59 @@ impl Client for Datagrams {
         }
     }
 
-    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
-        let mut sends = notice(turn.demand, turn.now, self.free.len());
-        while sends != 0
+    fn attend<K: Sockets>(&mut self, _: &mut Turn<'_, K>) {
+        while let Some(slot) = self.starved.pop() {
+            self.change(slot);
+        }
+    }
+
+    fn free(&mut self) -> &mut VecDeque<u32> {
+        &mut self.free
+    }
+
+    fn fill_one<K: Sockets>(&mut self, slot: u32, share: u64, sends: usize, turn: &mut Turn<'_, K>) -> usize {
+        let socket = &mut self.sockets[index(slot)];
+        socket.is_listed = false;
+        let mut count = 0;
+        while socket.is_open
+            && count < sends
+            && (count as u64) < share
             && self.slots.has_room()
-            && turn.demand.is_due(turn.now)
-            && let Some(slot) = self.free.pop_front()
+            && let Some(lane) = socket.idle.last().copied()
+            && let Some(batch) = turn.demand.take(1, turn.now)
         {
-            let share = turn.demand.share(self.free.len() + 1).min(sends as u64);
-            sends -= self.fill_one(slot, share, turn);
+            socket.idle.pop();
+            let message = Message { connection: socket.number, lane, sequence: socket.next };
+            let asked = Asked { intended: batch.intended, sent: turn.now };
+            socket.lanes[index(lane)].waiting = Some((socket.next, asked));
+            socket.next += 1;
+            let (send_slot, payload) =
+                self.slots.lend(&self.pattern, message, Sent { slot, lane, sequence: message.sequence });
+            self.in_flight += 1;
+            turn.recorder.sent(batch, turn.now);
+            let token = token(Kind::SendTo, send_slot);
+            turn.link.push(Op::SendTo { token, file: socket.file, to: None, payload });
+            count += 1;
         }
-        if self.free.is_empty() {
-            notice(turn.demand, turn.now, 0);
+        let has_room = socket.is_open && !socket.idle.is_empty();
+        if has_room && self.slots.has_room() {
+            self.change(slot);
+        } else if has_room {
+            self.starved.push(slot);
         }
+        count
     }
 
     fn follows_sends(&self, more_is_due: bool) -> bool {
         more_is_due && !self.slots.has_room()
     }
 
-    fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         while let Some(slot) = self.blocked.pop() {
             self.change(slot);
         }
-        let end = (self.sweep_from + self.sockets.len().div_ceil(SWEEP_TICKS)).min(self.sockets.len());
-        self.sweep(self.sweep_from..end, turn);
-        self.sweep_from = if end == self.sockets.len() { 0 } else { end };
+        let sockets = self.sweep.next(self.sockets.len());
+        self.sweep(sockets, turn);
     }
 
     fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {

@@ -15,9 +15,7 @@ use tidemill::sys::clock::Time;
 use crate::link::Link;
 use crate::load::{Asked, Batch};
 use crate::record::{ErrorClass, Recorder};
-use crate::traffic::client::{
-    Client, Opened, SWEEP_TICKS, Sockets, TAKEN_AT_ONCE, Turn, index, notice, slot, token,
-};
+use crate::traffic::client::{Client, Opened, Sockets, Sweep, TAKEN_AT_ONCE, Turn, index, slot, token};
 use crate::traffic::outgoing::{Outgoing, messages_per_send};
 use crate::traffic::pattern::{Message, Pattern};
 use crate::traffic::verify::StreamVerifier;
@@ -36,8 +34,7 @@ pub struct Streams {
     timeout: Duration,
     /// Connections that may be able to send, each once; those first that have been so for longest.
     free: VecDeque<u32>,
-    /// Where the search for late answers goes on.
-    sweep_from: usize,
+    sweep: Sweep,
     in_flight: u64,
     open: usize,
     closing: usize,
@@ -90,7 +87,7 @@ impl Streams {
             verify,
             timeout,
             free: (0..slot(opened.len())).collect(),
-            sweep_from: 0,
+            sweep: Sweep::default(),
             in_flight: 0,
             open: opened.len(),
             closing: 0,
@@ -185,33 +182,6 @@ impl Streams {
         }
     }
 
-    /// Sends one connection's next messages, as many as it has room for and `share` allows.
-    fn fill_one<K: Kernel>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> bool {
-        let stream = &mut self.streams[index(slot)];
-        stream.is_listed = false;
-        let room = self.depth - stream.in_flight;
-        if !stream.is_open || stream.is_sending || room == 0 {
-            return false;
-        }
-        let first = Message { connection: stream.number, lane: 0, sequence: stream.next };
-        let mut left = room.min(messages_per_send(self.pattern.size())).min(share);
-        while let Some(batch) = turn.demand.take(left, turn.now) {
-            stream.begin(batch, turn.now);
-            turn.recorder.sent(batch, turn.now);
-            left -= batch.count;
-        }
-        let count = stream.next - first.sequence;
-        if count == 0 {
-            return false;
-        }
-        let gather = stream.outgoing.send(&self.pattern, first, count);
-        stream.is_sending = true;
-        self.in_flight += count;
-        let token = token(Kind::Send, slot);
-        turn.link.push(Op::Send { token, file: stream.file, gather, wait: false });
-        true
-    }
-
     /// Gives up connections on which an answer has not come in time: those behind it cannot come either.
     fn sweep<K: Kernel>(&mut self, streams: Range<usize>, turn: &mut Turn<'_, K>) {
         for at in streams {
@@ -302,32 +272,43 @@ impl Client for Streams {
         }
     }
 
-    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
-        let mut sends = notice(turn.demand, turn.now, self.free.len());
-        while sends != 0
-            && turn.demand.is_due(turn.now)
-            && let Some(slot) = self.free.pop_front()
-        {
-            let share = turn.demand.share(self.free.len() + 1);
-            sends -= usize::from(self.fill_one(slot, share, turn));
+    fn free(&mut self) -> &mut VecDeque<u32> {
+        &mut self.free
+    }
+
+    fn fill_one<K: Sockets>(&mut self, slot: u32, share: u64, _: usize, turn: &mut Turn<'_, K>) -> usize {
+        let stream = &mut self.streams[index(slot)];
+        stream.is_listed = false;
+        let room = self.depth - stream.in_flight;
+        if !stream.is_open || stream.is_sending || room == 0 {
+            return 0;
         }
-        if self.free.is_empty() {
-            notice(turn.demand, turn.now, 0);
+        let first = Message { connection: stream.number, lane: 0, sequence: stream.next };
+        let mut left = room.min(messages_per_send(self.pattern.size())).min(share);
+        while let Some(batch) = turn.demand.take(left, turn.now) {
+            stream.begin(batch, turn.now);
+            turn.recorder.sent(batch, turn.now);
+            left -= batch.count;
         }
+        let count = stream.next - first.sequence;
+        if count == 0 {
+            return 0;
+        }
+        let gather = stream.outgoing.send(&self.pattern, first, count);
+        stream.is_sending = true;
+        self.in_flight += count;
+        let token = token(Kind::Send, slot);
+        turn.link.push(Op::Send { token, file: stream.file, gather, wait: false });
+        1
     }
 
     fn follows_sends(&self, more_is_due: bool) -> bool {
         more_is_due && 1 < self.depth || TAKEN_AT_ONCE < self.pattern.size()
     }
 
-    fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
-        let end = (self.sweep_from + self.streams.len().div_ceil(SWEEP_TICKS)).min(self.streams.len());
-        self.sweep(self.sweep_from..end, turn);
-        self.sweep_from = if end == self.streams.len() { 0 } else { end };
+        let streams = self.sweep.next(self.streams.len());
+        self.sweep(streams, turn);
     }
 
     fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {

@@ -15,9 +15,7 @@ use tidemill::sys::clock::Time;
 
 use crate::link::Link;
 use crate::record::{ErrorClass, Recorder};
-use crate::traffic::client::{
-    Client, Opened, SWEEP_TICKS, Sockets, TAKEN_AT_ONCE, Turn, index, notice, slot, token,
-};
+use crate::traffic::client::{Client, Opened, Sockets, Sweep, TAKEN_AT_ONCE, Turn, index, slot, token};
 use crate::traffic::open::Dialer;
 use crate::traffic::security::Filters;
 use crate::traffic::session::{Session, Stage};
@@ -51,8 +49,7 @@ pub struct Sessions<T: Talk> {
     changed: Vec<u32>,
     /// Sessions that may be able to take a request, each once; those first that have been so for longest.
     free: VecDeque<u32>,
-    /// Where the search for late answers goes on.
-    sweep_from: usize,
+    sweep: Sweep,
     /// Goodbyes that the server has to answer: until when, whose, and of which of its connections.
     partings: VecDeque<(Time, u32, u64)>,
     /// Plain text on its way through TLS.
@@ -76,7 +73,7 @@ impl<T: Talk> Sessions<T> {
             manner,
             changed: Vec::new(),
             free: VecDeque::new(),
-            sweep_from: 0,
+            sweep: Sweep::default(),
             partings: VecDeque::new(),
             scratch: Vec::new(),
             in_flight: 0,
@@ -283,24 +280,21 @@ impl<T: Talk> Client for Sessions<T> {
         }
     }
 
-    fn fill<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
+    fn attend<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         let mut changed = std::mem::take(&mut self.changed);
         for slot in changed.drain(..) {
-            self.attend(slot, turn);
+            self.attend_one(slot, turn);
         }
         changed.append(&mut self.changed);
         self.changed = changed; // Keeps its memory.
-        let mut sends = notice(turn.demand, turn.now, self.free.len());
-        while sends != 0
-            && turn.demand.is_due(turn.now)
-            && let Some(slot) = self.free.pop_front()
-        {
-            let share = turn.demand.share(self.free.len() + 1);
-            sends -= usize::from(self.fill_one(slot, share, turn));
-        }
-        if self.free.is_empty() {
-            notice(turn.demand, turn.now, 0);
-        }
+    }
+
+    fn free(&mut self) -> &mut VecDeque<u32> {
+        &mut self.free
+    }
+
+    fn fill_one<K: Sockets>(&mut self, slot: u32, share: u64, _: usize, turn: &mut Turn<'_, K>) -> usize {
+        usize::from(self.begin(slot, share, turn))
     }
 
     fn follows_sends(&self, more_is_due: bool) -> bool {
@@ -309,14 +303,9 @@ impl<T: Talk> Client for Sessions<T> {
             || TAKEN_AT_ONCE < T::request_bytes(&self.common)
     }
 
-    fn has_free(&self) -> bool {
-        !self.free.is_empty()
-    }
-
     fn tick<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
-        let end = (self.sweep_from + self.sessions.len().div_ceil(SWEEP_TICKS)).min(self.sessions.len());
-        self.sweep(self.sweep_from..end, turn);
-        self.sweep_from = if end == self.sessions.len() { 0 } else { end };
+        let sessions = self.sweep.next(self.sessions.len());
+        self.sweep(sessions, turn);
         while let Some((until, slot, life)) = self.partings.front().copied()
             && until <= turn.now
         {

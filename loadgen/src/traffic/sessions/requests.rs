@@ -13,7 +13,7 @@ use crate::traffic::talk::Talk;
 
 impl<T: Talk> Sessions<T> {
     /// Lets a session go on with what it owes, after something has happened to it.
-    pub(super) fn attend<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
+    pub(super) fn attend_one<K: Sockets>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
         let session = &mut self.sessions[index(slot)];
         session.is_changed = false;
         match session.stage {
@@ -54,7 +54,7 @@ impl<T: Talk> Sessions<T> {
     }
 
     /// Begins requests on one session, as many as it has room for and `share` allows. Returns whether it began any.
-    pub(super) fn fill_one<K: Sockets>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> bool {
+    pub(super) fn begin<K: Sockets>(&mut self, slot: u32, share: u64, turn: &mut Turn<'_, K>) -> bool {
         let mut left = self.room(slot).min(share);
         let session = &mut self.sessions[index(slot)];
         session.is_listed = false;

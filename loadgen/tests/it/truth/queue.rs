@@ -106,6 +106,7 @@ fn independent_arrivals_wait_as_in_an_mm1_queue() {
             one()
         } else {
             again = poisson();
+            assert_complete(&again);
             &again
         };
         let (found, even) = (measured.response(TELLING), EVEN.highest_of(measured, TELLING));
