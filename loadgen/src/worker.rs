@@ -84,6 +84,8 @@ pub struct Worker<'a, K, C> {
     stop: &'a AtomicBool,
     /// When the load ended, once it has.
     ended: Option<Time>,
+    /// When it was seen that the run is to end early.
+    stopped: Option<Time>,
     /// Whether it ended before its time: by a signal, or for want of connections.
     is_cut: bool,
     next_tick: Time,
@@ -105,6 +107,7 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             idle,
             stop,
             ended: None,
+            stopped: None,
             is_cut: false,
             next_tick: Time::ZERO,
             started,
@@ -197,9 +200,13 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
         self.recorder.turn(now, before);
         self.handle_ready(now);
         if self.next_tick <= now {
-            let (client, mut turn) = self.turn_at(now);
-            client.tick(&mut turn);
+            // After a pause of our own, answers that came meanwhile are read before any is missed.
+            let is_paused = TICK <= now.saturating_since(self.next_tick);
             self.next_tick = now.saturating_add(TICK);
+            if !is_paused {
+                let (client, mut turn) = self.turn_at(now);
+                client.tick(&mut turn);
+            }
         }
         let sending = self.link.now();
         self.recorder.vigil.in_flight(self.client.in_flight(), now, sending);
@@ -251,13 +258,17 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
             self.ended = Some(now);
             let is_late = end.window.until.is_some_and(|until| until <= now);
             let is_whole = is_late || self.demand.is_spent(now);
-            self.demand.notice(now, usize::MAX);
-            let is_stopped = self.stop.load(Ordering::Relaxed); // As above.
-            self.is_cut = !is_whole && (is_stopped || !self.demand.notice_rest());
+            let is_noticed = self.demand.notice_all(now);
+            let is_stopped = self.stop.load(Ordering::Relaxed); // As below.
+            self.is_cut = !is_noticed || !is_whole && (is_stopped || !self.demand.notice_rest());
             self.demand.end();
         }
-        let is_stopped = self.stop.load(Ordering::Relaxed); // The flag carries nothing else.
-        if self.ended.is_some_and(|ended| is_stopped || GRACE <= now.saturating_since(ended)) {
+        // Relaxed: the flag carries nothing else.
+        if self.stopped.is_none() && self.stop.load(Ordering::Relaxed) {
+            self.stopped = Some(now);
+        }
+        let is_over = |ended| self.stopped.is_some() || GRACE <= now.saturating_since(ended);
+        if self.ended.is_some_and(is_over) {
             self.demand.hold();
         }
     }
@@ -272,11 +283,13 @@ impl<'a, K: Sockets, C: Client> Worker<'a, K, C> {
 
     /// Whether nothing is to be waited for.
     fn is_done(&self, end: End, now: Time) -> bool {
-        let is_quiet = || SILENCE <= now.saturating_since(self.last_sign());
+        let last = self.last_sign().max(self.recorder.last_sent().unwrap_or(self.started));
+        let is_quiet = || SILENCE <= now.saturating_since(last);
         let is_answered =
             || self.client.in_flight() == 0 && (self.demand.is_spent(now) || self.client.open() == 0);
         match self.ended {
             Some(_) if is_answered() => true,
+            Some(_) if self.stopped.is_some_and(|stopped| GRACE <= now.saturating_since(stopped)) => true,
             // A run that counts messages gives a slow server time as long as it answers at all.
             Some(_) if end.counts && !self.stop.load(Ordering::Relaxed) => is_quiet(),
             Some(ended) => end.drain <= now.saturating_since(ended),

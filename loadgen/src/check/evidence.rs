@@ -100,8 +100,10 @@ pub struct WorkerEvidence {
     pub pauses: Vec<Pause>,
     /// All such pauses.
     pub pause_count: u64,
-    /// Sum over time of the requests in flight: request-seconds.
+    /// The requests in flight, turn by turn, summed over the whole run: request-seconds.
     pub in_flight_seconds: f64,
+    /// What all requests of the whole run took, from their sending to their end, whatever that was: seconds.
+    pub taken_seconds: f64,
     /// Moments at which consecutive requests were really sent, in nanoseconds after the start of the measured time;
     /// the first several thousand, in an open loop.
     pub departures: Vec<u64>,

@@ -233,6 +233,7 @@ fn worker(number: u64) -> WorkerEvidence {
         pause_count: 0,
         // 500/s that take 400 µs each, for 10 s.
         in_flight_seconds: 2.0,
+        taken_seconds: 2.0,
         departures: late(&intended, number),
         intended,
         residual: constant(5000, 100),

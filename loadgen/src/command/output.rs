@@ -3,8 +3,9 @@
 //! All files are opened before the run, so that a wrong path does not cost one. What a file holds stays there until
 //! there is something to put in its place.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 
 use super::{Failure, NO_START, USAGE, WRONG, print};
 use crate::cli::{FileFlags, OutputFlags, SeveralFlags};
@@ -89,7 +90,15 @@ impl Outputs {
         }
         let has_table = wanted.iter().all(|(_, name)| *name != "-");
         let open = |(kind, name): (Kind, &str)| Place::open(name).map(|place| (kind, place));
-        Ok(Self { places: wanted.into_iter().map(open).collect::<Result<_, _>>()?, has_table })
+        let places = wanted.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        // The same file may have two names.
+        for (at, (_, place)) in places.iter().enumerate() {
+            let identity = place.identity();
+            if identity.is_some() && places[..at].iter().any(|(_, other)| other.identity() == identity) {
+                return Err(twice(&place.name));
+            }
+        }
+        Ok(Self { places, has_table })
     }
 
     /// Takes an interval that is over, while the run goes on.
@@ -193,6 +202,12 @@ impl Place {
         Ok(place)
     }
 
+    /// Which file it is, whatever its name; devices and pipes take more than one result.
+    fn identity(&self) -> Option<(u64, u64)> {
+        let found = self.file.as_ref()?.metadata().ok().filter(fs::Metadata::is_file)?;
+        Some((found.dev(), found.ino()))
+    }
+
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let written = match &mut self.file {
             None => std::str::from_utf8(bytes).map_err(io::Error::other).and_then(print),
@@ -259,6 +274,18 @@ mod tests {
         let expected = (-1..10).map(|start| Some(f64::from(start))).chain([None]);
         assert!(starts.eq(expected), "{text}");
         assert!(text.lines().last().unwrap().starts_with("{\"schema\":\"tidemill-loadgen/2\""));
+    }
+
+    #[test]
+    fn a_file_with_two_names_is_one_place() {
+        let name = std::env::temp_dir().join(format!("loadgen-twice-{}", std::process::id()));
+        let (name, other) = (
+            name.display().to_string(),
+            format!("{}/./{}", name.parent().unwrap().display(), name.file_name().unwrap().display()),
+        );
+        let failure = Outputs::open(&flags(&name, &other)).unwrap_err();
+        fs::remove_file(&name).unwrap();
+        assert_eq!(failure.code, USAGE, "{}", failure.sentence);
     }
 
     #[test]

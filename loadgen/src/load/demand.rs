@@ -108,9 +108,16 @@ impl Demand {
         matches!(self.source, Source::Open(_))
     }
 
-    /// Takes notice of what has become due by `now`, up to `room` waiting requests; the others are noticed later.
+    /// Takes notice of what has become due by `now`, up to `room` waiting requests and a bounded number at a time; the
+    /// others are noticed later.
     pub fn notice(&mut self, now: Time, room: usize) {
-        self.notice_some(now, room, u64::MAX);
+        self.notice_some(now, room, NOTICED_TOGETHER);
+    }
+
+    /// Takes notice of all that has become due by `now`. Returns whether it is all.
+    pub fn notice_all(&mut self, now: Time) -> bool {
+        self.notice_some(now, usize::MAX, REST_MAX);
+        self.is_over || self.next_due().is_none_or(|due| now < due)
     }
 
     /// The same, and at most so many.
@@ -188,11 +195,11 @@ impl Demand {
         }
     }
 
-    /// Gives back a request that was taken and not sent.
-    pub fn give_back(&mut self, intended: Time, now: Time) {
+    /// Gives back a request that was taken and not sent; since when it waits for a connection stays.
+    pub fn give_back(&mut self, batch: Batch) {
         match &mut self.source {
-            Source::Open(backlog) => backlog.waiting.push_front(Batch { intended, noticed: now, count: 1 }),
-            Source::Closed if self.free_until <= intended => {
+            Source::Open(backlog) => backlog.waiting.push_front(batch),
+            Source::Closed if self.free_until <= batch.intended => {
                 self.scheduled -= 1;
                 self.left = self.left.map(|left| left + 1);
             }
@@ -279,8 +286,10 @@ impl Backlog {
 }
 
 const SECOND: u64 = 1_000_000_000;
-/// Most requests that are still noticed when nobody is left to send them.
-const REST_MAX: u64 = 10_000_000;
+/// Most requests that are still noticed when the load is over.
+const REST_MAX: u64 = 100_000_000;
+/// Most requests that are noticed in one turn: a bounded part of a millisecond.
+const NOTICED_TOGETHER: u64 = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -385,8 +394,8 @@ mod tests {
         let mut take = |wanted, now| demand.take(wanted, now).map_or(0, |batch| batch.count);
         assert_eq!(take(50, at(99)), 50, "the warm-up costs nothing");
         assert_eq!(take(3, at(100)), 3);
-        demand.give_back(at(99), at(101));
-        demand.give_back(at(100), at(101));
+        demand.give_back(Batch { intended: at(99), noticed: at(99), count: 1 });
+        demand.give_back(Batch { intended: at(100), noticed: at(100), count: 1 });
         assert!(!demand.is_spent(at(101)));
         assert_eq!(demand.take(5, at(101)).map(|batch| (batch.count, batch.intended)), Some((3, at(101))));
         assert!(demand.is_spent(at(101)) && demand.take(1, at(102)).is_none());

@@ -47,8 +47,8 @@ pub const DEFAULT_DATAGRAM_TIMEOUT: Duration = Duration::from_secs(1);
 pub const DEFAULT_QUEUE: u64 = 1_000_000;
 /// Most requests that may: each takes three words.
 pub const QUEUE_MAX: u64 = 100_000_000;
-/// Most requests per second: more than a thousand threads could send.
-pub const RATE_MAX: f64 = 1e9;
+/// Most requests per second: more than any host sends over TCP.
+pub const RATE_MAX: f64 = 1e7;
 /// Most intended times that are counted once more to check the run's own count.
 const EXPECTED_MAX: f64 = 2e7;
 /// Time in which all connections must have been made.

@@ -48,6 +48,8 @@ pub struct Recorder {
     last_answer: Option<Time>,
     /// Processor time at the start and at the end of the window.
     processor: [Option<ProcessorTime>; 2],
+    /// What all requests took from their sending to their end, in nanoseconds.
+    taken_nanos: f64,
     /// Intended and real departures, in nanoseconds after the start of the window.
     departures: Vec<[u64; 2]>,
 }
@@ -84,6 +86,7 @@ impl Recorder {
             last_sent: None,
             last_answer: None,
             processor: [None, None],
+            taken_nanos: 0.0,
             departures: Vec::new(),
         }
     }
@@ -140,11 +143,6 @@ impl Recorder {
         }
     }
 
-    /// A request was not taken by the kernel, as if it had never been sent.
-    pub fn not_sent(&mut self) {
-        self.counts.sent -= 1;
-    }
-
     /// So many requests were answered well.
     pub fn answered(&mut self, asked: Asked, now: Time, count: u64) {
         if count == 0 {
@@ -153,6 +151,7 @@ impl Recorder {
         self.counts.received += count;
         self.counts.measured += if self.window.contains(now) { count } else { 0 };
         self.last_answer = Some(now);
+        self.took(asked, now, count);
         let (response, service) = (between(asked.intended, now), between(asked.sent, now));
         let part = self.feed.part();
         part.response.saturating_record_n(response, count);
@@ -182,6 +181,7 @@ impl Recorder {
     /// So many requests got no answer in time.
     pub fn given_up(&mut self, asked: Asked, now: Time, count: u64) {
         self.counts.given_up += count;
+        self.took(asked, now, count);
         self.feed.part().timed_out += count;
         if self.window.contains(asked.intended) {
             self.requests.timed_out += count;
@@ -191,6 +191,7 @@ impl Recorder {
 
     /// The run is over, and so many requests have no answer.
     pub fn outstanding(&mut self, asked: Asked, now: Time, count: u64) {
+        self.took(asked, now, count);
         if self.window.contains(asked.intended) {
             self.requests.outstanding += count;
             self.nanos.unanswered.saturating_record_n(between(asked.intended, now), count);
@@ -253,6 +254,7 @@ impl Recorder {
             pauses: self.vigil.pauses,
             pause_count: self.vigil.pause_count,
             in_flight_seconds,
+            taken_seconds: self.taken_nanos / 1e9,
             departures: self.departures.iter().map(|[_, departed]| *departed).collect(),
             intended: self.departures.iter().map(|[intended, _]| *intended).collect(),
             residual: self.vigil.residual,
@@ -269,7 +271,12 @@ impl Recorder {
         }
     }
 
+    fn took(&mut self, asked: Asked, now: Time, count: u64) {
+        self.taken_nanos += between(asked.sent, now) as f64 * count as f64;
+    }
+
     fn failed(&mut self, asked: Asked, now: Time, count: u64) {
+        self.took(asked, now, count);
         self.feed.part().failed += count;
         if self.window.contains(asked.intended) {
             self.requests.failed += count;

@@ -20,12 +20,6 @@ impl Window {
         self.from <= time && self.until.is_none_or(|until| time < until)
     }
 
-    /// The nanoseconds between two moments that are within.
-    pub fn overlap(self, from: Time, until: Time) -> u64 {
-        let end = self.until.map_or(until, |end| end.min(until));
-        end.as_nanos().saturating_sub(self.from.max(from).as_nanos())
-    }
-
     /// The moment so many seconds after the start of the measured time, or before it.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the sign is taken off")]
     pub fn at(self, seconds: f64) -> Time {
@@ -49,9 +43,6 @@ mod tests {
         let at = Time::from_nanos;
         let window = Window { from: at(10), until: Some(at(20)) };
         assert_eq!([9, 10, 19, 20].map(|nanos| window.contains(at(nanos))), [false, true, true, false]);
-        assert_eq!(window.overlap(at(0), at(15)), 5);
-        assert_eq!(window.overlap(at(12), at(30)), 8);
-        assert_eq!((window.overlap(at(0), at(5)), window.overlap(at(25), at(30))), (0, 0));
         assert_eq!((window.at(5e-9), window.at(-5e-9)), (at(15), at(5)));
         let seconds = [window.seconds_at(at(0)), window.seconds_at(at(10))];
         assert!((seconds[0] + 1e-8).abs() < 1e-15 && seconds[1].abs() < 1e-15, "{seconds:?}");

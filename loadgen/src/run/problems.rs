@@ -11,7 +11,7 @@ pub(super) fn problems(plan: &Plan, counts: &Counts, requests: Requests, fell_si
     if let Some(mismatch) = counts.mismatch {
         problems.push(format!(
             "{} came back wrong; the first on connection {} at position {}: {:#04x} instead of {:#04x}",
-            counted(counts.verification_errors, "message"),
+            counted(counts.verification_errors.max(1), "message"),
             mismatch.connection,
             mismatch.position,
             mismatch.found,
@@ -41,7 +41,7 @@ pub(super) fn problems(plan: &Plan, counts: &Counts, requests: Requests, fell_si
     }
     if fell_silent {
         problems.push("the server stopped answering before the end".to_owned());
-    } else if counts.sent == 0 && requests.scheduled == 0 {
+    } else if requests.scheduled == 0 {
         problems.push(
             "no request was due in the measured time. Try: a longer --duration, or a higher --rate"
                 .to_owned(),

@@ -11,7 +11,7 @@ use tidemill::ring::{Completion, Datagram, Descriptor, Kernel, Kind, Op, Outcome
 use tidemill::sys::clock::Time;
 
 use crate::link::Link;
-use crate::load::Asked;
+use crate::load::{Asked, Batch};
 use crate::record::ErrorClass;
 use crate::traffic::client::{Client, Opened, Sockets, Sweep, Turn, index, slot, token};
 use crate::traffic::pattern::{self, Message, Pattern};
@@ -61,6 +61,8 @@ struct Socket {
 struct Lane {
     /// Its number, and when it was due and sent.
     waiting: Option<(u64, Asked)>,
+    /// What it was taken as, until the kernel has taken it.
+    unsent: Option<Batch>,
     /// The last one that was given up.
     lost: Option<u64>,
 }
@@ -156,7 +158,11 @@ impl Datagrams {
             Arrival::Awaited(asked) => {
                 counts.reordered += u64::from(message.sequence < socket.returned);
                 socket.returned = socket.returned.max(message.sequence + 1);
-                socket.lanes[index(message.lane)].waiting = None;
+                let lane = &mut socket.lanes[index(message.lane)];
+                lane.waiting = None;
+                if let Some(batch) = lane.unsent.take() {
+                    turn.recorder.sent(batch, asked.sent); // It came back before its send was told.
+                }
                 socket.idle.push(message.lane);
                 self.in_flight -= 1;
                 turn.recorder.answered(asked, turn.now, 1 - wrong);
@@ -174,14 +180,16 @@ impl Datagrams {
 
     /// A datagram was taken by the kernel, or was not; then it is as if it had never been sent.
     fn sent<K: Kernel>(&mut self, result: Result<usize, SendError>, sent: Sent, turn: &mut Turn<'_, K>) {
-        let Err(error) = result else { return };
         let socket = &mut self.sockets[index(sent.slot)];
-        let waiting = &mut socket.lanes[index(sent.lane)].waiting;
-        let Some((_, asked)) = waiting.take_if(|(sequence, _)| *sequence == sent.sequence) else { return };
+        let lane = &mut socket.lanes[index(sent.lane)];
+        let is_current = |(sequence, _): &(u64, Asked)| *sequence == sent.sequence;
+        let Some(asked) = lane.waiting.filter(is_current).map(|(_, asked)| asked) else { return };
+        let Some(batch) = lane.unsent.take() else { return };
+        let Err(error) = result else { return turn.recorder.sent(batch, asked.sent) };
+        lane.waiting = None;
         socket.idle.push(sent.lane);
         self.in_flight -= 1;
-        turn.recorder.not_sent();
-        turn.demand.give_back(asked.intended, turn.now);
+        turn.demand.give_back(batch);
         if matches!(error, SendError::WouldBlock | SendError::NoMemory) {
             turn.recorder.counts.delayed += 1;
             self.blocked.push(sent.slot);
@@ -219,9 +227,11 @@ impl Datagrams {
     /// Closes a socket that has failed; what it has in flight is lost with it.
     fn lose<K: Kernel>(&mut self, slot: u32, turn: &mut Turn<'_, K>) {
         for lane in &mut self.sockets[index(slot)].lanes {
-            if let Some((_, asked)) = lane.waiting.take() {
-                turn.recorder.gone(asked, turn.now, 1);
-                self.in_flight -= 1;
+            let Some((_, asked)) = lane.waiting.take() else { continue };
+            self.in_flight -= 1;
+            match lane.unsent.take() {
+                Some(batch) => turn.demand.give_back(batch),
+                None => turn.recorder.gone(asked, turn.now, 1),
             }
         }
         self.close_one(slot, turn.link);
@@ -333,12 +343,12 @@ impl Client for Datagrams {
             socket.idle.pop();
             let message = Message { connection: socket.number, lane, sequence: socket.next };
             let asked = Asked { intended: batch.intended, sent: turn.now };
-            socket.lanes[index(lane)].waiting = Some((socket.next, asked));
+            let place = &mut socket.lanes[index(lane)];
+            (place.waiting, place.unsent) = (Some((socket.next, asked)), Some(batch));
             socket.next += 1;
             let (send_slot, payload) =
                 self.slots.lend(&self.pattern, message, Sent { slot, lane, sequence: message.sequence });
             self.in_flight += 1;
-            turn.recorder.sent(batch, turn.now);
             let token = token(Kind::SendTo, send_slot);
             turn.link.push(Op::SendTo { token, file: socket.file, to: None, payload });
             count += 1;
@@ -367,8 +377,11 @@ impl Client for Datagrams {
     fn give_up<K: Sockets>(&mut self, turn: &mut Turn<'_, K>) {
         self.sweep(0..self.sockets.len(), turn);
         for lane in self.sockets.iter_mut().flat_map(|socket| &mut socket.lanes) {
-            if let Some((_, asked)) = lane.waiting.take() {
-                turn.recorder.outstanding(asked, turn.now, 1);
+            match (lane.waiting.take(), lane.unsent.take()) {
+                // The kernel has not said whether it took it: the last turn has not been submitted.
+                (_, Some(batch)) => turn.demand.give_back(batch),
+                (Some((_, asked)), None) => turn.recorder.outstanding(asked, turn.now, 1),
+                (None, None) => {}
             }
         }
         self.in_flight = 0;
@@ -426,7 +439,7 @@ mod tests {
         let mut all = Datagrams::new(&[opened], Pattern::new(1, 64), 2, true, TIMEOUT);
         let mut socket = all.sockets.pop().unwrap();
         socket.next = 10;
-        socket.lanes[0] = Lane { waiting: Some((8, asked())), lost: Some(3) };
+        socket.lanes[0] = Lane { waiting: Some((8, asked())), unsent: None, lost: Some(3) };
         socket
     }
 

@@ -20,6 +20,9 @@ use crate::traffic::pattern::Message;
 use crate::traffic::security::Filters;
 use crate::traffic::talk::{Book, Due, Fault, Talk};
 
+/// Most bytes of answers to what the server asks, pings for one, that may wait behind a send.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+
 /// One connection.
 #[derive(Debug)]
 pub struct Session<T> {
@@ -177,6 +180,9 @@ impl<T: Talk> Session<T> {
         scratch: &mut Vec<u8>,
         (recorder, now): (&mut Recorder, Time),
     ) -> Result<(), Fault> {
+        if self.is_sending && WAITING_BYTES_MAX < self.out.len() {
+            return Err(Fault::protocol("the server asks for ever more answers and reads none of them"));
+        }
         if let Some(mut filter) = self.tls.take() {
             let read = self.decrypt(&mut filter, common, wire, scratch, (recorder, now));
             self.tls = Some(filter);

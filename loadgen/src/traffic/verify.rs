@@ -20,7 +20,7 @@ pub struct StreamVerifier {
 pub struct Checked {
     /// Messages whose last byte was among them.
     pub messages: u64,
-    /// Messages of which a first wrong byte was among them.
+    /// Of these, the ones with a wrong byte.
     pub wrong_messages: u64,
     /// The first wrong byte.
     pub mismatch: Option<Mismatch>,
@@ -62,6 +62,7 @@ impl StreamVerifier {
             self.at += piece.len();
             if self.at == pattern.size() {
                 checked.messages += 1;
+                checked.wrong_messages += u64::from(self.is_wrong);
                 self.next.sequence += 1;
                 (self.at, self.is_wrong) = (0, false);
             }
@@ -73,7 +74,6 @@ impl StreamVerifier {
     fn compare(&mut self, pattern: &Pattern, piece: &[u8], checked: &mut Checked) {
         let Some(wrong) = pattern.compare(self.next, self.at, piece) else { return };
         self.is_wrong = true;
-        checked.wrong_messages += 1;
         let position = self.next.sequence * pattern.size() as u64 + wrong.at as u64;
         let (expected, found) = (wrong.expected, wrong.found);
         checked.mismatch.get_or_insert(Mismatch {
@@ -188,7 +188,8 @@ mod tests {
         let mut bytes = stream(&pattern);
         bytes.remove(30);
         let checked = feed(&pattern, [&bytes[..]], true);
-        assert_eq!((checked.messages, checked.wrong_messages), (3, 3));
+        // The first is right, the second and third are not, and the fourth lacks its end.
+        assert_eq!((checked.messages, checked.wrong_messages), (3, 2));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 use std::{fs, thread};
 
+use tidemill::sys::clock;
+
 use super::servers::{Habit, Place, tcp, udp};
 use super::{number, result, run};
 
@@ -188,4 +190,31 @@ fn a_signal_ends_the_run_and_what_there_is_is_reported() {
     assert_eq!(json["counts"]["interrupted"], true);
     assert!(9 <= number(&json, "counts.received"), "{json}");
     assert!(json["throughput"]["duration_s"].as_f64().unwrap() < 30.0, "{json}");
+}
+
+/// An open loop waits long for answers, and not for long once it is told to end.
+#[test]
+fn a_signal_ends_an_open_loop_that_waits_for_a_silent_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let (hearing, heard) = channel();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 64];
+        while stream.read_exact(&mut buffer).is_ok() {
+            let _ = hearing.send(()); // The test listens for the first one only.
+        }
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
+    command.args([&url, "-c", "1", "--rate", "100", "--timeout", "1h", "--duration", "1h", "--json", "-"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    heard.recv_timeout(SLACK).unwrap();
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let told = clock::now();
+    let output = child.wait_with_output().unwrap();
+    let took = clock::now().saturating_since(told);
+    assert!(took < SLACK, "{took:?}");
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), &json["counts"]["interrupted"]), (Some(1), &true.into()), "{json}");
 }

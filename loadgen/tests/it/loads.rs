@@ -102,6 +102,22 @@ fn one_wrong_byte_in_a_stream_is_found() {
     assert_eq!((code, number(&json, "counts.verified_bytes")), (0, 0), "{json}");
 }
 
+/// The wrong byte comes with one receive, and the end of its message with another.
+#[test]
+fn a_wrong_message_that_comes_in_pieces_has_failed() {
+    let (code, json) = result(&tcp(Habit::Halves(64)), "-c 1 --count 40");
+    let counted = ["requests.failed", "requests.ok", "counts.verification_errors", "counts.received"];
+    assert_eq!((code, counted.map(|key| number(&json, key))), (1, [40, 0, 40, 40]), "{json}");
+    assert_eq!(number(&json, "counts.verified_bytes"), 0, "{json}");
+}
+
+/// The gaps between requests are longer than the silence after which a server counts as dead.
+#[test]
+fn a_slow_schedule_is_not_a_silent_server() {
+    let (code, json) = result(&tcp(Habit::Echo), "-c 1 --rate 0.18 --count 2");
+    assert_eq!((code, number(&json, "requests.ok")), (0, 2), "{json}");
+}
+
 #[test]
 fn more_than_was_sent_is_an_error() {
     let url = tcp(Habit::Twice);

@@ -14,6 +14,8 @@ pub(crate) enum Habit {
     Echo,
     /// The same, but for the byte at this position.
     Corrupt(u64),
+    /// Sends back everything in two halves, a moment apart, with the first byte of each message of so many bytes wrong.
+    Halves(usize),
     /// Sends back everything twice.
     Twice,
     /// Stops sending after so many bytes, and goes on reading.
@@ -105,6 +107,13 @@ fn serve(mut stream: impl Read + Write, habit: Habit) {
         let bytes = &mut buffer[..count];
         let end = position + count as u64;
         let is_mute = match habit {
+            Habit::Halves(size) => {
+                if stream.write_all(&spoiled(bytes, position, size)[..bytes.len() / 2]).is_err() {
+                    return;
+                }
+                thread::yield_now();
+                false
+            }
             Habit::Echo | Habit::Twice | Habit::Deaf => false,
             Habit::Corrupt(at) => {
                 if (position..end).contains(&at) {
@@ -116,6 +125,9 @@ fn serve(mut stream: impl Read + Write, habit: Habit) {
             Habit::Close(after) if after <= end => return,
             Habit::Close(_) => false,
         };
+        let second =
+            if let Habit::Halves(size) = habit { spoiled(bytes, position, size) } else { bytes.to_vec() };
+        let bytes = if matches!(habit, Habit::Halves(_)) { &second[second.len() / 2..] } else { &second[..] };
         position = end;
         if matches!(habit, Habit::Twice) && stream.write_all(bytes).is_err() {
             return;
@@ -124,4 +136,10 @@ fn serve(mut stream: impl Read + Write, habit: Habit) {
             return;
         }
     }
+}
+
+/// These bytes of a stream of messages, with the first of each message wrong.
+fn spoiled(bytes: &[u8], position: u64, size: usize) -> Vec<u8> {
+    let spoil = |(at, byte): (u64, &u8)| if at.is_multiple_of(size as u64) { !byte } else { *byte };
+    (position..).zip(bytes).map(spoil).collect()
 }

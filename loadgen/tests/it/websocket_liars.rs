@@ -159,6 +159,18 @@ fn pings_are_answered() {
     assert_eq!((code, number(&json, "counts.received")), (0, 20), "{json}");
 }
 
+/// Who pings and never reads would have the answers wait without end.
+#[test]
+fn a_server_that_pings_and_never_reads_is_given_up() {
+    let url = websocket(|socket, _, _| {
+        while socket.send(Message::Ping(vec![7; 100].into())).is_ok() {}
+        false
+    });
+    let json =
+        check_error(&url, ("protocol", "the server asks for ever more answers and reads none of them"));
+    assert_eq!(number(&json, "requests.failed"), 1, "{json}");
+}
+
 #[test]
 fn it_says_goodbye() {
     let (said, heard) = channel();

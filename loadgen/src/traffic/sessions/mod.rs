@@ -299,7 +299,9 @@ impl<T: Talk> Client for Sessions<T> {
 
     fn follows_sends(&self, more_is_due: bool) -> bool {
         let manner = &self.manner;
-        more_is_due && (1 < manner.depth || manner.requests.is_some())
+        // Connections that come and go ask when their handshake's last send is taken.
+        manner.requests.is_some()
+            || more_is_due && 1 < manner.depth
             || TAKEN_AT_ONCE < T::request_bytes(&self.common)
     }
 

@@ -50,7 +50,14 @@ fn answers_that_take_longer_than_the_run_are_answers() {
 #[test]
 fn a_run_without_a_request_says_so() {
     let line = "-c 4 --rate 0.01 --warmup 200ms --duration 300ms";
-    let result = assert_answered("tcp://127.0.0.1:0", "none", line, 0);
+    let peer = Peer::start("tcp://127.0.0.1:0", "--law none");
+    let (code, result) = typed(&peer.url, line);
+    assert_eq!((code, result.requests.scheduled), (1, 0), "a run that measured nothing is no success");
+    assert!(
+        result.problems[0].starts_with("no request was due in the measured time"),
+        "{:?}",
+        result.problems
+    );
     let samples = check(&result, "sample-size");
     assert_eq!(samples.status, Status::Fail);
     assert!(samples.sentence.starts_with("No request was due in the measured time"), "{samples:?}");
