@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn intervals_are_written_as_they_come_and_the_whole_at_the_end() {
         let path = std::env::temp_dir().join(format!("loadgen-ndjson-{}", std::process::id()));
-        std::fs::write(&path, "what was here before").unwrap();
+        fs::write(&path, "what was here before").unwrap();
         let place = Place::open(path.to_str().unwrap()).unwrap();
         let mut outputs = Outputs { places: vec![(Kind::Ndjson, place)], has_table: false };
         let result = example();
-        let read = || std::fs::read_to_string(&path).unwrap();
+        let read = || fs::read_to_string(&path).unwrap();
         assert_eq!(read(), "what was here before");
         for (at, interval) in result.series.iter().enumerate() {
             outputs.interval(interval).unwrap();
@@ -267,7 +267,7 @@ mod tests {
         }
         outputs.write(&result).unwrap();
         let text = read();
-        std::fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).unwrap();
         assert_eq!(text.lines().count(), 12);
         let starts =
             text.lines().map(|line| serde_json::from_str::<Interval>(line).map(|line| line.start_s).ok());

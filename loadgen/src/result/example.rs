@@ -226,6 +226,7 @@ impl Second {
             stalled_ms: if has_stall { STALL.length_ms } else { 0.0 },
             server_cpu_s: Some(count as f64 * 31e-6),
             server_rss_bytes: Some(12_345_344),
+            server_switches: Some(812),
             ..Interval::default()
         }
     }

@@ -373,6 +373,8 @@ pub struct Interval {
     pub server_cpu_s: Option<f64>,
     /// Resident memory of the server at its end, in bytes.
     pub server_rss_bytes: Option<u64>,
+    /// Context switches of the server in it, voluntary and not; absent where the source does not tell.
+    pub server_switches: Option<u64>,
 }
 
 impl Requests {

@@ -125,9 +125,11 @@ fn complete(interval: &mut Interval, sampler: Option<&Sampler>, window: Window) 
     let Some(sampler) = sampler else { return };
     let from = window.at(interval.start_s);
     let until = window.at(interval.start_s + interval.length_s);
-    if let Some((cpu_s, rss_bytes)) = sampler.within(from, until) {
-        interval.server_cpu_s = Some(cpu_s);
-        interval.server_rss_bytes = Some(rss_bytes);
+    if let Some(usage) = sampler.within(from, until) {
+        interval.server_cpu_s = Some(usage.cpu_s);
+        interval.server_rss_bytes = Some(usage.rss_bytes);
+        let switches = usage.voluntary_switches.zip(usage.involuntary_switches);
+        interval.server_switches = switches.map(|(voluntary, involuntary)| voluntary + involuntary);
     }
 }
 

@@ -166,6 +166,7 @@ impl Sum {
             stalled_ms: self.paused as f64 / 1e6,
             server_cpu_s: None,
             server_rss_bytes: None,
+            server_switches: None,
         }
     }
 }
@@ -179,6 +180,7 @@ fn join(one: &Interval, two: &Interval) -> Interval {
         Latency::of(&sum)
     };
     let cpu = [one.server_cpu_s, two.server_cpu_s];
+    let switches = [one.server_switches, two.server_switches];
     Interval {
         start_s: one.start_s,
         length_s: one.length_s + two.length_s,
@@ -193,6 +195,7 @@ fn join(one: &Interval, two: &Interval) -> Interval {
         stalled_ms: one.stalled_ms + two.stalled_ms,
         server_cpu_s: cpu.iter().any(Option::is_some).then(|| cpu.iter().flatten().sum()),
         server_rss_bytes: two.server_rss_bytes.or(one.server_rss_bytes),
+        server_switches: switches.iter().any(Option::is_some).then(|| switches.iter().flatten().sum()),
     }
 }
 

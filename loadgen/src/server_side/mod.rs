@@ -94,6 +94,19 @@ pub struct Sample {
     pub involuntary_switches: Option<u64>,
 }
 
+/// What the server used in a part of the run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    /// Processor time, in seconds.
+    pub cpu_s: f64,
+    /// Resident memory at its end, in bytes.
+    pub rss_bytes: u64,
+    /// Voluntary context switches, where the source tells them.
+    pub voluntary_switches: Option<u64>,
+    /// Involuntary context switches, where the source tells them.
+    pub involuntary_switches: Option<u64>,
+}
+
 /// Watches the server.
 #[derive(Debug)]
 pub struct Sampler {
@@ -165,21 +178,12 @@ impl Sampler {
         &self.samples
     }
 
-    /// Processor time within a part of the run, in seconds, and resident memory at its end: for the series. Processor
-    /// time between two readings is spread evenly. `None` where no reading covers it.
-    pub fn within(&self, from: Time, until: Time) -> Option<(f64, u64)> {
+    /// What the server used within a part of the run: for the series. `None` where no reading covers it. What is between
+    /// two readings is spread evenly.
+    pub fn within(&self, from: Time, until: Time) -> Option<Usage> {
         let cpu_s = self.at(until, |sample| sample.cpu_s)? - self.at(from, |sample| sample.cpu_s)?;
         let before = self.samples.partition_point(|sample| sample.at <= until);
         let rss_bytes = self.samples[..before].last().map(|sample| sample.rss_bytes)?;
-        Some((cpu_s.max(0.0), rss_bytes))
-    }
-
-    /// What the server cost between these moments, in which it gave so many good answers. `None` when it could not be
-    /// watched for all of that time: what it cost for each answer would be wrong.
-    pub fn server(&self, from: Time, until: Time, answers: u64) -> Option<Server> {
-        let (cpu_s, _) = self.within(from, until)?;
-        let during = |sample: &&Sample| from <= sample.at && sample.at <= until;
-        let rss_bytes = self.samples.iter().filter(during).map(|sample| sample.rss_bytes).max();
         let switches = |of: fn(&Sample) -> Option<u64>| {
             let known = self.samples.iter().all(|sample| of(sample).is_some());
             let at = |time| self.at(time, |sample| of(sample).unwrap_or_default() as f64);
@@ -187,13 +191,27 @@ impl Sampler {
             let difference = (at(until)? - at(from)?).max(0.0).round() as u64;
             known.then_some(difference)
         };
-        Some(Server {
-            source: self.source.to_string(),
-            cpu_s,
-            cpu_us_per_request: (0 < answers).then(|| cpu_s * 1e6 / answers as f64),
-            rss_bytes: rss_bytes.or_else(|| Some(self.samples.last()?.rss_bytes)).unwrap_or_default(),
+        Some(Usage {
+            cpu_s: cpu_s.max(0.0),
+            rss_bytes,
             voluntary_switches: switches(|sample| sample.voluntary_switches),
             involuntary_switches: switches(|sample| sample.involuntary_switches),
+        })
+    }
+
+    /// What the server cost between these moments, in which it gave so many good answers. `None` when it could not be
+    /// watched for all of that time: what it cost for each answer would be wrong.
+    pub fn server(&self, from: Time, until: Time, answers: u64) -> Option<Server> {
+        let usage = self.within(from, until)?;
+        let during = |sample: &&Sample| from <= sample.at && sample.at <= until;
+        let rss_bytes = self.samples.iter().filter(during).map(|sample| sample.rss_bytes).max();
+        Some(Server {
+            source: self.source.to_string(),
+            cpu_s: usage.cpu_s,
+            cpu_us_per_request: (0 < answers).then(|| usage.cpu_s * 1e6 / answers as f64),
+            rss_bytes: rss_bytes.unwrap_or(usage.rss_bytes),
+            voluntary_switches: usage.voluntary_switches,
+            involuntary_switches: usage.involuntary_switches,
         })
     }
 

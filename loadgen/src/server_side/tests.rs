@@ -44,8 +44,9 @@ fn cost_is_that_of_the_measured_time() {
         (300, Some(1500), Some(150))
     );
     assert_eq!(sampler.server(at(2.0), at(5.0), 0).unwrap().cpu_us_per_request, None);
-    let (cpu_s, rss_bytes) = sampler.within(at(2.5), at(3.5)).unwrap();
-    assert!((cpu_s - 0.5).abs() < 1e-9 && rss_bytes == 300, "{cpu_s} {rss_bytes}");
+    let usage = sampler.within(at(2.5), at(3.5)).unwrap();
+    assert!((usage.cpu_s - 0.5).abs() < 1e-9 && usage.rss_bytes == 300, "{usage:?}");
+    assert_eq!((usage.voluntary_switches, usage.involuntary_switches), (Some(500), Some(50)));
 }
 
 #[test]

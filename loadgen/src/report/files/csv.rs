@@ -6,7 +6,7 @@ use crate::report::label::labels;
 use crate::result::{Interval, Latency, RunResult};
 
 /// Columns before those of latencies; the unit stands last in each name, and counts have none.
-const COLUMNS: &str = "run,start_s,length_s,sent,ok,failed,timed_out,in_flight,sent_per_s,ok_per_s,stalled_ms,server_cpu_s,server_rss_bytes";
+const COLUMNS: &str = "run,start_s,length_s,sent,ok,failed,timed_out,in_flight,sent_per_s,ok_per_s,stalled_ms,server_cpu_s,server_rss_bytes,server_switches";
 /// Kinds of latency, in the order of their columns.
 const KINDS: [&str; 3] = ["response", "service", "lag"];
 /// Figures of each kind.
@@ -47,6 +47,8 @@ fn row(text: &mut String, label: &str, interval: &Interval) {
     text.push_str(&interval.server_cpu_s.map(|seconds| seconds.to_string()).unwrap_or_default());
     text.push(',');
     text.push_str(&interval.server_rss_bytes.map(|bytes| bytes.to_string()).unwrap_or_default());
+    text.push(',');
+    text.push_str(&interval.server_switches.map(|switches| switches.to_string()).unwrap_or_default());
     for latency in [&interval.response, &interval.service, &interval.lag] {
         figures(text, latency);
     }
@@ -89,7 +91,7 @@ mod tests {
         let rows: Vec<&str> = text.split_terminator("\r\n").collect();
         assert_eq!(rows.len(), 1 + 11);
         let fields = |row: &str| row.split(',').count();
-        assert!(rows.iter().all(|row| fields(row) == 13 + 18), "{text}");
+        assert!(rows.iter().all(|row| fields(row) == 14 + 18), "{text}");
         assert!(rows[0].starts_with("run,start_s,") && rows[0].ends_with(",lag_max_us"), "{}", rows[0]);
         assert!(rows[1].starts_with("tcp://127.0.0.1:7000,-1,1,10000,10000,0,0,"), "{}", rows[1]);
         assert!(!text.replace("\r\n", "").contains('\n'));
@@ -110,6 +112,6 @@ mod tests {
         result.series = vec![Interval { server_cpu_s: Some(0.5), ..Interval::default() }];
         let text = csv(&[result]);
         let row = text.lines().nth(1).unwrap();
-        assert!(row.ends_with(&format!(",0.5,{}", ",".repeat(18))), "{row}");
+        assert!(row.ends_with(&format!(",0.5,{}", ",".repeat(19))), "{row}");
     }
 }
