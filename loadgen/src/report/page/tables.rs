@@ -1,7 +1,7 @@
 //! The page's tables: each property in a row, each result in a column.
 
 use super::escape::escaped;
-use crate::report::table::{cell, is_service_response, load, means, show_interval};
+use crate::report::table::{Support, cell, is_service_response, load, means, show_interval, support};
 use crate::report::{show_bytes, show_count, show_nanos};
 use crate::result::{Confidence, Latency, LatencySet, RunResult, Status};
 
@@ -163,7 +163,7 @@ pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
             rows.extend(there.iter().map(|(latency, label)| row(label, &figures(latency))));
         }
         if let ("Response", [result]) = (name, results) {
-            rows += &confidence(&result.latency.response_ci);
+            rows += &confidence(&result.latency.response_ci, result.latency.response.count);
         }
     }
     let is_closed = !results.is_empty() && results.iter().all(is_service_response);
@@ -179,9 +179,16 @@ pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
     )
 }
 
-/// The intervals of the percentiles above; nothing where no percentile has one.
-fn confidence(intervals: &Confidence) -> String {
-    let all = [intervals.p50_us, intervals.p90_us, intervals.p99_us, intervals.p999_us, intervals.p9999_us];
+/// The intervals of the percentiles that are shown above; nothing where none has one.
+fn confidence(intervals: &Confidence, count: u64) -> String {
+    let all = [
+        (50.0, intervals.p50_us),
+        (90.0, intervals.p90_us),
+        (99.0, intervals.p99_us),
+        (99.9, intervals.p999_us),
+        (99.99, intervals.p9999_us),
+    ];
+    let all = all.map(|(of, interval)| interval.filter(|_| support(count, of) != Support::None));
     if all.iter().all(Option::is_none) {
         return String::new();
     }
