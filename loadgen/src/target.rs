@@ -148,6 +148,12 @@ impl Scheme {
         }
     }
 
+    /// What stands behind it in this text, if it begins so; in capital letters it is the same (RFC 3986, section 3.1).
+    pub fn behind(self, text: &str) -> Option<&str> {
+        let (front, rest) = text.split_at_checked(self.prefix().len())?;
+        front.eq_ignore_ascii_case(self.prefix()).then_some(rest)
+    }
+
     /// What is spoken.
     pub const fn protocol(self) -> Protocol {
         match self {
@@ -188,12 +194,7 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        // Schemes are the same in capital letters (RFC 3986, section 3.1).
-        let behind = |scheme: Scheme| {
-            let (front, rest) = text.split_at_checked(scheme.prefix().len())?;
-            front.eq_ignore_ascii_case(scheme.prefix()).then_some((scheme, rest))
-        };
-        let found = Scheme::ALL.into_iter().find_map(behind);
+        let found = Scheme::ALL.into_iter().find_map(|scheme| Some((scheme, scheme.behind(text)?)));
         let (scheme, rest) = found.ok_or(TargetError::Scheme)?;
         if matches!(scheme, Scheme::Tcp | Scheme::Udp | Scheme::Unix) {
             return Ok(Self { scheme, listen: address(scheme, rest)?, path: String::new() });

@@ -53,7 +53,11 @@ pub(super) fn sample_size(evidence: &Evidence<'_>) -> Finding {
         }
         (_, None) => format!("Of {samples} no percentile has 10 beyond it."),
     };
-    Finding::judged(status, figures, "Further out a percentile is chance. Try: a longer --duration.")
+    let advice = match last(BEYOND_ROUGH) {
+        Some(_) => "Further out a percentile is chance. Try: a longer --duration.",
+        None => "So each is chance. Try: a longer --duration.",
+    };
+    Finding::judged(status, figures, advice)
 }
 
 /// Whether the end of the measured time was like its beginning.

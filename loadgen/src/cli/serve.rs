@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tidemill::config::units::{parse_duration, parse_size};
 
+use super::values::whole;
 use super::{DEFAULT_TARGET, Idle};
 use crate::peer::address::Address;
 use crate::peer::fault::Often;
@@ -31,7 +32,7 @@ pub struct ServeFlags {
     pub law: Law,
 
     /// Draw delays and faults from this seed; the same seed draws the same.
-    #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Delay")]
+    #[arg(long, value_name = "S", value_parser = whole::<u64>, default_value_t = 1, help_heading = "Delay")]
     pub seed: u64,
 
     /// How to wait for the next departure: sleep; hybrid, which sleeps and spends the last 80 µs awake; or spin, which needs
@@ -78,7 +79,7 @@ pub struct ServeFlags {
     pub corrupt: Often,
 
     /// Close each connection after the answer to its Nth message.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Faults")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, allow_hyphen_values = true, help_heading = "Faults")]
     pub close_after: Option<u64>,
 
     /// Accept one connection at a time, and the next one this much later.
@@ -90,7 +91,7 @@ pub struct ServeFlags {
     pub size: Option<u64>,
 
     /// Pin the peer's one thread to this core [default: any].
-    #[arg(long, value_name = "N", help_heading = "Threads")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Threads")]
     pub core: Option<usize>,
 
     /// Write what was counted as one line of JSON to this file at the end; - is standard output.

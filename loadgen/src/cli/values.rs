@@ -44,15 +44,15 @@ pub(super) trait Bounded {
 }
 
 impl Bounded for u32 {
-    const MOST: u64 = u32::MAX as u64;
+    const MOST: u64 = Self::MAX as u64;
 }
 
 impl Bounded for u64 {
-    const MOST: u64 = u64::MAX;
+    const MOST: Self = Self::MAX;
 }
 
 impl Bounded for usize {
-    const MOST: u64 = usize::MAX as u64;
+    const MOST: u64 = Self::MAX as u64;
 }
 
 impl FromStr for Rate {

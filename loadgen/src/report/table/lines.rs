@@ -154,6 +154,7 @@ pub fn errors(result: &RunResult) -> Option<String> {
     let classes = counts.errors.iter().filter(|(class, _)| !is_said(class));
     let classes = classes.map(|(class, count)| (class.replace('_', " "), *count));
     let each: Vec<String> = match counts.statuses.iter().collect::<Vec<_>>().as_slice() {
+        [(status, 1)] => vec![status.to_string()],
         [(status, _)] => vec![format!("all {status}")],
         several => several.iter().map(|(status, count)| format!("{status}: {}", shown(**count))).collect(),
     };
