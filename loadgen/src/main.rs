@@ -4,12 +4,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use loadgen::cli::Cli;
 use loadgen::command::{self, FINE, USAGE};
 
 fn main() -> ExitCode {
-    match Cli::try_parse() {
+    match Cli::read(std::env::args_os()) {
         Ok(cli) => command::carry_out(cli.into_command()).into(),
         Err(answer) => {
             let _ = answer.print();

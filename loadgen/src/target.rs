@@ -74,8 +74,18 @@ pub enum TargetError {
     #[error(transparent)]
     Address(AddressError),
     /// Nothing stands behind the address.
-    #[error("the port is missing: write {0}:7000, with the port where the server listens")]
-    NoPort(String),
+    #[error("the port is missing: write {prefix}{host}:{port}, with the port where the server listens")]
+    NoPort {
+        /// The scheme, as it stands in front.
+        prefix: &'static str,
+        /// The address.
+        host: String,
+        /// A port where such a server may listen.
+        port: u16,
+    },
+    /// The port is none.
+    #[error("{0:?} is not a port: write the one where the server listens, a number from 1 to 65535")]
+    Port(String),
     /// Nobody listens at port 0.
     #[error("nobody listens at port 0: write the port that the server shows when it starts")]
     PortZero,
@@ -138,12 +148,28 @@ impl Scheme {
         }
     }
 
+    /// What stands behind it in this text, if it begins so; in capital letters it is the same (RFC 3986, section 3.1).
+    pub fn behind(self, text: &str) -> Option<&str> {
+        let (front, rest) = text.split_at_checked(self.prefix().len())?;
+        front.eq_ignore_ascii_case(self.prefix()).then_some(rest)
+    }
+
     /// What is spoken.
     pub const fn protocol(self) -> Protocol {
         match self {
             Self::Tcp | Self::Udp | Self::Unix | Self::Tls => Protocol::Echo,
             Self::Http | Self::Https => Protocol::Http,
             Self::Ws | Self::Wss => Protocol::WebSocket,
+        }
+    }
+
+    /// Where a server for it may listen: what the examples of Tidemill's own have.
+    const fn usual_port(self) -> u16 {
+        match self {
+            Self::Tcp | Self::Udp | Self::Unix => 7000,
+            Self::Tls => 7443,
+            Self::Http | Self::Ws => 8080,
+            Self::Https | Self::Wss => 8443,
         }
     }
 
@@ -168,15 +194,14 @@ impl FromStr for Target {
     type Err = TargetError;
 
     fn from_str(text: &str) -> Result<Self, TargetError> {
-        let found =
-            Scheme::ALL.into_iter().find_map(|scheme| Some((scheme, text.strip_prefix(scheme.prefix())?)));
+        let found = Scheme::ALL.into_iter().find_map(|scheme| Some((scheme, scheme.behind(text)?)));
         let (scheme, rest) = found.ok_or(TargetError::Scheme)?;
         if matches!(scheme, Scheme::Tcp | Scheme::Udp | Scheme::Unix) {
-            return Ok(Self { scheme, listen: address(text)?, path: String::new() });
+            return Ok(Self { scheme, listen: address(scheme, rest)?, path: String::new() });
         }
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (host, path) = rest.split_at(end);
-        let listen = address(&format!("tcp://{host}"))?;
+        let listen = address(scheme, host)?;
         let path = path_of(scheme, path)?;
         Ok(Self { scheme, listen, path })
     }
@@ -193,11 +218,18 @@ impl fmt::Display for Target {
     }
 }
 
-fn address(text: &str) -> Result<Listen, TargetError> {
-    match text.parse::<Listen>() {
+fn address(scheme: Scheme, written: &str) -> Result<Listen, TargetError> {
+    let kind = match scheme {
+        Scheme::Udp | Scheme::Unix => scheme,
+        Scheme::Tcp | Scheme::Tls | Scheme::Http | Scheme::Https | Scheme::Ws | Scheme::Wss => Scheme::Tcp,
+    };
+    match format!("{}{written}", kind.prefix()).parse::<Listen>() {
         Ok(listen) if listen.ip().is_some_and(|address| address.port() == 0) => Err(TargetError::PortZero),
         Ok(listen) => Ok(listen),
-        Err(AddressError::NoPort(host)) => Err(TargetError::NoPort(host)),
+        Err(AddressError::NoPort(host)) => {
+            Err(TargetError::NoPort { prefix: scheme.prefix(), host, port: scheme.usual_port() })
+        }
+        Err(AddressError::Port(port)) => Err(TargetError::Port(port)),
         Err(error) => Err(TargetError::Address(error)),
     }
 }
@@ -262,14 +294,34 @@ mod tests {
         );
     }
 
+    /// RFC 3986, section 3.1; a path keeps its case.
+    #[test]
+    fn schemes_may_be_in_capitals() {
+        for (text, same) in [
+            ("HTTP://127.0.0.1:80/A", "http://127.0.0.1:80/A"),
+            ("Tcp://127.0.0.1:80", "tcp://127.0.0.1:80"),
+            ("UNIX:/run/T", "unix:/run/T"),
+        ] {
+            assert_eq!(text.parse::<Target>(), same.parse(), "{text}");
+        }
+    }
+
     #[test]
     fn every_mistake_has_its_sentence() {
         check_refused("localhost:7000", "an address begins with tcp://, udp://, unix:, tls://, http://");
-        check_refused("HTTP://127.0.0.1:80", "an address begins with");
+        check_refused("HTTPX://127.0.0.1:80", "an address begins with");
         check_refused("http://localhost:8080/", "names are not looked up");
         check_refused("http://user@127.0.0.1:80/", "is not an IP address");
-        check_refused("http://127.0.0.1/x", "the port is missing: write 127.0.0.1:7000");
-        check_refused("ws://[::1]", "the port is missing: write [::1]:7000");
+        check_refused(
+            "http://127.0.0.1/x",
+            "the port is missing: write http://127.0.0.1:8080, with the port",
+        );
+        check_refused("tcp://127.0.0.1", "write tcp://127.0.0.1:7000, with the port");
+        check_refused(
+            "http://127.0.0.1:99999",
+            "\"99999\" is not a port: write the one where the server listens",
+        );
+        check_refused("ws://[::1]", "the port is missing: write ws://[::1]:8080");
         check_refused("https://127.0.0.1:0/", "nobody listens at port 0");
         check_refused("tls://127.0.0.1:7000/x", "tls:// has no paths");
         check_refused("http://127.0.0.1:80/a b", "is not a path");

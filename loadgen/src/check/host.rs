@@ -1,7 +1,8 @@
 //! Whether the host is one to measure on.
 
 use super::evidence::Evidence;
-use super::finding::{Finding, counted, time};
+use super::finding::{Finding, time};
+use crate::report::counted;
 use crate::result::Status;
 
 /// Sources of time that are read without a system call.
@@ -12,6 +13,16 @@ const CLOCK_READ_NS: f64 = 1000.0;
 const SLOW_GOVERNORS: [&str; 4] = ["powersave", "ondemand", "conservative", "schedutil"];
 /// Share of the ports that may be taken: the kernel searches longer for the last ones.
 const PORTS_SHARE: f64 = 0.9;
+
+/// What to do about a listener that drops connections.
+const BACKLOG: &str = "Whom a listener drops comes again a second later. Try: sysctl net.core.somaxconn, and raise it, or fewer \
+                       new connections at a time.";
+/// What to do about segments that are lost, or taken for lost.
+const RETRANSMITTED: &str = "A lost segment delays an answer by 200 ms or more. Try: a path without loss, which tc -s qdisc and \
+                             ip -s link show, or peers that are never stopped.";
+/// What to do about full buffers.
+const BUFFERS: &str = "What is dropped counts as lost. Try: sysctl net.core.rmem_max and net.core.wmem_max, and raise them, or \
+                       a lower --rate.";
 
 /// Whether time can be told at all.
 pub(super) fn clock(evidence: &Evidence<'_>) -> Finding {
@@ -48,23 +59,24 @@ pub(super) fn shared_cores(evidence: &Evidence<'_>) -> Finding {
 pub(super) fn drops(evidence: &Evidence<'_>) -> Finding {
     let drops = evidence.drops;
     if drops.is_zero() {
-        return Finding::pass("The host dropped nothing and sent nothing again.");
+        return Finding::pass("The host dropped nothing and retransmitted nothing.");
     }
+    let undelivered = drops.receive_errors.saturating_sub(drops.receive_buffer_errors);
     let found = [
-        (drops.listen_drops.max(drops.listen_overflows), "connection that a listener dropped"),
-        (drops.retransmits, "segment sent again"),
-        (drops.receive_buffer_errors, "datagram that found a receive buffer full"),
-        (drops.receive_errors.saturating_sub(drops.receive_buffer_errors), "datagram not delivered"),
-        (drops.send_buffer_errors, "datagram that found a send buffer full"),
+        (drops.listen_drops.max(drops.listen_overflows), "connection", "dropped by a listener", BACKLOG),
+        (drops.retransmits, "segment", "retransmitted", RETRANSMITTED),
+        (drops.receive_buffer_errors, "datagram", "dropped at a full receive buffer", BUFFERS),
+        (undelivered, "datagram", "not delivered", BUFFERS),
+        (drops.send_buffer_errors, "datagram", "refused by a full send buffer", BUFFERS),
     ];
-    let found = found.iter().filter(|(count, _)| 0 < *count).map(|(count, what)| {
-        let (noun, rest) = what.split_once(' ').unwrap_or((what, ""));
-        format!("{} {rest}", counted(*count, noun))
+    let found = found.into_iter().filter(|(count, ..)| 0 < *count).collect::<Vec<_>>();
+    let words = found.iter().map(|(count, noun, what, _)| {
+        format!("{} {} {what}", counted(*count, noun), if *count == 1 { "was" } else { "were" })
     });
-    let figures = format!("All programs of this host together had {}.", found.collect::<Vec<_>>().join(", "));
-    let advice = "Each may be a large latency. Try: sysctl net.core.somaxconn and net.core.rmem_max, and raise them, or \
-                  fewer new connections at a time.";
-    Finding::judged(Status::Warn, figures, advice)
+    let mut advice: Vec<&str> = found.iter().map(|(.., advice)| *advice).collect();
+    advice.dedup();
+    let figures = format!("Over all programs of this host, {}.", words.collect::<Vec<_>>().join(", "));
+    Finding::judged(Status::Warn, figures, &advice.join(" "))
 }
 
 /// Whether the host was quiet, fast and large enough.
@@ -151,17 +163,17 @@ mod tests {
         let none = HostCounters::default();
         check(
             HostCounters { listen_overflows: 2, listen_drops: 3, ..none },
-            "had 3 connections that a listener",
+            "host, 3 connections were dropped by a listener. Whom",
         );
-        check(HostCounters { retransmits: 1, ..none }, "had 1 segment sent again.");
+        check(HostCounters { retransmits: 1, ..none }, "1 segment was retransmitted. A lost segment");
         check(
             HostCounters { receive_errors: 4, receive_buffer_errors: 4, ..none },
-            "4 datagrams that found a receive buffer full.",
+            "4 datagrams were dropped at a full receive buffer.",
         );
-        check(HostCounters { receive_errors: 4, ..none }, "4 datagrams not delivered.");
+        check(HostCounters { receive_errors: 4, ..none }, "4 datagrams were not delivered.");
         check(
             HostCounters { send_buffer_errors: 1, retransmits: 2, ..none },
-            "again, 1 datagram that found a send",
+            "2 segments were retransmitted, 1 datagram was refused by",
         );
     }
 

@@ -6,6 +6,7 @@ use super::evidence::{Evidence, Load};
 use super::finding::Finding;
 use super::statistics::confidence;
 use crate::record::new_histogram;
+use crate::report::{counted, show_count};
 use crate::result::{Interval, LoopModel, PERCENTILES, Status};
 
 /// Samples beyond a percentile that make it firm: with 100 its interval of 95 % is about +- 20 % of what lies beyond.
@@ -22,6 +23,10 @@ const DEVIATIONS: f64 = 5.0;
 /// What stands behind each percentile.
 pub(super) fn sample_size(evidence: &Evidence<'_>) -> Finding {
     let count = evidence.response.len();
+    if evidence.requests.scheduled == 0 && 0 < evidence.lives.wanted && evidence.lives.at_end == 0 {
+        let figures = "Every connection had ended before the measured time began.";
+        return Finding::judged(Status::Fail, figures, "See the errors.");
+    }
     if evidence.requests.scheduled == 0 {
         let figures = "No request was due in the measured time, so there are no percentiles.";
         return Finding::judged(Status::Fail, figures, "Try: a longer --duration, or a higher --rate.");
@@ -37,16 +42,22 @@ pub(super) fn sample_size(evidence: &Evidence<'_>) -> Finding {
     // 1 - 0.99 is a little more than 0.01 in binary, and the other way around elsewhere.
     let reaches = |percentile: &&f64, bound: f64| bound <= beyond(**percentile) + 1e-6;
     let last = |bound| PERCENTILES.iter().rfind(|percentile| reaches(percentile, bound));
-    let named = |percentile: Option<&f64>| {
-        percentile.map_or("none".to_owned(), |percentile| format!("p{percentile}"))
-    };
     let status = if reaches(&&QUOTED, BEYOND_ROUGH) { Status::Pass } else { Status::Warn };
-    let figures = format!(
-        "Of {count} samples at least 100 lie beyond each percentile up to {}, and at least 10 up to {}.",
-        named(last(BEYOND_FIRM)),
-        named(last(BEYOND_ROUGH))
-    );
-    Finding::judged(status, figures, "Further out a percentile is chance. Try: a longer --duration.")
+    let samples = counted(count, "sample");
+    let figures = match (last(BEYOND_FIRM), last(BEYOND_ROUGH)) {
+        (Some(firm), Some(rough)) => format!(
+            "Of {samples} at least 100 lie beyond each percentile up to p{firm}, and at least 10 up to p{rough}."
+        ),
+        (None, Some(rough)) => {
+            format!("Of {samples} no percentile has 100 beyond it; those up to p{rough} have 10.")
+        }
+        (_, None) => format!("Of {samples} no percentile has 10 beyond it."),
+    };
+    let advice = match last(BEYOND_ROUGH) {
+        Some(_) => "Further out a percentile is chance. Try: a longer --duration.",
+        None => "So each is chance. Try: a longer --duration.",
+    };
+    Finding::judged(status, figures, advice)
 }
 
 /// Whether the end of the measured time was like its beginning.
@@ -115,7 +126,7 @@ fn percentile_drift(
     let is_chance = first_low <= last_high && last_low <= first_high;
     (DRIFT < change.abs() && !is_chance).then(|| match change {
         // Percentages of this size are no help.
-        _ if 9.0 < change => format!("{name} grew {:.0} times as long", change + 1.0),
+        _ if 9.0 < change => format!("{name} became {} times as long", show_count(change + 1.0)),
         _ => format!("{name} changed by {:+.0} %", 100.0 * change),
     })
 }
@@ -164,10 +175,33 @@ mod tests {
         );
         check(sample_size, Example::open(), of(1000), Status::Pass, "up to p90, and at least 10 up to p99.");
         check(sample_size, Example::open(), of(999), Status::Warn, "at least 10 up to p95. Further out");
-        check(sample_size, Example::open(), of(15), Status::Warn, "up to none, and at least 10 up to none");
+        check(
+            sample_size,
+            Example::open(),
+            of(100),
+            Status::Warn,
+            "Of 100 samples no percentile has 100 beyond it; those up to p90 have 10.",
+        );
+        check(
+            sample_size,
+            Example::open(),
+            of(15),
+            Status::Warn,
+            "Of 15 samples no percentile has 10 beyond it.",
+        );
         check(sample_size, Example::open(), of(0), Status::Fail, "no good answer");
         let idle = |example: &mut Example| example.requests.scheduled = 0;
         check(sample_size, Example::open(), idle, Status::Fail, "No request was due in the measured time");
+        let gone = |example: &mut Example| {
+            (example.requests.scheduled, example.lives.at_end) = (0, 0);
+        };
+        check(
+            sample_size,
+            Example::open(),
+            gone,
+            Status::Fail,
+            "Every connection had ended before the measured time began. See the errors.",
+        );
     }
 
     fn answers(example: &mut Example, seconds: std::ops::Range<usize>, nanos: u64, count: u64) {
@@ -194,6 +228,14 @@ mod tests {
         check(stationarity, Example::open(), fewer, Status::Warn, "the rate changed by -23 %");
         let middle = |example: &mut Example| answers(example, 3..7, 900_000, 300);
         check(stationarity, Example::open(), middle, Status::Pass, "differ by 10 % at most");
+    }
+
+    /// 4.641 s are 11,050 times 420 µs, up to the 0.1 % of a histogram.
+    #[test]
+    fn a_large_drift_is_said_as_a_multiple() {
+        let stuck = |example: &mut Example| answers(example, 7..10, 4_641_000_000, 1000);
+        check(stationarity, Example::open(), stuck, Status::Warn, "p50 became 11,0");
+        check(stationarity, Example::open(), stuck, Status::Warn, " times as long, p99 became 11,0");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tidemill::config::units::{Cores, parse_duration, parse_size};
 
-use super::values::{Rate, Sources};
+use super::values::{Rate, Sources, whole};
 use crate::result::Arrivals;
 use crate::server_side::MetricsPage;
 use crate::target::Target;
@@ -39,7 +39,7 @@ pub struct TargetFlags {
 #[derive(Clone, Debug, Args)]
 pub struct LoadFlags {
     /// Open this many connections, or sockets for UDP.
-    #[arg(short, long, value_name = "N", default_value_t = DEFAULT_CONNECTIONS, allow_hyphen_values = true, help_heading = "Load")]
+    #[arg(short, long, value_name = "N", value_parser = whole::<u32>, default_value_t = DEFAULT_CONNECTIONS, allow_hyphen_values = true, help_heading = "Load")]
     pub connections: u32,
 
     /// Send messages of this size, as in 64 or 16KiB [default: 64].
@@ -72,7 +72,7 @@ pub struct LoadFlags {
     #[arg(
         short,
         long,
-        value_name = "D",
+        value_name = "D", value_parser = whole::<u32>,
         default_value_t = 1,
         allow_hyphen_values = true,
         help_heading = "Load"
@@ -84,7 +84,7 @@ pub struct LoadFlags {
     pub duration: Option<Duration>,
 
     /// Measure this many messages instead, over all connections.
-    #[arg(long, value_name = "M", allow_hyphen_values = true, help_heading = "Load")]
+    #[arg(long, value_name = "M", value_parser = whole::<u64>, allow_hyphen_values = true, help_heading = "Load")]
     pub count: Option<u64>,
 
     /// Load this long before anything is measured [default: 1s; with --count, 0s].
@@ -92,20 +92,20 @@ pub struct LoadFlags {
     pub warmup: Option<Duration>,
 
     /// Choose the bytes of the messages; the same seed gives the same bytes.
-    #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Load")]
+    #[arg(long, value_name = "S", value_parser = whole::<u64>, default_value_t = 1, help_heading = "Load")]
     pub seed: u64,
 
-    /// Give a request up that is not answered so long after it was sent [default: 10s; for datagrams 1s].
+    /// Give up on a request that is not answered within this time of being sent [default: 10s; for datagrams 1s].
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Load")]
     pub timeout: Option<Duration>,
 
     /// Let at most this many due requests wait for a free connection, in an open loop; more are counted as unsent
     /// [default: 1000000].
-    #[arg(long, value_name = "N", requires = "rate", allow_hyphen_values = true, help_heading = "Load")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, requires = "rate", allow_hyphen_values = true, help_heading = "Load")]
     pub queue: Option<u64>,
 
-    /// Close each connection behind this many answers and open another: connections that come and go.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Load")]
+    /// Close each connection after this many answers and open another: connections that come and go.
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, allow_hyphen_values = true, help_heading = "Load")]
     pub requests_per_connection: Option<u64>,
 
     /// Use a new connection for each message: --requests-per-connection 1.
@@ -138,7 +138,7 @@ pub struct LoadFlags {
     pub tls_resumption: Option<Switch>,
 
     /// Run this many threads, each with a ring of its own [default: one, or one for each of --cores].
-    #[arg(short, long, value_name = "T", help_heading = "Threads")]
+    #[arg(short, long, value_name = "T", value_parser = whole::<usize>, help_heading = "Threads")]
     pub threads: Option<usize>,
 
     /// Pin the threads to these cores, as in 1,3 or 4-7 [default: the last ones that this process may use].
@@ -153,7 +153,7 @@ pub struct LoadFlags {
     pub idle: Option<Idle>,
 
     /// Watch what this process costs: processor time, memory, context switches.
-    #[arg(long, value_name = "PID", help_heading = "Server")]
+    #[arg(long, value_name = "PID", value_parser = whole::<u32>, help_heading = "Server")]
     pub server_pid: Option<u32>,
 
     /// Read the same from the server's metrics, in Prometheus' text format, as in http://127.0.0.1:9180/metrics.

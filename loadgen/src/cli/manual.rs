@@ -41,9 +41,12 @@ Three clocks, of good answers:
 What becomes of a request; each is in one class, and scheduled is their sum:
   ok            answered, and as it should be
   failed        answered with an error, or lost with its connection
-  timed out     not answered within --timeout after it was sent; a datagram is lost then
+  timed out     not answered within --timeout of being sent; a datagram is lost then
   outstanding   sent, and neither answered nor given up when the run ended
   unsent        due, and never sent: the queue was full, or no connection was free in time
+  Of datagrams, over the whole run with its warm-up: late came back after they were given up as
+  lost; duplicated came back once more; reordered came back after one that was sent later; delayed
+  were not taken by the socket at once, and sent again a moment later.
   The row unanswered has the age that the last three reached; all has every request.
 
 What is measured when:
@@ -68,11 +71,13 @@ What is an error:
 Checks:
   Each run looks at itself: whether it was on time, had enough of its cores, counted every request,
   whether anything on this host disturbed it, and more. The worst of the checks is the verdict, in
-  the first line unless it is PASS. After FAIL the figures are not the server's; --strict puts that
-  into the exit code. `loadgen calibrate` shows what this machine can measure at all.
+  the first line unless it is PASS. After FAIL the figures are not the server's, or there are none;
+  --strict puts that into the exit code. `loadgen calibrate` shows what this machine can measure at
+  all.
 
 Signals:
-  SIGINT, SIGTERM, SIGHUP   end the run now, and report what there is
+  SIGINT, SIGTERM, SIGHUP   end the run now, and report what there is, with a line that says so;
+                            the exit code is what it would have been, 0 if all went well till then
 
 Exit codes:
   0   fine

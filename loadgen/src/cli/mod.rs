@@ -7,6 +7,7 @@ mod compare;
 mod json;
 mod load;
 mod manual;
+mod mistyped;
 mod output;
 mod report;
 mod run;
@@ -15,7 +16,9 @@ mod serve;
 mod sweep;
 mod values;
 
-use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use calibrate::{CalibrateFlags, Spoken};
 pub use compare::{CompareFlags, DEFAULT_PAIRS, Source};
@@ -78,6 +81,16 @@ pub enum Command {
 }
 
 impl Cli {
+    /// Takes what was typed, of which the first word is the program's name.
+    ///
+    /// # Errors
+    /// When it cannot be understood, or help was asked for: what to print, and whether it is an error.
+    pub fn read(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let typed: Vec<OsString> = typed.into_iter().collect();
+        let first = typed.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+        mistyped::complaint(Self::command(), first).map_or_else(|| Self::try_parse_from(&typed), Err)
+    }
+
     /// What to do; without a command it is a run.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(self.run))
@@ -88,14 +101,12 @@ impl Cli {
 mod tests {
     use std::time::Duration;
 
-    use clap::CommandFactory;
-
     use super::*;
     use crate::result::Arrivals;
 
     fn parse(line: &str) -> Result<RunFlags, clap::Error> {
         let words = std::iter::once("loadgen").chain(line.split_whitespace());
-        match Cli::try_parse_from(words)?.into_command() {
+        match Cli::read(words.map(OsString::from))?.into_command() {
             Command::Run(flags) => Ok(flags),
             other => panic!("{line} is a run, and not {other:?}"),
         }
@@ -179,5 +190,13 @@ mod tests {
         check_refused("--source localhost", "sources are addresses and networks");
         check_refused("--reconnect --requests-per-connection 2", "cannot be used with");
         check_refused("--fast", "--fast");
+        check_refused("--connections 1e4", "a whole number, as in 1000");
+        check_refused("--connections 5000000000", "it is at most 4294967295");
+        check_refused("--seed x", "a whole number, as in 1000");
+        let commands = "'serach' is neither a command (run, serve, report, sweep, search, compare, calibrate) nor an \
+                        address such as tcp://127.0.0.1:7000";
+        check_refused("serach", commands);
+        check_refused("serach http://127.0.0.1:8080/ --slo p99<2ms", commands);
+        check_refused("--server-metrics 127.0.0.1:9180", "write a URL, as in http://127.0.0.1:9180/metrics");
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use tidemill::config::units::{parse_duration, parse_size};
 
+use super::values::whole;
 use super::{DEFAULT_TARGET, Idle};
 use crate::peer::address::Address;
 use crate::peer::fault::Often;
@@ -31,10 +32,10 @@ pub struct ServeFlags {
     pub law: Law,
 
     /// Draw delays and faults from this seed; the same seed draws the same.
-    #[arg(long, value_name = "S", default_value_t = 1, help_heading = "Delay")]
+    #[arg(long, value_name = "S", value_parser = whole::<u64>, default_value_t = 1, help_heading = "Delay")]
     pub seed: u64,
 
-    /// Wait for the next departure so: sleep; hybrid, which sleeps and spends the last 80 µs awake; or spin, which needs
+    /// How to wait for the next departure: sleep; hybrid, which sleeps and spends the last 80 µs awake; or spin, which needs
     /// a core of its own [default: hybrid].
     #[arg(
         long,
@@ -77,20 +78,20 @@ pub struct ServeFlags {
     )]
     pub corrupt: Often,
 
-    /// Close each connection behind the answer to its Nth message.
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Faults")]
+    /// Close each connection after the answer to its Nth message.
+    #[arg(long, value_name = "N", value_parser = whole::<u64>, allow_hyphen_values = true, help_heading = "Faults")]
     pub close_after: Option<u64>,
 
-    /// Accept one connection at a time, and the next one so much later.
+    /// Accept one connection at a time, and the next one this much later.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, allow_hyphen_values = true, help_heading = "Faults")]
     pub slow_accept: Option<Duration>,
 
-    /// Take so many bytes of a stream as one message, as in 64 or 16KiB [default: 64].
+    /// Take this many bytes of a stream as one message, as in 64 or 16KiB [default: 64].
     #[arg(short, long, value_name = "SIZE", value_parser = parse_size, allow_hyphen_values = true, help_heading = "Messages")]
     pub size: Option<u64>,
 
     /// Pin the peer's one thread to this core [default: any].
-    #[arg(long, value_name = "N", help_heading = "Threads")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>, help_heading = "Threads")]
     pub core: Option<usize>,
 
     /// Write what was counted as one line of JSON to this file at the end; - is standard output.

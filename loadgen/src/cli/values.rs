@@ -1,6 +1,7 @@
 //! Values that are more than a number: rates that change, and lists of addresses.
 
 use std::net::IpAddr;
+use std::num::{IntErrorKind, ParseIntError};
 use std::str::FromStr;
 
 /// Most addresses that a list may have: as many as a /16 network.
@@ -26,6 +27,32 @@ pub(super) fn single_rate(text: &str) -> Result<f64, String> {
     is_one
         .then_some(rate.from)
         .ok_or_else(|| "a rate that changes is not meant here, but one, as in 5000".to_owned())
+}
+
+/// A count, in digits alone.
+pub(super) fn whole<N: FromStr<Err = ParseIntError> + Bounded>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|error: ParseIntError| match error.kind() {
+        IntErrorKind::PosOverflow => format!("it is at most {}", N::MOST),
+        _ => "a whole number, as in 1000".to_owned(),
+    })
+}
+
+/// A kind of number that has an end.
+pub(super) trait Bounded {
+    /// The last of them.
+    const MOST: u64;
+}
+
+impl Bounded for u32 {
+    const MOST: u64 = Self::MAX as u64;
+}
+
+impl Bounded for u64 {
+    const MOST: Self = Self::MAX;
+}
+
+impl Bounded for usize {
+    const MOST: u64 = Self::MAX as u64;
 }
 
 impl FromStr for Rate {
@@ -59,7 +86,15 @@ impl FromStr for Sources {
                 }
             }
             if SOURCES_MAX < addresses.len() {
-                return Err(format!("sources are at most {SOURCES_MAX} addresses"));
+                return Err(match part.split_once('/') {
+                    Some((network, _)) if network.contains('.') => {
+                        format!("sources are at most {SOURCES_MAX} addresses. Try: {network}/16")
+                    }
+                    Some((network, _)) => {
+                        format!("sources are at most {SOURCES_MAX} addresses. Try: {network}/112")
+                    }
+                    None => format!("sources are at most {SOURCES_MAX} addresses"),
+                });
             }
         }
         let is_v4 = addresses.first().is_some_and(IpAddr::is_ipv4);
@@ -91,7 +126,7 @@ mod tests {
         assert_eq!(sources("127.0.0.2"), Ok(1));
         assert_eq!(sources("127.0.0.2,127.1.0.0/24"), Ok(255));
         assert_eq!(sources("::1"), Ok(1));
-        assert!(sources("127.0.0.0/8").unwrap_err().contains("at most 65536"));
+        assert!(sources("127.0.0.0/8").unwrap_err().contains("at most 65536 addresses. Try: 127.0.0.0/16"));
         assert!(sources("127.0.0.1,::1").unwrap_err().contains("all IPv4"));
         assert!(sources("localhost").is_err() && sources("").is_err());
     }

@@ -37,7 +37,7 @@ impl FromStr for Address {
     type Err = ServeAddressError;
 
     fn from_str(text: &str) -> Result<Self, ServeAddressError> {
-        let (scheme, plain) = if let Some(rest) = text.strip_prefix(Scheme::Http.prefix()) {
+        let (scheme, plain) = if let Some(rest) = Scheme::Http.behind(text) {
             let host = rest.strip_suffix('/').unwrap_or(rest);
             if host.contains(['/', '?', '#']) {
                 return Err(ServeAddressError::Path);
@@ -45,8 +45,9 @@ impl FromStr for Address {
             (Scheme::Http, format!("{}{host}", Scheme::Tcp.prefix()))
         } else {
             let served = [Scheme::Tcp, Scheme::Unix, Scheme::Udp];
-            let scheme = served.into_iter().find(|scheme| text.starts_with(scheme.prefix()));
-            (scheme.ok_or(ServeAddressError::Scheme)?, text.to_owned())
+            let found = served.into_iter().find_map(|scheme| Some((scheme, scheme.behind(text)?)));
+            let (scheme, rest) = found.ok_or(ServeAddressError::Scheme)?;
+            (scheme, format!("{}{rest}", scheme.prefix()))
         };
         let listen = plain.parse().map_err(ServeAddressError::Address)?;
         Ok(Self { scheme, listen })
@@ -77,6 +78,8 @@ mod tests {
         check("udp://[::1]:0", "udp://[::1]:0");
         check("unix:/run/peer", "unix:/run/peer");
         check("http://127.0.0.1:80/", "http://127.0.0.1:80");
+        check("HTTP://127.0.0.1:80", "http://127.0.0.1:80");
+        check("Udp://127.0.0.1:80", "udp://127.0.0.1:80");
     }
 
     #[test]

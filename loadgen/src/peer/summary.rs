@@ -4,6 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::report::{counted, show_count};
+use crate::target::Scheme;
+
 /// Names the form of the JSON, which changes when a field does.
 pub const SCHEMA: &str = "tidemill-loadgen-serve/1";
 
@@ -72,31 +75,39 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let counts = &self.counts;
+        let is_datagrams = self.url.starts_with(Scheme::Udp.prefix());
+        f.write_str(&counted(counts.messages, if is_datagrams { "datagram" } else { "message" }))?;
+        if !is_datagrams {
+            write!(f, " on {}", counted(counts.connections, "connection"))?;
+        }
+        let [answered, dropped, duplicated, corrupted, unsent] =
+            [counts.answered, counts.dropped, counts.duplicated, counts.corrupted, counts.unsent].map(shown);
         write!(
             f,
-            "{} messages on {} connections: {} answered, {} dropped, {} duplicated, {} corrupted, {} unsent; \
-             {} connections closed on purpose",
-            counts.messages,
-            counts.connections,
-            counts.answered,
-            counts.dropped,
-            counts.duplicated,
-            counts.corrupted,
-            counts.unsent,
-            counts.closed,
+            ": {answered} answered, {dropped} dropped, {duplicated} duplicated, {corrupted} corrupted, {unsent} unsent"
         )?;
+        if !is_datagrams {
+            write!(f, "; {} closed on purpose", counted(counts.closed, "connection"))?;
+        }
         for (count, what) in [
             (counts.not_taken, "answers not taken by the kernel"),
             (counts.refused, "requests refused"),
             (counts.overflowed, "connections cut or datagrams ignored because too much waited"),
         ] {
             if count != 0 {
-                write!(f, "; {count} {what}")?;
+                write!(f, "; {} {what}", shown(count))?;
             }
+        }
+        if counts.answered == 0 {
+            return Ok(());
         }
         let Lateness { p50_us, p99_us, max_us } = self.lateness;
         write!(f, ". Answers left late by {p50_us:.1} µs (p50), {p99_us:.1} µs (p99), {max_us:.1} µs (max)")
     }
+}
+
+fn shown(count: u64) -> String {
+    show_count(count as f64)
 }
 
 #[cfg(test)]
@@ -105,15 +116,27 @@ mod tests {
 
     #[test]
     fn the_summary_is_one_line_either_way() {
-        let counts = Counts { messages: 5, connections: 2, dropped: 1, overflowed: 3, ..Counts::default() };
+        let counts = Counts {
+            messages: 5000,
+            connections: 2,
+            answered: 4999,
+            dropped: 1,
+            overflowed: 3,
+            ..Counts::default()
+        };
         let url = "tcp://127.0.0.1:1".to_owned();
         let summary = Summary { schema: SCHEMA, url, counts, lateness: Lateness::default() };
         let json: serde_json::Value = serde_json::from_str(&summary.json()).unwrap();
-        assert_eq!((&json["messages"], &json["dropped"]), (&5.into(), &1.into()));
+        assert_eq!((&json["messages"], &json["dropped"]), (&5000.into(), &1.into()));
         assert_eq!(json["lateness"]["p99_us"], 0.0);
         let text = summary.to_string();
-        assert!(text.starts_with("5 messages on 2 connections: 0 answered, 1 dropped"), "{text}");
+        assert!(text.starts_with("5,000 messages on 2 connections: 4,999 answered, 1 dropped"), "{text}");
         assert!(text.contains("; 3 connections cut or datagrams ignored because too much waited. Answers left late by 0.0 µs (p50)"), "{text}");
         assert_eq!((summary.json().lines().count(), text.lines().count()), (1, 1));
+        let (url, counts) = ("udp://127.0.0.1:1".to_owned(), Counts::default());
+        assert_eq!(
+            Summary { url, counts, ..summary }.to_string(),
+            "0 datagrams: 0 answered, 0 dropped, 0 duplicated, 0 corrupted, 0 unsent"
+        );
     }
 }

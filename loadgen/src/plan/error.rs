@@ -24,8 +24,8 @@ pub enum PlanError {
         max: u64,
     },
     /// Nothing would be measured.
-    #[error("--duration must be longer than 0s")]
-    NoTime,
+    #[error("{0} must be longer than 0s")]
+    NoTime(&'static str),
     /// A time in which nobody waits for a result.
     #[error("{0} is at most {max}", max = show_duration(TIME_MAX))]
     TooLong(&'static str),

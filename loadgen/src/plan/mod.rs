@@ -332,10 +332,10 @@ fn default_timeout(target: &Target) -> Duration {
 
 fn check_times(flags: &LoadFlags) -> Result<(), PlanError> {
     if flags.duration == Some(Duration::ZERO) {
-        return Err(PlanError::NoTime);
+        return Err(PlanError::NoTime("--duration"));
     }
     if flags.timeout == Some(Duration::ZERO) {
-        return Err(PlanError::Zero("--timeout"));
+        return Err(PlanError::NoTime("--timeout"));
     }
     not_too_long("--timeout", flags.timeout)?;
     not_too_long("--duration", flags.duration)?;
@@ -469,7 +469,7 @@ mod tests {
         check("--threads 2 --cores 1", PlanError::ThreadsAndCores { threads: 2, cores: 1 });
         check("--threads 5", PlanError::TooFewCores { threads: 5, cores: 4 });
         check("--threads 3 -c 2", PlanError::TooFewConnections(3));
-        check("--duration 0s", PlanError::NoTime);
+        check("--duration 0s", PlanError::NoTime("--duration"));
         check("--duration 8d", PlanError::TooLong("--duration"));
         check("--warmup 8d", PlanError::TooLong("--warmup"));
         assert!(plan("--duration 7d --warmup 0s").is_ok());

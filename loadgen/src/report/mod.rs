@@ -3,6 +3,7 @@
 //! Everything is made from a [`RunResult`](crate::result::RunResult) and nothing else; only the [`live`] line looks at a
 //! run that is not over.
 
+mod failure;
 pub mod files;
 pub mod label;
 pub mod live;
@@ -11,5 +12,6 @@ pub mod page;
 pub mod table;
 mod wrap;
 
+pub use failure::why_not;
 pub use numbers::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_nanos, show_share};
 pub use wrap::{COLUMNS, wrapped};

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
+use super::figures::Figures;
 use crate::record::new_histogram;
 
 /// The percentiles of a [`Latency`], in the order of its fields.
@@ -14,8 +15,10 @@ pub const PERCENTILES: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 /// The same as shares: 99.9 divided by 100 is a little more than 0.999, and so may be one sample further out.
 const QUANTILES: [f64; 7] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
 
-/// Latencies, in microseconds. Without a sample all figures are 0.
+/// Latencies, in microseconds. Without a sample all figures are 0 here, and null where they are written: a 0 would pass
+/// any bound that somebody else sets.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Figures", from = "Figures")]
 #[expect(missing_docs, reason = "the names say it; `p999_us` is the 99.9th percentile")]
 pub struct Latency {
     /// Samples.
@@ -140,6 +143,20 @@ mod tests {
         let latency = Latency::of(&new_histogram());
         assert_eq!(latency, Latency::default());
         assert!(latency.histogram().unwrap().is_empty());
+    }
+
+    /// A script that asks for less than a bound must not find 0 where no answer ever came.
+    #[test]
+    fn what_was_never_seen_is_written_as_null() {
+        let empty = serde_json::to_value(Latency::default()).unwrap();
+        for (name, value) in empty.as_object().unwrap() {
+            assert_eq!(value, &if name == "count" { 0.into() } else { serde_json::Value::Null }, "{name}");
+        }
+        assert_eq!(serde_json::from_value::<Latency>(empty).unwrap(), Latency::default());
+        let mut histogram = new_histogram();
+        histogram.record(0).unwrap();
+        let zero = serde_json::to_value(Latency::of(&histogram)).unwrap();
+        assert_eq!((&zero["count"], &zero["p99_us"]), (&1.into(), &0.0.into()));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod confidence;
 pub mod example;
+mod figures;
 mod latency;
 mod names;
 

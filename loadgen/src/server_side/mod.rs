@@ -52,8 +52,7 @@ pub enum SourceError {
     Ended(u32),
     /// The text is no address of a page.
     #[error(
-        "{0:?} is not where figures are: write it as in http://127.0.0.1:9090/metrics, with an address, since names are \
-         not looked up"
+        "{0:?} is not where figures are: write a URL, as in http://127.0.0.1:9180/metrics; names are not looked up"
     )]
     Url(String),
     /// The page could not be fetched.

@@ -41,9 +41,7 @@ const SOCKET_BUFFER_BYTES_MAX: usize = 64 << 20;
 #[non_exhaustive]
 pub enum OpenError {
     /// The server is not there.
-    #[error(
-        "nobody listens at {0}. Start the server first, with `cargo run --release` in its directory, or name another URL"
-    )]
+    #[error("nobody listens at {0}. Try: start the server, or another address")]
     Refused(Target),
     /// Something stands at the path at which nobody ever listens.
     #[error("{} is not a socket. Try: the path that the server shows when it starts", .0.display())]
@@ -80,6 +78,9 @@ pub enum OpenError {
         /// Why.
         cause: ConnectError,
     },
+    /// A source is another host's.
+    #[error("{0} is not an address of this host. Try: one that `ip -br address` shows")]
+    ForeignSource(IpAddr),
     /// The kernel refuses a socket, or an option of it.
     #[error("{target}: no socket for connection {number}: {cause}")]
     Socket {
@@ -196,7 +197,13 @@ fn open_datagrams(
         SockRef::from(&socket).set_send_buffer_size(bytes)?;
         Ok(Opened { number, file: ring.adopt(socket, place)? })
     };
-    let failed = |number, cause| OpenError::Socket { target: plan.target.clone(), number, cause };
+    let failed = |number, cause| {
+        source_refused(&plan.sources, number, &cause).unwrap_or_else(|| OpenError::Socket {
+            target: plan.target.clone(),
+            number,
+            cause,
+        })
+    };
     (0..)
         .zip(numbers)
         .map(|(place, number)| open((place, number)).map_err(|cause| failed(number, cause)))
@@ -250,13 +257,22 @@ fn begin(
     number: u32,
 ) -> Result<Descriptor, OpenError> {
     let failed = |cause| OpenError::Socket { target: plan.target.clone(), number, cause };
-    let refused = |cause| congestion_refused(plan, &cause).unwrap_or_else(|| failed(cause));
+    let refused = |cause| {
+        let reason = source_refused(&plan.sources, number, &cause);
+        reason.or_else(|| congestion_refused(plan, &cause)).unwrap_or_else(|| failed(cause))
+    };
     let socket = dialer.socket(number).map_err(refused)?;
     let file = ring.adopt(socket, place).map_err(failed)?;
     let connect =
         Op::Connect { token: token(Kind::Connect, place), file, address: Box::new(dialer.address.clone()) };
     ring.push(connect).map_err(|_| failed(io::ErrorKind::WouldBlock.into()))?;
     Ok(file)
+}
+
+/// Whether a socket was refused for where it was to come from: EADDRNOTAVAIL, bind(2) and ip(7).
+fn source_refused(sources: &[IpAddr], number: u32, cause: &io::Error) -> Option<OpenError> {
+    let source = source(sources, number)?;
+    (cause.kind() == io::ErrorKind::AddrNotAvailable).then_some(OpenError::ForeignSource(source))
 }
 
 /// Whether a socket was refused for its congestion control. tcp(7): ENOENT when the host does not know it, EPERM when

@@ -332,6 +332,10 @@ fn tls_fault(error: TlsError) -> Fault {
     let remedy = match error {
         TlsError::UnknownCa => ". Try: --tls-ca with the file of its authority, or --insecure",
         TlsError::BadCertificate(_) => ". Try: --insecure, if it is yours",
+        // What is no TLS at all breaks the protocol with its first byte.
+        TlsError::Malformed(_) | TlsError::PlainHttp => {
+            ". Does it speak TLS there? Try: the same address with ws://, http:// or tcp://"
+        }
         _ => "",
     };
     Fault::new(ErrorClass::Tls, format!("TLS: {error}{remedy}"))

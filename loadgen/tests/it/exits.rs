@@ -25,7 +25,7 @@ fn where_nobody_listens_one_sentence_says_so() {
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{}", run.stderr);
         assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
         assert!(
-            run.stderr.starts_with(&format!("loadgen: nobody listens at {url}. Start")),
+            run.stderr.starts_with(&format!("loadgen: nobody listens at {url}. Try: start the server")),
             "{}",
             run.stderr
         );
@@ -153,6 +153,18 @@ fn a_congestion_control_that_is_not_there_is_named() {
         "loadgen: the host does not offer congestion control nonesuch. \
          Try: one that sysctl net.ipv4.tcp_available_congestion_control shows\n"
     );
+}
+
+/// 192.0.2.1 is for documentation alone (RFC 5737), so no host has it.
+#[test]
+fn a_source_that_is_not_ours_is_named() {
+    for url in [tcp(Habit::Echo), udp(|_, bytes| vec![bytes.to_vec()])] {
+        let run = run(&url, "--source 192.0.2.1 --count 1");
+        assert_eq!(
+            (run.code, run.stderr.as_str()),
+            (3, "loadgen: 192.0.2.1 is not an address of this host. Try: one that `ip -br address` shows\n")
+        );
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_wrong_status_is_counted_and_named() {
     );
     let run = run(&format!("http://{host}/"), "-c 1 --count 10");
     assert!(run.stderr.contains("1 answer had a status that is not 2xx: 503 (1)"), "{}", run.stderr);
-    assert!(run.stdout.contains("status 503"), "{}", run.stdout);
+    assert!(run.stdout.contains("errors        1 status (503)"), "{}", run.stdout);
 }
 
 #[test]

@@ -182,6 +182,7 @@ fn a_server_without_tls_is_told_apart() {
     let keeping = run(&url, "-c 2 --count 10 --insecure");
     assert_eq!((keeping.code, keeping.stdout.as_str()), (3, ""), "{}", keeping.stderr);
     assert!(keeping.stderr.contains("TLS: "), "{}", keeping.stderr);
+    assert!(keeping.stderr.contains("Does it speak TLS there? Try: "), "{}", keeping.stderr);
     let (code, json) = result(&url, "-c 2 --count 10 --insecure --reconnect");
     assert_eq!((code, number(&json["counts"]["errors"], "tls")), (1, 2), "{json}");
 }

@@ -18,6 +18,15 @@ pub(super) fn escaped(text: &str) -> String {
     safe
 }
 
+/// The same for a sentence, whose flags, as in `--rate`, stay in one piece where a line ends.
+pub(super) fn sentence(text: &str) -> String {
+    let word = |word: &str| match word.contains("--") {
+        true => format!("<span class=\"flag\">{}</span>", escaped(word)),
+        false => escaped(word),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// JSON within a script element: without `<` it can neither end the element nor begin a comment, and means the same.
 pub(super) fn script_safe(json: &str) -> String {
     json.replace('<', "\\u003c")
@@ -30,6 +39,12 @@ mod tests {
     #[test]
     fn markup_becomes_text() {
         assert_eq!(escaped("<a href=\"x\">'&'\n"), "&lt;a href=&quot;x&quot;&gt;&#39;&amp;&#39;\u{fffd}");
+    }
+
+    #[test]
+    fn flags_stay_in_one_piece() {
+        assert_eq!(sentence("a <b>, --rate 5"), "a &lt;b&gt;, <span class=\"flag\">--rate</span> 5");
+        assert_eq!(sentence("(--x<) y"), "<span class=\"flag\">(--x&lt;)</span> y");
     }
 
     #[test]

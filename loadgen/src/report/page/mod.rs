@@ -9,11 +9,11 @@ mod plot;
 mod tables;
 mod time;
 
-use escape::{escaped, script_safe};
+use escape::{escaped, script_safe, sentence};
 
 use super::label::labels;
-use super::table::{load, means};
-use super::{show_count, show_nanos};
+use super::table::{interruption, load, means};
+use super::{show_count, why_not};
 use crate::result::{RunResult, Status, worst};
 
 const STYLE: &str = include_str!("style.css");
@@ -61,7 +61,9 @@ fn header(results: &[RunResult], labels: &[String]) -> String {
     let words: String = match results {
         [result] => {
             let config = &result.config;
-            format!("<p>{}</p><p>{}</p>", escaped(&load(config)), escaped(&means(result)))
+            let ended = interruption(result).map(|words| format!("<p>{}</p>", escaped(&words)));
+            let (load, means) = (escaped(&load(config)), escaped(&means(result)));
+            format!("<p>{load}</p><p>{means}</p>{}", ended.unwrap_or_default())
         }
         _ => format!("<p>{}</p>", escaped(&labels.join(" · "))),
     };
@@ -80,29 +82,31 @@ fn verdict(result: &RunResult) -> String {
         .collect();
     let why = match worst.as_slice() {
         [] => ".".to_owned(),
-        [check] => format!(": {}", escaped(&check.sentence)),
+        [check] => format!(": {}", sentence(&check.sentence)),
         checks => {
             let names: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
             format!(": see {} below.", escaped(&names.join(", ")))
         }
     };
-    banner(result.verdict, &format!("{}{why}", meaning(result.verdict)))
+    banner(result.verdict, &format!("{}{why}", meaning(std::slice::from_ref(result), result.verdict)))
 }
 
 /// The worst of several runs, and how many came to it.
 fn summary(results: &[RunResult]) -> String {
     let worst = worst(results.iter().map(|result| result.verdict));
     let count = results.iter().filter(|result| result.verdict == worst).count();
-    banner(worst, &format!("{}: {count} of {} runs.", meaning(worst), results.len()))
+    banner(worst, &format!("{}: {count} of {} runs.", meaning(results, worst), results.len()))
 }
 
-fn meaning(verdict: Status) -> &'static str {
-    match verdict {
+fn meaning(results: &[RunResult], verdict: Status) -> String {
+    let words = match verdict {
         Status::Pass => "Every check of the run by itself holds",
         Status::Skipped => "Nothing could be checked, so nothing vouches for these figures",
         Status::Warn => "Read these figures with care",
-        Status::Fail => "These are not the server's figures",
-    }
+        Status::Fail => why_not(results),
+    };
+    // The same words as in the table, at the beginning of a sentence.
+    words[..1].to_uppercase() + &words[1..]
 }
 
 fn banner(status: Status, words: &str) -> String {
@@ -123,7 +127,7 @@ fn hero(result: &RunResult) -> String {
         ("response p50", percentile(50.0, response.p50_us)),
         ("response p99", percentile(99.0, response.p99_us)),
         ("response p99.9", percentile(99.9, response.p999_us)),
-        ("response max", show_nanos(response.max_us * 1000.0)),
+        ("response max", tables::most(response)),
         ("no right answer", show_count(wrong as f64)),
     ];
     let figures =
@@ -197,6 +201,10 @@ mod tests {
             assert!(two.contains(words), "{words}");
         }
         assert_eq!(embedded("<html></html>"), None);
+        let mut ended = example();
+        ended.counts.interrupted = true;
+        ended.throughput.duration_s = 0.7;
+        assert!(page(&[ended]).contains("<p>interrupted by a signal after 0.7 s of 10 s</p>"));
     }
 
     #[test]

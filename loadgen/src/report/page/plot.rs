@@ -28,6 +28,8 @@ pub(super) struct Band {
     pub(super) to: f64,
     /// The class of the style: `warmup` or `stall`.
     pub(super) class: &'static str,
+    /// What it answers when one asks it. Without words it is one of many, and drawn below the axis only, where it hides
+    /// no line.
     pub(super) words: String,
 }
 
@@ -64,6 +66,8 @@ const BOTTOM: f64 = 42.0;
 const LETTER: f64 = 6.8;
 /// Least width of a band, so that a short one is seen.
 const BAND_LEAST: f64 = 2.0;
+/// Height of a band below the axis, above the names of the ticks.
+const STRIP: f64 = 5.0;
 
 impl Plot {
     /// The plot with its title and legend.
@@ -111,11 +115,16 @@ impl Plot {
 
     fn band(&self, frame: Frame, band: &Band) -> String {
         let (from, to) = (frame.x(self.x.place(band.from)), frame.x(self.x.place(band.to)));
+        let (class, width, floor) = (band.class, (to - from).max(BAND_LEAST), frame.y(0.0));
+        if band.words.is_empty() {
+            return format!(
+                "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"{STRIP}\"></rect>",
+                floor + 1.0
+            );
+        }
         format!(
-            "<rect class=\"{}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
-            band.class,
-            (to - from).max(BAND_LEAST),
-            frame.y(0.0) - TOP,
+            "<rect class=\"{class}\" x=\"{from:.1}\" y=\"{TOP}\" width=\"{width:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
+            floor - TOP,
             escaped(&band.words),
         )
     }
@@ -235,6 +244,10 @@ mod tests {
             "{drawing}"
         );
         assert!(drawing.contains("<rect class=\"stall\" x=\"174.4\" y=\"10\" width=\"2.0\""), "{drawing}");
+        let mut many = plot();
+        many.bands[0].words.clear();
+        let strip = "<rect class=\"stall\" x=\"174.4\" y=\"289.0\" width=\"2.0\" height=\"5\"></rect>";
+        assert!(many.drawing(WIDE).contains(strip), "{}", many.drawing(WIDE));
         assert!(drawing.contains("role=\"img\" aria-label=\"A &lt;title&gt;. About.\""), "{drawing}");
     }
 

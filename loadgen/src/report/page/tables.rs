@@ -1,7 +1,9 @@
 //! The page's tables: each property in a row, each result in a column.
 
-use super::escape::escaped;
-use crate::report::table::{cell, is_service_response, load, means, show_interval};
+use super::escape::{escaped, sentence};
+use crate::report::table::{
+    Support, cell, errors, is_get, is_service_response, load, means, show_interval, support,
+};
 use crate::report::{show_bytes, show_count, show_nanos};
 use crate::result::{Confidence, Latency, LatencySet, RunResult, Status};
 
@@ -14,7 +16,7 @@ const CONFIG: &[Property] = &[
     ("With", |result| Some(means(result))),
     ("Time-out", |result| Some(format!("{} s", result.config.timeout_s))),
     ("Schedule", |result| result.config.schedule_hash.clone()),
-    ("Bytes compared", |result| Some(if result.config.verify { "all" } else { "none" }.to_owned())),
+    ("Bytes compared", |result| Some(compared(result))),
     ("Command", |result| Some(result.config.argv.join(" "))),
     ("Started", |result| Some(result.started_at.clone())),
 ];
@@ -33,14 +35,7 @@ const REQUESTS: &[Property] = &[
     ("Datagrams lost", |result| udp(result, result.counts.lost)),
     ("Datagrams duplicated", |result| udp(result, result.counts.duplicated)),
     ("Datagrams reordered", |result| udp(result, result.counts.reordered)),
-    ("Errors", |result| {
-        let errors = result.counts.errors.iter().filter(|(_, count)| 0 < **count);
-        joined(errors.map(|(class, count)| format!("{} {class}", show_count(*count as f64))))
-    }),
-    ("Statuses", |result| {
-        let statuses = result.counts.statuses.iter();
-        joined(statuses.map(|(status, count)| format!("{status}: {}", show_count(*count as f64))))
-    }),
+    ("Errors", errors),
     ("TLS", |result| {
         let handshakes = result.tls.iter().flat_map(|tls| &tls.handshakes);
         joined(handshakes.map(|(name, count)| format!("{name}: {}", show_count(*count as f64))))
@@ -163,7 +158,7 @@ pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
             rows.extend(there.iter().map(|(latency, label)| row(label, &figures(latency))));
         }
         if let ("Response", [result]) = (name, results) {
-            rows += &confidence(&result.latency.response_ci);
+            rows += &confidence(&result.latency.response_ci, result.latency.response.count);
         }
     }
     let is_closed = !results.is_empty() && results.iter().all(is_service_response);
@@ -179,9 +174,16 @@ pub(super) fn latencies(results: &[RunResult], labels: &[String]) -> String {
     )
 }
 
-/// The intervals of the percentiles above; nothing where no percentile has one.
-fn confidence(intervals: &Confidence) -> String {
-    let all = [intervals.p50_us, intervals.p90_us, intervals.p99_us, intervals.p999_us, intervals.p9999_us];
+/// The intervals of the percentiles that are shown above; nothing where none has one.
+fn confidence(intervals: &Confidence, count: u64) -> String {
+    let all = [
+        (50.0, intervals.p50_us),
+        (90.0, intervals.p90_us),
+        (99.0, intervals.p99_us),
+        (99.9, intervals.p999_us),
+        (99.99, intervals.p9999_us),
+    ];
+    let all = all.map(|(of, interval)| interval.filter(|_| support(count, of) != Support::None));
     if all.iter().all(Option::is_none) {
         return String::new();
     }
@@ -233,7 +235,12 @@ fn figures(latency: &Latency) -> Vec<String> {
         (99.99, latency.p9999_us),
     ];
     let shown = percentiles.map(|(of, us)| percentile(latency, of, us));
-    shown.into_iter().chain([show_nanos(latency.max_us * 1000.0), show_count(latency.count as f64)]).collect()
+    shown.into_iter().chain([most(latency), show_count(latency.count as f64)]).collect()
+}
+
+/// The largest, if there is any.
+pub(super) fn most(latency: &Latency) -> String {
+    if latency.count == 0 { "–".to_owned() } else { show_nanos(latency.max_us * 1000.0) }
 }
 
 /// A percentile as it is shown on the page.
@@ -280,8 +287,8 @@ fn items_of(result: &RunResult, is_shown: fn(Status) -> bool) -> impl Iterator<I
     checks.into_iter().map(|check| item(check.status, &check.name, &check.sentence))
 }
 
-fn item(status: Status, name: &str, sentence: &str) -> String {
-    format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), escaped(sentence))
+fn item(status: Status, name: &str, words: &str) -> String {
+    format!("<li>{}<b>{}</b> <span>{}</span></li>", badge(status), escaped(name), sentence(words))
 }
 
 /// A status that is seen, and read.
@@ -306,7 +313,7 @@ fn head(corner: &str, labels: &[String]) -> String {
 }
 
 fn row(name: &str, cells: &[String]) -> String {
-    let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", escaped(cell))).collect();
+    let cells: String = cells.iter().map(|cell| format!("<td>{}</td>", sentence(cell))).collect();
     format!("<tr><th scope=\"row\">{}</th>{cells}</tr>", escaped(name))
 }
 
@@ -317,6 +324,15 @@ fn scrolled(rows: &str) -> String {
 
 fn count(count: u64) -> Option<String> {
     Some(show_count(count as f64))
+}
+
+/// What was looked at of that which came back.
+fn compared(result: &RunResult) -> String {
+    match result.config.verify {
+        false => "none".to_owned(),
+        true if is_get(&result.config) => "none: a GET's status and length only".to_owned(),
+        true => format!("all; {} were right", show_bytes(result.counts.verified_bytes as f64)),
+    }
 }
 
 fn udp(result: &RunResult, datagrams: u64) -> Option<String> {
@@ -363,6 +379,19 @@ mod tests {
         let mut result = example();
         result.problems.push("nothing came <back>".to_owned());
         assert!(checks(&[result], &labels(&["a"]), "").contains("nothing came &lt;back&gt;"));
+    }
+
+    #[test]
+    fn what_was_compared_is_said() {
+        let mut result = example();
+        result.counts.verified_bytes = 6_400_000;
+        assert_eq!(compared(&result), "all; 6.40 MB were right");
+        (result.config.protocol, result.config.url) = ("http/1.1".to_owned(), "http://[::1]:80/".to_owned());
+        assert_eq!(compared(&result), "none: a GET's status and length only");
+        result.config.url += "echo";
+        assert_eq!(compared(&result), "all; 6.40 MB were right");
+        result.config.verify = false;
+        assert_eq!(compared(&result), "none");
     }
 
     #[test]

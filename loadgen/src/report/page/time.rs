@@ -3,8 +3,11 @@
 use super::axis::Axis;
 use super::latency::{CURVES_MAX, DRAWN, figure, values};
 use super::plot::{Band, Line, Plot};
-use crate::report::{show_count, show_nanos};
+use crate::report::{counted, show_count, show_nanos};
 use crate::result::{Interval, RunResult};
+
+/// Stalls that are each drawn over the whole height, and answer for themselves; more would hide the lines.
+const STALLS_NAMED: usize = 20;
 
 /// Percentiles of one run's intervals, or the 99th of each of several.
 pub(super) fn latency(results: &[RunResult], labels: &[String]) -> Option<Plot> {
@@ -72,7 +75,10 @@ fn plot(
     let ends = intervals.flat_map(|interval| [interval.start_s, interval.start_s + interval.length_s]);
     Some(Plot {
         title: title.to_owned(),
-        about: about.to_owned(),
+        about: match results {
+            [result] => format!("{about}{}", many_stalls(result)),
+            _ => about.to_owned(),
+        },
         x: Axis::even("seconds after the start of the measured time", ends, false),
         y: y(&lines),
         bands: match results {
@@ -113,6 +119,19 @@ fn line(
     Line { name: name.to_owned(), look, points, weak: Vec::new(), marks }
 }
 
+/// The stalls in one sentence, where they are too many to say something of each.
+fn many_stalls(result: &RunResult) -> String {
+    let stalls = &result.generator.stalls;
+    if stalls.len() <= STALLS_NAMED {
+        return String::new();
+    }
+    let longest = stalls.iter().map(|stall| stall.length_ms).fold(0.0, f64::max);
+    let times = counted(result.generator.stall_count, "time");
+    format!(
+        " The generator stood still {times}, for {longest:.1} ms at most; the longest are below the axis."
+    )
+}
+
 /// The warm-up, and the moments in which the generator itself stood still.
 fn bands(result: &RunResult) -> Vec<Band> {
     let first = result.series.first().map_or(0.0, |interval| interval.start_s);
@@ -126,10 +145,14 @@ fn bands(result: &RunResult) -> Vec<Band> {
         from: stall.at_s,
         to: stall.at_s + stall.length_ms / 1000.0,
         class: "stall",
-        words: format!(
-            "thread {} of the generator stood still for {:.1} ms at {:.3} s",
-            stall.worker, stall.length_ms, stall.at_s
-        ),
+        words: if STALLS_NAMED < result.generator.stalls.len() {
+            String::new()
+        } else {
+            format!(
+                "thread {} of the generator stood still for {:.1} ms at {:.3} s",
+                stall.worker, stall.length_ms, stall.at_s
+            )
+        },
     });
     (first < 0.0).then_some(warmup).into_iter().chain(stalls).collect()
 }
@@ -156,6 +179,17 @@ mod tests {
         // The generator stood still for 12 ms in the second from 6 to 7.
         let max = &plot.lines[3].points;
         assert!(12e6 < max[7].1 && max.iter().filter(|(_, nanos)| 10e6 < *nanos).count() == 1, "{max:?}");
+    }
+
+    #[test]
+    fn many_stalls_are_one_sentence() {
+        let mut result = example();
+        let stall = result.generator.stalls[0];
+        result.generator.stalls = vec![stall; 21];
+        result.generator.stall_count = 1234;
+        let plot = latency(&[result], &["a".to_owned()]).unwrap();
+        assert!(plot.about.contains("stood still 1,234 times, for 12.0 ms at most"), "{}", plot.about);
+        assert_eq!(plot.bands.iter().filter(|band| band.words.is_empty()).count(), 21);
     }
 
     #[test]

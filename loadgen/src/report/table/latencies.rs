@@ -62,7 +62,7 @@ pub(super) fn latencies(result: &RunResult) -> Vec<String> {
         ("handshake", &set.handshake, 0 < set.handshake.count),
     ];
     let mut lines = vec![header, row("response", &set.response)];
-    lines.extend(confidence(&set.response_ci).map(|words| line("  95 % CI", &words)));
+    lines.extend(confidence(&set.response_ci, set.response.count).map(|words| line("  95 % CI", &words)));
     if is_one && 0 < set.response.count {
         lines.push(line("service", "the same: in a closed loop a request is sent when it is meant to be"));
     }
@@ -71,12 +71,13 @@ pub(super) fn latencies(result: &RunResult) -> Vec<String> {
     lines
 }
 
-/// The intervals of those percentiles that are quoted most, where samples carry them.
-fn confidence(intervals: &Confidence) -> Option<String> {
-    let quoted = [("p50", intervals.p50_us), ("p99", intervals.p99_us), ("p99.9", intervals.p999_us)];
+/// The intervals of those percentiles that are quoted most, where they are shown themselves.
+fn confidence(intervals: &Confidence, count: u64) -> Option<String> {
+    let quoted = [(50.0, intervals.p50_us), (99.0, intervals.p99_us), (99.9, intervals.p999_us)];
     let words: Vec<String> = quoted
         .into_iter()
-        .filter_map(|(name, interval)| Some(format!("{name} {}", show_interval(interval?))))
+        .filter(|(percentile, _)| support(count, *percentile) != Support::None)
+        .filter_map(|(percentile, interval)| Some(format!("p{percentile} {}", show_interval(interval?))))
         .collect();
     (!words.is_empty()).then(|| words.join(", "))
 }
@@ -182,7 +183,8 @@ mod tests {
             p999_us: None,
             ..Confidence::default()
         };
-        assert_eq!(confidence(&intervals).as_deref(), Some("p50 61.0 µs, p99 301 µs .. 322 µs"));
-        assert_eq!(confidence(&Confidence::default()), None);
+        assert_eq!(confidence(&intervals, 1000).as_deref(), Some("p50 61.0 µs, p99 301 µs .. 322 µs"));
+        assert_eq!(confidence(&intervals, 999).as_deref(), Some("p50 61.0 µs"), "p99 itself is not shown");
+        assert_eq!(confidence(&Confidence::default(), 1000), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The lines around the percentiles: what was asked for above them, how much came of it below.
 
+use crate::record::ErrorClass;
 use crate::report::{bytes_of, bytes_of_u64, counted, show_bytes, show_count, show_share};
 use crate::result::{Arrivals, Config, LoopModel, RunResult};
 use crate::target::{Protocol, Target};
@@ -17,7 +18,20 @@ pub(super) fn line(name: &str, words: &str) -> String {
 pub(super) fn header(result: &RunResult) -> Vec<String> {
     let config = &result.config;
     let target = format!("{}, {}", config.url, load(config));
-    vec![target, means(result)]
+    [target, means(result)].into_iter().chain(interruption(result)).collect()
+}
+
+/// That a signal ended the run, and when.
+pub fn interruption(result: &RunResult) -> Option<String> {
+    let asked = result.config.duration_s.map(|seconds| format!(" of {seconds} s")).unwrap_or_default();
+    let after = result.throughput.duration_s;
+    result.counts.interrupted.then(|| format!("interrupted by a signal after {after:.1} s{asked}"))
+}
+
+/// Whether requests carry nothing that could come back, so that only statuses and lengths are looked at.
+pub fn is_get(config: &Config) -> bool {
+    let is_post = config.url.parse::<Target>().is_ok_and(|target| target.is_http_echo());
+    config.protocol == HTTP && !is_post
 }
 
 /// The load: who decides, how much of it, and for how long.
@@ -71,9 +85,8 @@ pub fn means(result: &RunResult) -> String {
 /// What is sent, or asked for, and how long it is.
 fn messages(result: &RunResult) -> String {
     let config = &result.config;
-    let is_post = config.url.parse::<Target>().is_ok_and(|target| target.is_http_echo());
     match config.protocol.as_str() {
-        HTTP if is_post => format!("POST of {} each", bytes_of(config.size)),
+        HTTP if !is_get(config) => format!("POST of {} each", bytes_of(config.size)),
         // What does not come back as it was sent is as long as the server makes it.
         HTTP if result.throughput.answers == 0 => "GET".to_owned(),
         HTTP => format!("GET of {} each", bytes_of_u64(result.throughput.body_bytes)),
@@ -134,12 +147,24 @@ fn requests(result: &RunResult) -> String {
     format!("{} scheduled: {}", show_count(requests.scheduled as f64), classes.join(", "))
 }
 
-fn errors(result: &RunResult) -> Option<String> {
+/// Errors by class, each once; statuses stand behind theirs.
+pub fn errors(result: &RunResult) -> Option<String> {
     let counts = &result.counts;
-    let classes = counts.errors.iter().map(|(class, count)| (class.clone(), *count));
-    let statuses = counts.statuses.iter().map(|(status, count)| (format!("status {status}"), *count));
-    let wrong = std::iter::once(("wrong bytes".to_owned(), counts.verification_errors));
-    nonzero(classes.chain(statuses).chain(wrong))
+    let is_said = |class: &str| class == ErrorClass::Status.name() && !counts.statuses.is_empty();
+    let classes = counts.errors.iter().filter(|(class, _)| !is_said(class));
+    let classes = classes.map(|(class, count)| (class.replace('_', " "), *count));
+    let each: Vec<String> = match counts.statuses.iter().collect::<Vec<_>>().as_slice() {
+        [(status, 1)] => vec![status.to_string()],
+        [(status, _)] => vec![format!("all {status}")],
+        several => several.iter().map(|(status, count)| format!("{status}: {}", shown(**count))).collect(),
+    };
+    let status = (format!("status ({})", each.join(", ")), counts.statuses.values().sum());
+    let wrong = ("wrong bytes".to_owned(), counts.verification_errors);
+    nonzero(classes.chain([status, wrong]))
+}
+
+fn shown(count: u64) -> String {
+    show_count(count as f64)
 }
 
 fn datagrams(result: &RunResult) -> Option<String> {
@@ -147,15 +172,16 @@ fn datagrams(result: &RunResult) -> Option<String> {
     if !result.config.is_datagrams() {
         return None;
     }
+    // Those of the measured time are among the requests.
+    let lost = (counts.lost != result.requests.timed_out).then_some((counts.lost, "lost with the warm-up"));
     let all = [
-        (counts.lost, "lost"),
         (counts.late, "late"),
         (counts.duplicated, "duplicated"),
         (counts.reordered, "reordered"),
         (counts.delayed, "delayed"),
     ];
-    let all = all.map(|(count, name)| format!("{} {name}", show_count(count as f64)));
-    Some(format!("{} of {} sent", all.join(", "), show_count(counts.sent as f64)))
+    let all = lost.into_iter().chain(all).map(|(count, name)| format!("{} {name}", shown(count)));
+    Some(format!("{} of {} sent", all.collect::<Vec<_>>().join(", "), shown(counts.sent)))
 }
 
 fn connections(result: &RunResult) -> Option<String> {
@@ -270,7 +296,10 @@ mod tests {
         );
         result.counts.errors.extend([("reset".to_owned(), 2), ("refused".to_owned(), 0)]);
         result.counts.statuses.insert(404, 1200);
-        check(&result, "errors        2 reset, 1,200 status 404");
+        check(&result, "errors        2 reset, 1,200 status (all 404)");
+        result.counts.errors.extend([("closed_early".to_owned(), 3), ("status".to_owned(), 1201)]);
+        result.counts.statuses.insert(503, 1);
+        check(&result, "errors        3 closed early, 2 reset, 1,201 status (404: 1,200, 503: 1)");
         result.counts.reconnects = 2;
         check(&result, "connections   200 at the start, 200 at the end; 2 reconnected");
         let handshakes = [("TLS 1.3 with TLS13_AES_128_GCM_SHA256".to_owned(), 200)].into();
@@ -281,7 +310,15 @@ mod tests {
         );
         result.config.url = "udp://127.0.0.1:7000".to_owned();
         result.counts.lost = 10;
-        check(&result, "datagrams     10 lost, 0 late, 0 duplicated, 0 reordered, 0 delayed of 110,000 sent");
+        check(
+            &result,
+            "datagrams     10 lost with the warm-up, 0 late, 0 duplicated, 0 reordered, 0 delayed of 110,000 sent",
+        );
         check(&result, "1 ok (6.67 %), 2 failed (13.33 %), 3 lost");
+        result.counts.lost = 3;
+        check(&result, "datagrams     0 late, 0 duplicated, 0 reordered, 0 delayed of 110,000 sent");
+        result.counts.interrupted = true;
+        result.throughput.duration_s = 0.7;
+        assert_eq!(header(&result)[2], "interrupted by a signal after 0.7 s of 10 s");
     }
 }

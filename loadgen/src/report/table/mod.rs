@@ -7,10 +7,10 @@ mod rows;
 use std::ffi::OsStr;
 
 pub use latencies::{Support, cell, is_service_response, show_interval, support};
-pub use lines::{load, means};
+pub use lines::{errors, interruption, is_get, load, means};
 pub use rows::rows;
 
-use crate::report::wrapped;
+use crate::report::{why_not, wrapped};
 use crate::result::{RunResult, Status};
 
 /// One result, as lines that end in a line feed. Colours mark what is to be seen first, and nothing else.
@@ -37,7 +37,7 @@ fn verdict(result: &RunResult, colour: bool) -> Option<String> {
         Status::Pass => return None,
         Status::Skipped => "nothing could be checked, so nothing vouches for these figures".to_owned(),
         Status::Warn => format!("read these figures with care: {}", reasons(result)),
-        Status::Fail => format!("these are not the server's figures: {}", reasons(result)),
+        Status::Fail => format!("{}: {}", why_not(std::slice::from_ref(result)), reasons(result)),
     };
     // Painted afterwards, as a colour takes no room.
     let words = wrapped(&format!("{}: {meaning}", result.verdict), 2);
@@ -112,6 +112,11 @@ mod tests {
         result.checks.extend([failed("cpu"), failed("conservation")]);
         result.verdict = Status::Fail;
         assert_eq!(first(&result), "FAIL: these are not the server's figures: see cpu, conservation below");
+        result.checks.retain(|check| check.status != Status::Fail);
+        result.checks.push(failed("sample-size"));
+        assert_eq!(first(&result), "FAIL: there are no figures to believe: s");
+        result.checks.push(failed("payload"));
+        assert_eq!(first(&result), "FAIL: there are no figures to believe: see sample-size, payload below");
         result.verdict = Status::Pass;
         assert_eq!(verdict(&result, false), None);
         assert!(table(&result, false).starts_with("tcp://127.0.0.1:7000"));
