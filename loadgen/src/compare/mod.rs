@@ -14,7 +14,7 @@ mod table;
 use serde::{Deserialize, Serialize};
 
 pub use load::{differences, doubts};
-pub use metric::{BEYOND_MIN, Better, Metric, Scale};
+pub use metric::{Better, Metric, Scale};
 pub use regression::{Limit, Regression, judge};
 
 use crate::result::RunResult;

@@ -15,8 +15,8 @@ pub use slo::{MinOk, Slo};
 pub use table::HEADER;
 pub use verdict::{Verdict, judge};
 
-use crate::compare::BEYOND_MIN;
 use crate::result::RunResult;
+use crate::statistics::BEYOND_MIN;
 
 /// The name and version of the JSON's shape.
 pub const SCHEMA: &str = "tidemill-loadgen-search/1";
