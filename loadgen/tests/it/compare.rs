@@ -119,15 +119,15 @@ fn what_cannot_be_compared_is_refused() {
     let other = Place::new("other.json");
     fs::write(other.path(), r#"{"schema":"tidemill-loadgen/1"}"#).unwrap();
     let none = Place::new("none.json");
-    let refused = |files: String, reason: &str| {
+    let refused = |code: i32, files: String, reason: &str| {
         let run = run("compare", &files);
-        assert_eq!(run.code, 2, "{files}: {}", run.stderr);
+        assert_eq!(run.code, code, "{files}: {}", run.stderr);
         assert!(run.stderr.contains(reason) && run.stdout.is_empty(), "{files}: {}", run.stderr);
     };
-    refused(format!("{} {}", a.path(), b.path()), "different loads");
-    refused(format!("{} {}", a.path(), other.path()), "it is tidemill-loadgen/1");
-    refused(format!("{} {}", a.path(), none.path()), "No such file");
-    refused(format!("--a {0} --a {0} --b {0}", a.path()), "2 against 1 runs cannot be compared");
+    refused(2, format!("{} {}", a.path(), b.path()), "different loads");
+    refused(3, format!("{} {}", a.path(), other.path()), "version tidemill-loadgen/1");
+    refused(3, format!("{} {}", a.path(), none.path()), "cannot be read: No such file");
+    refused(2, format!("--a {0} --a {0} --b {0}", a.path()), "2 against 1 runs cannot be compared");
     let allowed = run("compare", &format!("{} {} --allow-different-load", a.path(), b.path()));
     assert_eq!(allowed.code, 0, "{}", allowed.stderr);
     assert!(allowed.stdout.contains("WARNING: The two sides had different loads: connections 8 against 9."));
