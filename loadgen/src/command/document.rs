@@ -68,8 +68,8 @@ impl Document {
     }
 
     /// What is made of the runs, at the end.
-    pub(super) fn write_files(self, runs: &[RunResult]) -> Result<(), Failure> {
-        self.files.map_or(Ok(()), |files| files.write_files(runs))
+    pub(super) fn write_files(self, runs: &[RunResult], words: &[String]) -> Result<(), Failure> {
+        self.files.map_or(Ok(()), |files| files.write_files(runs, words))
     }
 
     /// A row, or a sentence, for a person.

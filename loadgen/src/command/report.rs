@@ -25,10 +25,10 @@ pub(super) fn report(flags: &ReportFlags) -> Result<u8, Failure> {
         return Err(Failure::new(USAGE, "--hgrm and --hlog are made from one result; there are several"));
     }
     let outputs = Outputs::open_files(&flags.files)?;
-    let words = words.iter().map(|words| format!("{words}\n")).collect::<String>();
+    let said = words.iter().map(|words| format!("{words}\n")).collect::<String>();
     if outputs.has_table() {
-        print(&words).map_err(|error| Failure::new(WRONG, error))?;
+        print(&said).map_err(|error| Failure::new(WRONG, error))?;
     }
-    outputs.write_all(&results)?;
+    outputs.write_all(&results, &words)?;
     Ok(FINE)
 }
