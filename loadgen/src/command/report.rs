@@ -8,7 +8,7 @@ use crate::report::files;
 /// Reads, prints and writes.
 pub(super) fn report(flags: &ReportFlags) -> Result<u8, Failure> {
     if let Some(schema) = flags.schema {
-        let printed = print(schema.text());
+        let printed = print(&schema.text());
         return printed.map(|()| FINE).map_err(|error| Failure::new(WRONG, error));
     }
     let (mut results, mut words) = (Vec::new(), Vec::new());
