@@ -9,6 +9,9 @@ use crate::result::{Config, RunResult, Status};
 /// A part of a load: its name, and what it was in a run.
 type Part = (&'static str, fn(&RunResult) -> String);
 
+/// The same of a plan.
+type Planned = (&'static str, fn(&Plan) -> String);
+
 /// What makes a load.
 const PARTS: [Part; 9] = [
     ("protocol", |run| run.config.protocol.clone()),
@@ -40,7 +43,7 @@ pub fn differences(a: &[RunResult], b: &[RunResult]) -> Vec<String> {
 
 /// In what the loads of two plans with the same flags differ, which only their targets can bring about.
 pub fn planned_differences(a: &Plan, b: &Plan) -> Vec<String> {
-    let parts: [(&str, fn(&Plan) -> String); 4] = [
+    let parts: [Planned; 4] = [
         ("protocol", |plan| plan.target.protocol().name().to_owned()),
         ("depth", |plan| plan.depth.to_string()),
         ("size", |plan| plan.size.to_string()),

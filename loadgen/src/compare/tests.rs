@@ -177,7 +177,7 @@ fn what_is_missing_is_said() {
     let words = "Not compared: mean, p50, p90, p99, p99.9, service_p50, service_p99: 1 of A's 6 runs has too few good";
     assert!(table.contains(words), "{table}");
     let short = exponential(&mut Random::new(47), 500.0, 4, 0.0);
-    let comparison = compare(std::slice::from_ref(&short), &[short.clone()], false, 1).unwrap();
+    let comparison = compare(std::slice::from_ref(&short), std::slice::from_ref(&short), false, 1).unwrap();
     assert_eq!(comparison.warnings, ["Each run has 4 intervals, and 5 are needed. Try: --duration 10s"]);
 }
 
