@@ -20,11 +20,12 @@ pub(super) fn sweep(
     let (swept, failure) = sweep::sweep(&axis, order, &mut measure_at, &mut |point, run| {
         problems.extend(run.problems.iter().map(|problem| format!("{point}: {problem}")));
         // Not before there is something to stand below it.
-        let above = if is_first { header(&axis, &run.config) + "\n" } else { String::new() };
+        let above = is_first.then(|| header(&axis, &run.config));
         is_first = false;
-        let row = document.tell(&format!("{above}{}", point.row(run)));
+        let mut lines =
+            above.iter().flat_map(|header| header.lines()).map(str::to_owned).chain([point.row(run)]);
         if told.is_ok() {
-            told = row;
+            told = lines.try_for_each(|line| document.tell(&line));
         }
     });
     told?;

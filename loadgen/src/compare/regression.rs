@@ -65,6 +65,11 @@ fn judge_line(line: &Line, limit: Limit) -> Regression {
             "{name} could not be compared: {}. Try: a longer --duration, or look at the errors",
             line.reason.as_deref().unwrap_or("there is no interval")
         ),
+        (Some(worse_by), _) if is_shown && limit.metric == Metric::Errors => format!(
+            "errors, the share of requests without a good answer, is worse by {:.1} points, and {:.1} are allowed",
+            worse_by * 100.0,
+            limit.most * 100.0
+        ),
         (Some(worse_by), _) if is_shown => {
             format!("{name} is worse by {}, and {most} are allowed", percent(worse_by))
         }
