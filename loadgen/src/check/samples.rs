@@ -12,7 +12,7 @@ use crate::result::{Interval, LoopModel, PERCENTILES, Status};
 /// Samples beyond a percentile that make it firm: with 100 its interval of 95 % is about +- 20 % of what lies beyond.
 const BEYOND_FIRM: f64 = 100.0;
 /// Samples beyond a percentile below which it is nearly the maximum.
-const BEYOND_ROUGH: f64 = 10.0;
+const BEYOND_ROUGH: f64 = crate::statistics::BEYOND_MIN;
 /// The percentile that most people quote.
 const QUOTED: f64 = 99.0;
 /// How much the end of a run may differ from its beginning.

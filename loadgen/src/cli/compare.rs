@@ -45,13 +45,17 @@ How it is known:
 Figures for --fail-on-regression:
   requests_per_second, mean, p50, p90, p99, p99.9, service_p50, service_p99, generator_cpu,
   server_cpu, errors (in points). A regression is shown when B is worse, and by more than the
-  limit. What cannot be excluded passes, and is said.
+  limit. What cannot be excluded passes, and is said; a figure that could not be compared at all,
+  for want of good answers, does not pass. With any limit, a share of requests without a good
+  answer that is shown to be worse is a regression too, unless errors has a limit of its own.
 
 Exit codes:
   0   compared; no regression is shown
   1   a regression is shown that --fail-on-regression forbids, or a signal ended the runs
-  2   the command line is wrong, a file is no result, or the loads differ
-  3   a run could not take place";
+  2   the command line is wrong, or the loads differ
+  3   a run could not take place, a file cannot be read or is no result
+  4   a figure of --fail-on-regression could not be compared, and no regression is shown; or a
+      run's own checks came to FAIL, and --strict was given";
 
 /// The flags of a comparison.
 #[derive(Clone, Debug, Args)]
@@ -60,7 +64,7 @@ Exit codes:
     override_usage = "loadgen compare [OPTIONS] <FILE> <FILE>\n       loadgen compare [OPTIONS] --a <FILE|URL> --b <FILE|URL>"
 )]
 pub struct CompareFlags {
-    /// Two results, as --json wrote them.
+    /// Two results, as --json or --html wrote them.
     #[arg(value_name = "FILE", num_args = 2, conflicts_with_all = ["a", "b"])]
     pub files: Vec<PathBuf>,
 
@@ -82,7 +86,8 @@ pub struct CompareFlags {
     )]
     pub pairs: Option<u32>,
 
-    /// Exit with 1 when B is shown to be worse by more than this, as in p99:5%; a list, or several times.
+    /// Exit with 1 when B is shown to be worse by more than this, as in p99:5%, and with 4 when that could not be told; a
+    /// list, or several times.
     #[arg(long, value_name = "FIGURE:LIMIT", value_delimiter = ',', help_heading = "Comparison")]
     pub fail_on_regression: Vec<Limit>,
 

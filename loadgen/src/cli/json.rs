@@ -8,6 +8,10 @@ pub struct JsonFlags {
     /// Write the result as JSON to this file; - is standard output, which then has nothing else.
     #[arg(long, value_name = "FILE", help_heading = "Result")]
     pub json: Option<String>,
+
+    /// Exit with 4 when a check of a run by itself fails; of a search, of its last run, which the others led to.
+    #[arg(long, help_heading = "Result")]
+    pub strict: bool,
 }
 
 /// Where the result goes, and what is made of its runs.

@@ -36,7 +36,8 @@ Exit codes:
   0   a rate was found and confirmed: server-limited, client-limited or reached-max-rate
   1   none was: not even the first rate is kept, none was confirmed, or a signal ended the search
   2   the command line is wrong
-  3   a run could not take place";
+  3   a run could not take place
+  4   a check of the last run, which confirms, came to FAIL, and --strict was given";
 
 /// The flags of a search.
 #[derive(Clone, Debug, Args)]

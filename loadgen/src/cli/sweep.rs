@@ -26,12 +26,14 @@ Exit codes:
   1   errors, wrong bytes, or messages that were never answered, in one run at least; or a signal
       ended the sweep
   2   the command line is wrong
-  3   a run could not take place; the result has those before it";
+  3   a run could not take place; the result has those before it
+  4   a check of a run by itself came to FAIL, and --strict was given";
 
 /// The flags of a sweep.
 #[derive(Clone, Debug, Args)]
-#[command(group = ArgGroup::new("axis").args(["rates", "over_connections", "points"]).required(true))]
+#[command(group = ArgGroup::new("axis").args(["rates", "over_connections", "points"]))]
 // The rate comes from the sweep, so that what asks for an open loop need not ask for --rate.
+#[command(mut_arg("connections", |arg| arg.value_parser(one_count)))]
 #[command(mut_arg("arrivals", |arg| arg.requires(Resettable::Reset)), mut_arg("queue", |arg| arg.requires(Resettable::Reset)))]
 pub struct SweepFlags {
     /// Whom to load.
@@ -46,8 +48,6 @@ pub struct SweepFlags {
     #[arg(
         long,
         value_name = "N",
-        requires = "from",
-        requires = "to",
         conflicts_with = "rate",
         help_heading = "Sweep",
         value_parser = clap::value_parser!(u32).range(1..=crate::sweep::POINTS_MAX as i64)
@@ -55,11 +55,11 @@ pub struct SweepFlags {
     pub points: Option<u32>,
 
     /// The lowest of them.
-    #[arg(long, value_name = "R", requires = "points", value_parser = super::values::single_rate, help_heading = "Sweep")]
+    #[arg(long, value_name = "R", conflicts_with_all = ["rates", "over_connections", "rate"], value_parser = super::values::single_rate, help_heading = "Sweep")]
     pub from: Option<f64>,
 
     /// The highest of them.
-    #[arg(long, value_name = "R", requires = "points", value_parser = super::values::single_rate, help_heading = "Sweep")]
+    #[arg(long, value_name = "R", conflicts_with_all = ["rates", "over_connections", "rate"], value_parser = super::values::single_rate, help_heading = "Sweep")]
     pub to: Option<f64>,
 
     /// Run with each of these numbers of connections, as in 1,8,64,512.
@@ -77,4 +77,11 @@ pub struct SweepFlags {
     /// Where the result goes.
     #[command(flatten)]
     pub output: SeveralFlags,
+}
+
+/// One number of connections, with a word for those who want several.
+fn one_count(text: &str) -> Result<u32, String> {
+    let hint =
+        if text.contains(',') { format!("; for several, --over-connections {text}") } else { String::new() };
+    text.parse().map_err(|_| format!("a whole number, as in 1000{hint}"))
 }

@@ -10,11 +10,11 @@ use tidemill::sys::cpu;
 
 use super::document::Document;
 use super::measure::Measure;
-use super::{FINE, Failure, NO_START, USAGE, WRONG};
+use super::{FINE, Failure, NO_START, UNTRUE, USAGE, WRONG};
 use crate::calibrate::{Calibration, HEADER, Setting, Step};
 use crate::cli::{CalibrateFlags, DEFAULT_SIZE, Idle, LoadFlags, Rate, Spoken};
 use crate::plan::Plan;
-use crate::result::RunResult;
+use crate::result::{RunResult, Status};
 use crate::target::{ECHO_PATH, Target};
 
 /// The rate of the open loops, if not told: low enough that requests do not meet.
@@ -62,13 +62,18 @@ fn carry_out(
         runs.push(run);
     }
     let is_fine = runs.iter().all(RunResult::is_fine);
+    let is_untrue = runs.iter().any(|run| run.verdict == Status::Fail);
     let Some(calibration) = Calibration::of(setting, runs) else {
         return Err(Failure::new(WRONG, "the peer did not answer, so there is no floor"));
     };
     document.tell(&calibration.to_string())?;
     calibration.warnings.iter().for_each(|warning| document.say(warning));
     document.write(&calibration)?;
-    Ok(if is_fine { FINE } else { WRONG })
+    Ok(match is_fine {
+        _ if flags.output.strict && is_untrue => UNTRUE,
+        true => FINE,
+        false => WRONG,
+    })
 }
 
 /// The load of a run.
@@ -205,6 +210,8 @@ mod tests {
     #[test]
     fn what_goes_wrong_is_in_the_exit_code() {
         assert_eq!(calibrated("", |run| run.problems.push("lost".to_owned())).0, Ok(WRONG));
+        let untrue = |run: &mut RunResult| run.verdict = Status::Fail;
+        assert_eq!((calibrated("", untrue).0, calibrated("--strict", untrue).0), (Ok(FINE), Ok(UNTRUE)));
         assert_eq!(calibrated("", |run| run.counts.interrupted = true).0.unwrap_err().code, WRONG);
         assert_eq!(calibrated("", |run| run.latency = Default::default()).0.unwrap_err().code, WRONG);
     }

@@ -1,32 +1,26 @@
 //! `loadgen compare`: two servers, in pairs of runs, or the results of runs that were made before.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use serde::Deserialize;
+use tidemill::sys::cpu;
 
 use super::document::Document;
 use super::measure::Measure;
-use super::{FINE, Failure, USAGE, WRONG};
+use super::{FINE, Failure, NO_START, UNTRUE, USAGE, WRONG};
 use crate::cli::{CompareFlags, DEFAULT_PAIRS, LoadFlags, Source};
-use crate::compare::{self, Metric, design, judge};
-use crate::result::{RunResult, SCHEMA};
+use crate::compare::{
+    self, CompareError, Comparison, Metric, design, judge, own_failures, planned_differences,
+};
+use crate::plan::Plan;
+use crate::report::files;
+use crate::result::RunResult;
 use crate::target::Target;
-
-/// Largest file that is read as a result, in bytes: a day of seconds takes less.
-const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// What is compared.
 #[derive(Debug, PartialEq, Eq)]
 enum Sides {
     Files([Vec<PathBuf>; 2]),
     Servers(Box<[Target; 2]>),
-}
-
-/// What tells a result from other JSON.
-#[derive(Deserialize)]
-struct Named {
-    schema: Option<String>,
 }
 
 /// Compares, with `measure` to make runs.
@@ -37,14 +31,13 @@ pub(super) fn compare(
 ) -> Result<u8, Failure> {
     let sides = sides(flags)?;
     let ([a, b], names) = match &sides {
-        Sides::Files(files) => {
-            design(files[0].len(), files[1].len()).map_err(|error| Failure::new(USAGE, error))?;
-            let read_all =
-                |side: usize| files[side].iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>();
-            let names = |side: usize| files[side].iter().map(|path| path.display().to_string()).collect();
-            ([read_all(0)?, read_all(1)?], Some([names(0), names(1)]))
+        Sides::Files([a, b]) => {
+            let ((a, a_names), (b, b_names)) = (read(a)?, read(b)?);
+            design(a.len(), b.len()).map_err(|error| Failure::new(USAGE, error))?;
+            ([a, b], Some([a_names, b_names]))
         }
         Sides::Servers(targets) => {
+            check_loads(targets, flags)?;
             let pairs = flags.pairs.unwrap_or(DEFAULT_PAIRS);
             (runs_in_pairs(targets, &flags.load, pairs, &document, measure)?, None)
         }
@@ -57,10 +50,17 @@ pub(super) fn compare(
     comparison.regressions = judge(&comparison, &flags.fail_on_regression);
     document.tell(comparison.to_string().trim_end())?;
     document.write(&comparison)?;
-    let mut shown = comparison.regressions.iter().filter(|regression| regression.is_shown).peekable();
-    let code = if shown.peek().is_some() { WRONG } else { FINE };
-    shown.for_each(|regression| document.say(&format!("regression: {}", regression.sentence)));
-    Ok(code)
+    let failures = own_failures(&a.iter().chain(&b).collect::<Vec<_>>());
+    let told = failures.iter().map(|failures| format!("{failures}: their figures are not the servers'."));
+    told.into_iter().try_for_each(|sentence| document.tell(&sentence))?;
+    for regression in &comparison.regressions {
+        match (regression.is_shown, regression.is_compared) {
+            (true, _) => document.say(&format!("regression: {}", regression.sentence)),
+            (false, false) => document.say(&regression.sentence),
+            (false, true) => {}
+        }
+    }
+    Ok(exit_code(&comparison, flags.output.strict && failures.is_some()))
 }
 
 fn sides(flags: &CompareFlags) -> Result<Sides, Failure> {
@@ -125,21 +125,44 @@ fn runs_in_pairs(
     Ok(runs)
 }
 
-/// Reads a result.
-fn read(path: &Path) -> Result<RunResult, Failure> {
-    let wrong = |cause: String| Failure::new(USAGE, format!("{}: {cause}", path.display()));
-    let length = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if FILE_BYTES_MAX < length {
-        return Err(wrong(format!("it has more than {FILE_BYTES_MAX} bytes, and no result is so long")));
+/// The results in these files, each with the name of its file.
+fn read(paths: &[PathBuf]) -> Result<(Vec<RunResult>, Vec<String>), Failure> {
+    let (mut runs, mut names) = (Vec::new(), Vec::new());
+    for path in paths {
+        let name = path.to_string_lossy().into_owned();
+        let kept = files::read(&name).map_err(|error| Failure::new(NO_START, error))?;
+        if kept.runs.is_empty() {
+            return Err(Failure::new(NO_START, format!("{name} has no runs that could be compared")));
+        }
+        names.extend(kept.runs.iter().map(|_| name.clone()));
+        runs.extend(kept.runs);
     }
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let named: Option<Named> = serde_json::from_str(&text).ok();
-    match named.and_then(|named| named.schema) {
-        Some(schema) if schema == SCHEMA => {}
-        Some(schema) => return Err(wrong(format!("it is {schema}, and a result of a run is {SCHEMA}"))),
-        None => return Err(wrong(format!("it is no result of a run ({SCHEMA}), as --json writes it"))),
+    Ok((runs, names))
+}
+
+/// Finds other loads before they have cost an hour of runs.
+fn check_loads(targets: &[Target; 2], flags: &CompareFlags) -> Result<(), Failure> {
+    let cores = cpu::allowed_cores();
+    let plan = |target| Plan::new(target, &flags.load, &cores).map_err(|error| Failure::new(USAGE, error));
+    let differences = planned_differences(&plan(&targets[0])?, &plan(&targets[1])?);
+    if differences.is_empty() || flags.allow_different_load {
+        return Ok(());
     }
-    serde_json::from_str(&text).map_err(|error| wrong(format!("it is no whole result of a run: {error}")))
+    Err(Failure::new(USAGE, CompareError::DifferentLoad(differences.join("; "))))
+}
+
+/// What the exit code says: first of the runs themselves, then of what is shown, then of what could not be.
+fn exit_code(comparison: &Comparison, is_untrue: bool) -> u8 {
+    let regressions = &comparison.regressions;
+    if is_untrue {
+        UNTRUE
+    } else if regressions.iter().any(|regression| regression.is_shown) {
+        WRONG
+    } else if regressions.iter().any(|regression| !regression.is_compared) {
+        UNTRUE
+    } else {
+        FINE
+    }
 }
 
 #[cfg(test)]
@@ -191,6 +214,45 @@ mod tests {
         assert_eq!(compared(line, 1.1).0, Ok(WRONG));
         assert_eq!(compared(line, 1.04).0, Ok(FINE));
         assert_eq!(compared(line, 0.5).0, Ok(FINE));
+    }
+
+    /// Runs of which B's have no good answers, though the runs take place.
+    #[test]
+    fn what_could_not_be_compared_does_not_pass() {
+        let compared = |limits: &str, spoil: fn(&mut RunResult)| {
+            let line = format!("--a tcp://[::1]:1 --b tcp://[::1]:2 --pairs 6 {limits}");
+            compare(&parse(&line).unwrap(), silent(), &mut |target, _| {
+                let mut run = run(1000.0);
+                run.latency.response = Latency { count: 100_000, p99_us: 100.0, ..Latency::default() };
+                if target.to_string().ends_with(":2") {
+                    spoil(&mut run);
+                }
+                Ok(run)
+            })
+        };
+        let silence = |run: &mut RunResult| run.latency = Default::default();
+        assert_eq!(compared("--fail-on-regression p99:5%", silence), Ok(UNTRUE));
+        assert_eq!(compared("", silence), Ok(FINE), "nobody set a limit");
+        let errors = |run: &mut RunResult| {
+            (run.latency, run.requests.ok) = (Default::default(), 0);
+            run.throughput.requests_per_second = 0.0;
+        };
+        assert_eq!(compared("--fail-on-regression p99:5%", errors), Ok(WRONG));
+        assert_eq!(compared("--fail-on-regression errors:100%", errors), Ok(FINE), "these are allowed");
+        let untrue = |run: &mut RunResult| run.verdict = crate::result::Status::Fail;
+        assert_eq!(compared("--strict", untrue), Ok(UNTRUE));
+        assert_eq!(compared("", untrue), Ok(FINE));
+    }
+
+    #[test]
+    fn other_loads_are_found_before_the_first_run() {
+        let flags = parse("--a tcp://[::1]:1 --b ws://[::1]:2").unwrap();
+        let refused = compare(&flags, silent(), &mut |_, _| panic!("no run is to be made")).unwrap_err();
+        assert_eq!(refused.code, USAGE);
+        assert!(
+            refused.sentence.contains("different loads") && refused.sentence.contains("protocol"),
+            "{refused}"
+        );
     }
 
     #[test]

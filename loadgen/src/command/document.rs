@@ -1,6 +1,7 @@
 //! Where the result of a command goes that makes several runs: rows while they are made, JSON at the end.
 
-use std::fs::File;
+use std::cell::Cell;
+use std::fs::{self, File};
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -29,7 +30,15 @@ pub(super) enum Whole {
     /// To standard output, which then has nothing else: rows are speech.
     Output,
     /// To the file of this name.
-    File(File, String),
+    File(Place),
+}
+
+/// A file that waits for the result.
+pub(super) struct Place {
+    file: File,
+    path: String,
+    /// Whether it has been made for the result and does not have it yet.
+    is_empty: Cell<bool>,
 }
 
 impl Document {
@@ -44,9 +53,8 @@ impl Document {
             None => Self { rows: print_line, speech: say, whole: Whole::Nowhere, files: None },
             Some("-") => Self { rows: say_line, speech: say, whole: Whole::Output, files: None },
             Some(path) => {
-                let opened = File::options().write(true).create(true).truncate(false).open(path);
-                let file = opened.map_err(|error| unwritten(NO_START, path, &error))?;
-                Self { rows: print_line, speech: say, whole: Whole::File(file, path.to_owned()), files: None }
+                let place = Place::open(path).map_err(|error| unwritten(NO_START, path, &error))?;
+                Self { rows: print_line, speech: say, whole: Whole::File(place), files: None }
             }
         })
     }
@@ -60,8 +68,8 @@ impl Document {
     }
 
     /// What is made of the runs, at the end.
-    pub(super) fn write_files(self, runs: &[RunResult]) -> Result<(), Failure> {
-        self.files.map_or(Ok(()), |files| files.write_files(runs))
+    pub(super) fn write_files(self, runs: &[RunResult], words: &[String]) -> Result<(), Failure> {
+        self.files.map_or(Ok(()), |files| files.write_files(runs, words))
     }
 
     /// A row, or a sentence, for a person.
@@ -82,17 +90,35 @@ impl Document {
             Whole::Output => json()
                 .and_then(|json| print(&json))
                 .map_err(|error| unwritten(WRONG, "standard output", &error)),
-            Whole::File(file, path) => {
-                let write = || {
-                    let json = json()?;
-                    // A device or a pipe has no length.
-                    if file.metadata()?.is_file() {
-                        file.set_len(0)?;
-                    }
-                    (&*file).write_all(json.as_bytes())
-                };
-                write().map_err(|error| unwritten(WRONG, path, &error))
-            }
+            Whole::File(place) => json()
+                .and_then(|json| place.write(&json))
+                .map_err(|error| unwritten(WRONG, &place.path, &error)),
+        }
+    }
+}
+
+impl Place {
+    fn open(path: &str) -> io::Result<Self> {
+        let is_new = !fs::exists(path)?;
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        Ok(Self { file, path: path.to_owned(), is_empty: Cell::new(is_new) })
+    }
+
+    fn write(&self, json: &str) -> io::Result<()> {
+        // A device or a pipe has no length.
+        if self.file.metadata()?.is_file() {
+            self.file.set_len(0)?;
+        }
+        self.is_empty.set(false);
+        (&self.file).write_all(json.as_bytes())
+    }
+}
+
+impl Drop for Place {
+    /// Where there is no result, there is no file of it either.
+    fn drop(&mut self) {
+        if self.is_empty.get() {
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -108,6 +134,18 @@ pub(super) mod tests {
     /// For tests of commands, which look at the runs and the exit code.
     pub(in crate::command) fn silent() -> Document {
         Document { rows: |_| Ok(()), speech: |_| (), whole: Whole::Nowhere, files: None }
+    }
+
+    #[test]
+    fn no_file_is_left_without_a_result() {
+        let path = std::env::temp_dir().join(format!("loadgen-document-{}", std::process::id()));
+        let name = path.to_str().unwrap();
+        drop(Document::open(Some(name)).unwrap_or_else(|failure| panic!("{failure}")));
+        assert!(!path.exists(), "it was made for a result that never came");
+        Document::open(Some(name)).and_then(|document| document.write(&1)).unwrap();
+        drop(Document::open(Some(name)).unwrap_or_else(|failure| panic!("{failure}")));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n", "what was there before stays");
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]

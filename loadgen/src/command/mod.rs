@@ -25,7 +25,7 @@ pub const WRONG: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The run could not take place.
 pub const NO_START: u8 = 3;
-/// A check of the run by itself failed, and this was to be told so.
+/// A check of a run by itself failed, and this was to be told so; or a figure that has a limit could not be compared.
 pub const UNTRUE: u8 = 4;
 
 /// Why a command ended early: the exit code, and the sentence to say with it.

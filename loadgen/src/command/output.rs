@@ -117,26 +117,26 @@ impl Outputs {
     /// # Errors
     /// When one of them cannot be written; the others are.
     pub fn write(self, result: &RunResult) -> Result<(), Failure> {
-        self.write_all(std::slice::from_ref(result))
+        self.write_all(std::slice::from_ref(result), &[])
     }
 
     /// Writes several results: a table of each, what can hold several, and of the rest what the last one has.
     ///
     /// # Errors
     /// As above.
-    pub fn write_all(self, results: &[RunResult]) -> Result<(), Failure> {
+    pub fn write_all(self, results: &[RunResult], words: &[String]) -> Result<(), Failure> {
         let printed = if self.has_table { print_table(results) } else { Ok(()) };
-        printed.and(self.write_files(results))
+        printed.and(self.write_files(results, words))
     }
 
-    /// Writes the files of several results, and no table.
+    /// Writes the files of several results, with what was said of them together, and no table.
     ///
     /// # Errors
     /// As above.
-    pub fn write_files(self, results: &[RunResult]) -> Result<(), Failure> {
+    pub fn write_files(self, results: &[RunResult], words: &[String]) -> Result<(), Failure> {
         let mut done = Ok(());
         for (kind, mut place) in self.places {
-            let written = text_of(kind, results)
+            let written = text_of(kind, results, words)
                 .map_err(|cause| place.unwritten(WRONG, cause))
                 .and_then(|bytes| place.write(&bytes));
             done = done.and(written);
@@ -175,14 +175,14 @@ fn print_table(results: &[RunResult]) -> Result<(), Failure> {
     })
 }
 
-fn text_of(kind: Kind, results: &[RunResult]) -> Result<Vec<u8>, String> {
+fn text_of(kind: Kind, results: &[RunResult], words: &[String]) -> Result<Vec<u8>, String> {
     let Some(last) = results.last() else { return Ok(Vec::new()) };
     let text = match kind {
         Kind::Json => {
             serde_json::to_string_pretty(last).map(|json| json + "\n").map_err(|error| error.to_string())?
         }
         Kind::Ndjson => files::total_line(last).map_err(|error| error.to_string())?,
-        Kind::Html => page::page(results),
+        Kind::Html => page::page_with(results, words),
         // The runs of a search are kept without their intervals.
         Kind::Csv if results.iter().any(|result| !result.series.is_empty()) => files::csv(results),
         Kind::Csv | Kind::Points => files::points(results),

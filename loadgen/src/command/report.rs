@@ -8,7 +8,7 @@ use crate::report::files;
 /// Reads, prints and writes.
 pub(super) fn report(flags: &ReportFlags) -> Result<u8, Failure> {
     if let Some(schema) = flags.schema {
-        let printed = print(schema.text());
+        let printed = print(&schema.text());
         return printed.map(|()| FINE).map_err(|error| Failure::new(WRONG, error));
     }
     let (mut results, mut words) = (Vec::new(), Vec::new());
@@ -25,10 +25,10 @@ pub(super) fn report(flags: &ReportFlags) -> Result<u8, Failure> {
         return Err(Failure::new(USAGE, "--hgrm and --hlog are made from one result; there are several"));
     }
     let outputs = Outputs::open_files(&flags.files)?;
-    let words = words.iter().map(|words| format!("{words}\n")).collect::<String>();
+    let said = words.iter().map(|words| format!("{words}\n")).collect::<String>();
     if outputs.has_table() {
-        print(&words).map_err(|error| Failure::new(WRONG, error))?;
+        print(&said).map_err(|error| Failure::new(WRONG, error))?;
     }
-    outputs.write_all(&results)?;
+    outputs.write_all(&results, &words)?;
     Ok(FINE)
 }

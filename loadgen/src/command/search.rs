@@ -2,9 +2,9 @@
 
 use super::document::Document;
 use super::measure::Measure;
-use super::{FINE, Failure, USAGE, WRONG};
+use super::{FINE, Failure, UNTRUE, USAGE, WRONG};
 use crate::cli::{DEFAULT_DURATION, LoadFlags, Rate, SearchFlags};
-use crate::result::RunResult;
+use crate::result::{RunResult, Status};
 use crate::search::{self, Aim, CONFIRM_TIMES, HEADER, Outcome, Probe, Purpose};
 
 /// Searches, with `measure` to make runs.
@@ -32,7 +32,12 @@ pub(super) fn search(
     found.warnings.iter().for_each(|warning| document.say(warning));
     document.write(&found)?;
     let runs: Vec<RunResult> = found.probes.into_iter().map(|probe| probe.result).collect();
-    document.write_files(&runs)?;
+    // Those before it only led to it, and rates that are too high are part of the way.
+    let is_untrue = runs.last().is_some_and(|run| run.verdict == Status::Fail);
+    document.write_files(&runs, &[found.sentence])?;
+    if flags.output.whole.strict && is_untrue {
+        return Ok(UNTRUE);
+    }
     Ok(match found.outcome {
         Outcome::ServerLimited | Outcome::ReachedMaxRate => FINE,
         Outcome::ClientLimited if found.rate.is_some() => FINE,
@@ -94,6 +99,24 @@ mod tests {
         assert_eq!(searched("--slo p99<1ms --max-rate 2000", 3000.0).0, Ok(FINE));
         assert_eq!(searched("--slo p99<1ms", 10.0).0, Ok(WRONG));
         assert_eq!(searched("--slo p99<1ms --from 5 --max-rate 4", 10.0).0.unwrap_err().code, USAGE);
+    }
+
+    /// Only the run that confirms is judged: those beyond the limit are meant to go too far.
+    #[test]
+    fn strict_looks_at_the_run_that_confirms() {
+        let searched = |is_spoiled: fn(f64) -> bool| {
+            let flags = parse("--slo p99<1ms --strict").unwrap();
+            search(&flags, silent(), &mut |_, load| {
+                let rate = load.rate.unwrap().from;
+                let mut run = run(rate);
+                let p99_us = if rate <= 3000.0 { 100.0 } else { 10_000.0 };
+                run.latency.response = Latency { count: 100_000, p99_us, ..Latency::default() };
+                run.verdict = if is_spoiled(rate) { Status::Fail } else { Status::Pass };
+                Ok(run)
+            })
+        };
+        assert_eq!(searched(|rate| 3000.0 < rate), Ok(FINE));
+        assert_eq!(searched(|rate| rate <= 3000.0), Ok(UNTRUE));
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use super::document::Document;
 use super::measure::Measure;
-use super::{FINE, Failure, USAGE, WRONG};
+use super::{FINE, Failure, UNTRUE, USAGE, WRONG};
 use crate::cli::{LoadFlags, Rate, SweepFlags};
+use crate::compare::own_failures;
 use crate::sweep::{self, Axis, Point, evenly, header};
 
 /// Sweeps, with `measure` to make runs.
@@ -13,27 +14,39 @@ pub(super) fn sweep(
     measure: &mut Measure<'_>,
 ) -> Result<u8, Failure> {
     let axis = axis(flags)?;
-    document.tell(&header(&axis))?;
     let order = flags.shuffle.then_some(flags.load.seed);
-    let mut told = Ok(());
+    let (mut told, mut problems, mut is_first) = (Ok(()), Vec::new(), true);
     let mut measure_at = |point: Point| measure(&flags.target.target, &load_at(&flags.load, point));
     let (swept, failure) = sweep::sweep(&axis, order, &mut measure_at, &mut |point, run| {
-        let row = document.tell(&point.row(run));
+        problems.extend(run.problems.iter().map(|problem| format!("{point}: {problem}")));
+        // Not before there is something to stand below it.
+        let above = is_first.then(|| header(&axis, &run.config));
+        is_first = false;
+        let mut lines =
+            above.iter().flat_map(|header| header.lines()).map(str::to_owned).chain([point.row(run)]);
         if told.is_ok() {
-            told = row;
+            told = lines.try_for_each(|line| document.tell(&line));
         }
     });
     told?;
-    document.write(&swept)?;
-    let problems = swept.points.iter().flat_map(|run| &run.problems).chain(&swept.stopped);
-    if failure.is_none() {
-        problems.clone().for_each(|problem| document.say(problem));
+    let failures = own_failures(&swept.points.iter().collect::<Vec<_>>());
+    if let Some(failures) = &failures {
+        document.tell(&format!("{failures}: their figures are not the server's."))?;
     }
-    document.write_files(&swept.points)?;
+    document.write(&swept)?;
+    problems.extend(swept.stopped);
+    if failure.is_none() {
+        problems.iter().for_each(|problem| document.say(problem));
+    }
+    document.write_files(&swept.points, &[])?;
     if let Some(failure) = failure {
         return Err(failure);
     }
-    Ok(if problems.count() == 0 { FINE } else { WRONG })
+    Ok(match problems.is_empty() {
+        _ if flags.output.whole.strict && failures.is_some() => UNTRUE,
+        true => FINE,
+        false => WRONG,
+    })
 }
 
 /// What changes from run to run.
@@ -44,11 +57,19 @@ fn axis(flags: &SweepFlags) -> Result<Axis, Failure> {
     if let Some(rates) = &flags.rates {
         return Ok(Axis::Rates(rates.0.clone()));
     }
-    match (flags.points, flags.from, flags.to) {
-        (Some(points), Some(from), Some(to)) if from <= to => {
+    let wrong = |sentence: &str| Err(Failure::new(USAGE, sentence));
+    match (flags.from, flags.to, flags.points) {
+        (Some(from), Some(to), Some(points)) if from <= to => {
             Ok(Axis::Rates(evenly(from, to, points as usize)))
         }
-        _ => Err(Failure::new(USAGE, "--from must be at most --to, and both go with --points")),
+        (Some(_), Some(_), Some(_)) => wrong("--from must be at most --to"),
+        (Some(_), Some(_), None) => {
+            wrong("--from and --to need the number of rates between them. Try: --points 8")
+        }
+        (None, None, None) => wrong(
+            "a sweep goes over rates or over connections. Try: --rates 1000,2000,4000, or --over-connections 1,8,64",
+        ),
+        _ => wrong("--from, --to and --points go together, as in --from 1000 --to 8000 --points 8"),
     }
 }
 
@@ -98,7 +119,29 @@ mod tests {
         assert_eq!(rates("--from 10 --to 20 --points 3 --arrivals poisson"), [10.0, 15.0, 20.0]);
         assert_eq!(loads("--over-connections 8,1 --rate 7").1, [(Some(7.0), 1), (Some(7.0), 8)]);
         assert_eq!(loads("--over-connections 8,1"), (Ok(FINE), vec![(None, 1), (None, 8)]));
-        assert_eq!(loads("--from 20 --to 10 --points 3").0.unwrap_err().code, USAGE);
+        for (line, words) in [
+            ("--from 20 --to 10 --points 3", "--from must be at most --to"),
+            ("--from 10 --to 20", "Try: --points 8"),
+            ("--from 10", "--from, --to and --points go together"),
+            ("--points 3 --to 5", "--from, --to and --points go together"),
+            ("", "a sweep goes over rates or over connections"),
+        ] {
+            let failure = loads(line).0.unwrap_err();
+            assert!(failure.code == USAGE && failure.sentence.contains(words), "{line}: {failure}");
+        }
+    }
+
+    #[test]
+    fn lists_are_taken_where_they_are_meant() {
+        let refused = |line: &str| {
+            let words = ["loadgen", "sweep"].into_iter().chain(line.split_whitespace());
+            Cli::try_parse_from(words).unwrap_err().to_string()
+        };
+        let error = refused("--connections 1,2 --rates 5");
+        assert!(error.contains("a whole number, as in 1000; for several, --over-connections 1,2"), "{error}");
+        assert!(refused("-c x --rates 5").contains("a whole number, as in 1000"));
+        assert!(refused("--rates 5000..1000:1000").contains("the first rate must be lower than the last"));
+        assert!(refused("--rates 5 --from 1").contains("cannot be used with"));
     }
 
     #[test]
@@ -109,6 +152,14 @@ mod tests {
             Ok(run)
         });
         assert_eq!(wrong, Ok(WRONG));
+        let untrue = |line: &str| {
+            sweep(&flags(line), silent(), &mut |_, _| {
+                let mut run = run(1.0);
+                run.verdict = crate::result::Status::Fail;
+                Ok(run)
+            })
+        };
+        assert_eq!((untrue("--rates 1,2"), untrue("--rates 1 --strict")), (Ok(FINE), Ok(UNTRUE)));
         let none =
             sweep(&flags("--rates 1,2"), silent(), &mut |_, _| Err(Failure::new(NO_START, "nobody listens")));
         assert_eq!(none, Err(Failure::new(NO_START, "nobody listens")));

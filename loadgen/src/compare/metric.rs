@@ -7,9 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::report::{show_count, show_nanos};
 use crate::result::{Latency, RunResult};
-
-/// Fewest samples beyond a percentile, below which it is not a figure but chance.
-pub const BEYOND_MIN: f64 = 10.0;
+use crate::statistics::BEYOND_MIN;
 
 /// A figure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,6 +5,7 @@
 //! of 0. A relative difference is that of the geometric means: the mean of the logarithms of the quotients, so that
 //! twice as much and half as much cancel out.
 
+mod gap;
 mod load;
 mod metric;
 mod regression;
@@ -13,8 +14,8 @@ mod table;
 
 use serde::{Deserialize, Serialize};
 
-pub use load::{differences, doubts};
-pub use metric::{BEYOND_MIN, Better, Metric, Scale};
+pub use load::{differences, doubts, own_failures, planned_differences};
+pub use metric::{Better, Metric, Scale};
 pub use regression::{Limit, Regression, judge};
 
 use crate::result::RunResult;
@@ -75,6 +76,8 @@ pub struct Line {
     pub p: Option<f64>,
     /// What is said.
     pub word: Word,
+    /// Why it was not compared, if so.
+    pub reason: Option<String>,
     /// The values of A's runs.
     pub a_runs: Vec<Option<f64>>,
     /// The values of B's runs.
@@ -164,6 +167,7 @@ pub fn compare(
         (Design::Single, [a], [b]) => Some(Seconds::of(a, b, seed)),
         _ => None,
     };
+    warnings.extend(seconds.as_ref().and_then(gap::too_few_intervals));
     let line = |metric| line(metric, design, [a, b], seconds.as_ref(), seed);
     let sources = |runs: &[RunResult]| runs.iter().map(|run| run.config.url.clone()).collect();
     Ok(Comparison {
@@ -203,26 +207,31 @@ fn line(
         }
         _ => None,
     };
-    let [a, b] = scaled.map(|values| {
-        let values = values?;
+    let [a, b] = [(&scaled[0], &a_runs), (&scaled[1], &b_runs)].map(|(scaled, runs)| {
+        let Some(values) = scaled else { return nothing(runs) };
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         Some(if metric.scale() == Scale::Ratio { mean.exp() } else { mean })
     });
-    let point = a.zip(b).map(|(a, b)| if metric.scale() == Scale::Ratio { b / a - 1.0 } else { b - a });
+    let point = a.zip(b).and_then(|(a, b)| match metric.scale() {
+        // Of nothing there is no share.
+        Scale::Ratio => (0.0 < a).then(|| b / a - 1.0),
+        Scale::Points => Some(b - a),
+    });
+    let reason = estimate.is_none().then(|| gap::reason(metric, [&a_runs, &b_runs], seconds));
     let end = |of: fn(&Estimate) -> f64| estimate.as_ref().map(|estimate| unscale(metric, of(estimate)));
     Line {
         metric,
         unit: metric.unit().to_owned(),
         better: metric.better(),
         in_points: metric.scale() == Scale::Points,
-        // Without a logarithm there is still a figure to show.
-        a: a.or_else(|| only(&a_runs)),
-        b: b.or_else(|| only(&b_runs)),
+        a,
+        b,
         difference: point,
         low: end(|estimate| estimate.low),
         high: end(|estimate| estimate.high),
         p: estimate.and_then(|estimate| estimate.p),
         word: word(metric.better(), estimate.as_ref()),
+        reason,
         a_runs,
         b_runs,
     }
@@ -266,9 +275,9 @@ fn unscale(metric: Metric, difference: f64) -> f64 {
     }
 }
 
-/// The value, if there is only one.
-fn only(runs: &[Option<f64>]) -> Option<f64> {
-    if let [value] = runs { *value } else { None }
+/// 0, if that is what every run has: it has no logarithm, and is a figure all the same.
+fn nothing(runs: &[Option<f64>]) -> Option<f64> {
+    runs.iter().all(|value| value.is_some_and(|value| value <= 0.0)).then_some(0.0)
 }
 
 /// The method and its weakness.

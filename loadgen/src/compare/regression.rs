@@ -1,7 +1,9 @@
 //! Limits to how much worse a figure may become, for those who let a machine decide.
 //!
 //! A regression is shown when B is worse beyond doubt and beyond the limit: the whole interval lies on the worse side of
-//! 0, and the figure itself is more than the limit. What cannot be told passes, and is said.
+//! 0, and the figure itself is more than the limit. What lies within the noise passes, and is said. What could not be
+//! compared at all does not pass: a server that answers nothing would otherwise come through every limit. For the same
+//! reason more requests without a good answer are a regression wherever there is a limit to anything.
 
 use std::str::FromStr;
 
@@ -30,14 +32,21 @@ pub struct Regression {
     pub worse_by: Option<f64>,
     /// Whether a regression is shown.
     pub is_shown: bool,
+    /// Whether the figure could be compared; a limit to one that could not is not kept.
+    pub is_compared: bool,
     /// What is to be said.
     pub sentence: String,
 }
 
-/// Judges a comparison by these limits.
+/// Judges a comparison by these limits, and by its errors if there are any limits.
 pub fn judge(comparison: &Comparison, limits: &[Limit]) -> Vec<Regression> {
     let line = |limit: &Limit| comparison.metrics.iter().find(|line| line.metric == limit.metric);
-    limits.iter().filter_map(|limit| line(limit).map(|line| judge_line(line, *limit))).collect()
+    let judged = |limit: &Limit| line(limit).map(|line| judge_line(line, *limit));
+    // Who limits errors otherwise knows of them.
+    let implied = (!limits.is_empty() && limits.iter().all(|limit| limit.metric != Metric::Errors))
+        .then_some(Limit { metric: Metric::Errors, most: 0.0 });
+    let implied = implied.as_ref().and_then(judged).filter(|regression| regression.is_shown);
+    limits.iter().filter_map(judged).chain(implied).collect()
 }
 
 fn judge_line(line: &Line, limit: Limit) -> Regression {
@@ -50,7 +59,17 @@ fn judge_line(line: &Line, limit: Limit) -> Regression {
     let is_beyond = worse_by.is_some_and(|worse_by| limit.most < worse_by);
     let is_shown = line.word == Word::Worse && is_beyond;
     let (name, most) = (line.metric.name(), percent(limit.most));
+    let is_compared = line.word != Word::NotCompared;
     let sentence = match (worse_by, at_most) {
+        _ if !is_compared => format!(
+            "{name} could not be compared: {}. Try: a longer --duration, or look at the errors",
+            line.reason.as_deref().unwrap_or("there is no interval")
+        ),
+        (Some(worse_by), _) if is_shown && limit.metric == Metric::Errors => format!(
+            "errors, the share of requests without a good answer, is worse by {:.1} points, and {:.1} are allowed",
+            worse_by * 100.0,
+            limit.most * 100.0
+        ),
         (Some(worse_by), _) if is_shown => {
             format!("{name} is worse by {}, and {most} are allowed", percent(worse_by))
         }
@@ -63,7 +82,7 @@ fn judge_line(line: &Line, limit: Limit) -> Regression {
         ),
         _ => format!("{name} could not be compared, so that nothing is shown"),
     };
-    Regression { metric: limit.metric, limit: limit.most, worse_by, is_shown, sentence }
+    Regression { metric: limit.metric, limit: limit.most, worse_by, is_shown, is_compared, sentence }
 }
 
 impl FromStr for Limit {

@@ -15,6 +15,8 @@ pub(super) struct Seconds {
     figures: Vec<(Metric, f64, Vec<f64>)>,
     /// Parts of the side that has fewer.
     parts: usize,
+    /// Whether both have as many.
+    is_even: bool,
 }
 
 /// The seconds of one run, put together to at most [`PARTS_MAX`] parts.
@@ -39,9 +41,10 @@ impl Seconds {
     /// Draws from the seconds of both runs.
     pub(super) fn of(a: &RunResult, b: &RunResult, seed: u64) -> Self {
         let sides = [Side::of(a), Side::of(b)];
-        let parts = sides[0].sums.len().min(sides[1].sums.len());
+        let counts = [sides[0].sums.len(), sides[1].sums.len()];
+        let (parts, is_even) = (counts[0].min(counts[1]), counts[0] == counts[1]);
         if parts < bootstrap::PARTS_MIN {
-            return Self { figures: Vec::new(), parts };
+            return Self { figures: Vec::new(), parts, is_even };
         }
         let mut random = Random::new(seed);
         let whole =
@@ -57,7 +60,17 @@ impl Seconds {
         let figures = figures.map(|(place, metric)| {
             (metric, whole[place], drawn.iter().map(|figures| figures[place]).collect())
         });
-        Self { figures: figures.collect(), parts }
+        Self { figures: figures.collect(), parts, is_even }
+    }
+
+    /// Parts of the side that has fewer.
+    pub(super) const fn parts(&self) -> usize {
+        self.parts
+    }
+
+    /// Whether both sides have as many.
+    pub(super) const fn is_even(&self) -> bool {
+        self.is_even
     }
 
     /// The interval around a difference of the whole runs, on the scale of the figure.

@@ -19,8 +19,10 @@ impl fmt::Display for Comparison {
         writeln!(f)?;
         writeln!(f, "{:<29} {:>10} {:>10} {:>11}  95 % interval", "", "A", "B", "difference")?;
         // A figure that neither side has says nothing.
-        let lines = self.metrics.iter().filter(|line| line.a.is_some() || line.b.is_some());
-        lines.clone().try_for_each(|line| writeln!(f, "{line}"))?;
+        let has_any = |line: &&Line| line.a_runs.iter().chain(&line.b_runs).any(Option::is_some);
+        let lines: Vec<&Line> = self.metrics.iter().filter(has_any).collect();
+        lines.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        not_compared(&lines).iter().try_for_each(|words| writeln!(f, "{}", wrapped(words, 2)))?;
         writeln!(f, "\n{}\n{}", wrapped(&self.method, 0), wrapped(MEANING, 0))?;
         self.regressions.iter().try_for_each(|regression| writeln!(f, "{}.", regression.sentence))
     }
@@ -59,6 +61,19 @@ impl fmt::Display for Word {
             Self::NotCompared => "not compared",
         })
     }
+}
+
+/// Which figures were not compared, and why; those with the same reason together.
+fn not_compared(lines: &[&Line]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (line, reason) in lines.iter().filter_map(|line| Some((line, line.reason.as_deref()?))) {
+        match groups.iter_mut().find(|(other, _)| *other == reason) {
+            Some((_, names)) => names.push(line.metric.name()),
+            None => groups.push((reason, vec![line.metric.name()])),
+        }
+    }
+    let words = |(reason, names): (&str, Vec<&str>)| format!("Not compared: {}: {reason}.", names.join(", "));
+    groups.into_iter().map(words).collect()
 }
 
 /// Where runs come from; the same place is named once.

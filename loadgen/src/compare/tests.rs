@@ -149,6 +149,38 @@ fn what_cannot_be_known_is_not_claimed() {
     assert_eq!(line_of(&comparison, Metric::ResponseP50).word, Word::NoDifference);
 }
 
+/// A side without a single good answer, and one with a bad run among good ones: each row says what is missing.
+#[test]
+fn what_is_missing_is_said() {
+    let dead = |run: &RunResult| {
+        let mut dead = run.clone();
+        (dead.latency, dead.throughput.requests_per_second, dead.requests.ok) =
+            (LatencySet::default(), 0.0, 0);
+        dead
+    };
+    let good = vec![known(1.0); 6];
+    let comparison = compare(&good, &good.iter().map(dead).collect::<Vec<_>>(), false, 1).unwrap();
+    let rate = line_of(&comparison, Metric::RequestsPerSecond);
+    assert_eq!((rate.b, rate.difference, rate.word), (Some(0.0), Some(-1.0), Word::NotCompared));
+    let reason = line_of(&comparison, Metric::ResponseP99).reason.clone();
+    assert_eq!(reason.as_deref(), Some("6 of B's 6 runs have too few good answers for it"));
+    let judged = judge(&comparison, &["p99:5%".parse().unwrap()]);
+    assert_eq!(
+        judged[0].sentence,
+        "p99 could not be compared: 6 of B's 6 runs have too few good answers for it. Try: a longer --duration, or look \
+         at the errors"
+    );
+    assert!(!judged[0].is_compared && judged[1].is_shown && judged[1].metric == Metric::Errors);
+    let mut one_bad = good.clone();
+    one_bad[2] = dead(&good[2]);
+    let table = compare(&one_bad, &good, false, 1).unwrap().to_string();
+    let words = "Not compared: mean, p50, p90, p99, p99.9, service_p50, service_p99: 1 of A's 6 runs has too few good";
+    assert!(table.contains(words), "{table}");
+    let short = exponential(&mut Random::new(47), 500.0, 4, 0.0);
+    let comparison = compare(std::slice::from_ref(&short), std::slice::from_ref(&short), false, 1).unwrap();
+    assert_eq!(comparison.warnings, ["Each run has 4 intervals, and 5 are needed. Try: --duration 10s"]);
+}
+
 #[test]
 fn other_loads_are_refused() {
     let (a, mut b) = (known(1.0), known(1.0));
@@ -160,10 +192,12 @@ fn other_loads_are_refused() {
     b.verdict = Status::Fail;
     b.problems.push("3 errors".to_owned());
     let comparison = compare(&[a], &[b], true, 1).unwrap();
-    let [load, verdict, errors] = comparison.warnings.as_slice() else { panic!("{:?}", comparison.warnings) };
+    let [load, verdict, errors, _] = comparison.warnings.as_slice() else {
+        panic!("{:?}", comparison.warnings)
+    };
     assert!(load.contains("different loads"), "{load}");
-    assert!(verdict.contains("B: 1 of 1 runs failed their own checks"), "{verdict}");
-    assert!(errors.contains("B: 1 of 1 runs had errors"), "{errors}");
+    assert!(verdict.contains("B: 1 of 1 run failed their own checks"), "{verdict}");
+    assert!(errors.contains("B: 1 of 1 run had errors"), "{errors}");
 }
 
 #[test]

@@ -15,8 +15,9 @@ pub use slo::{MinOk, Slo};
 pub use table::HEADER;
 pub use verdict::{Verdict, judge};
 
-use crate::compare::BEYOND_MIN;
+use crate::report::counted;
 use crate::result::RunResult;
+use crate::statistics::BEYOND_MIN;
 
 /// The name and version of the JSON's shape.
 pub const SCHEMA: &str = "tidemill-loadgen-search/1";
@@ -139,7 +140,7 @@ pub fn search<E>(
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION"),
         objectives: aim.objectives.iter().map(Slo::to_string).collect(),
-        min_ok: aim.min_ok.0,
+        min_ok: aim.min_ok.rounded(),
         outcome,
         rate,
         sentence,
@@ -153,9 +154,13 @@ fn warnings(aim: &Aim, probes: &[Probed]) -> Vec<String> {
     let Some(last) = probes.last() else { return Vec::new() };
     let thin = |slo: &Slo| {
         let beyond = slo.samples_beyond(&last.result).filter(|beyond| *beyond < BEYOND_MIN - 1e-6)?;
+        let beyond = beyond.round();
+        let lie = if (beyond - 1.0).abs() < 0.5 { "lies" } else { "lie" };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "fewer than ten")]
+        let samples = counted(beyond as u64, "sample");
         Some(format!(
-            "only {beyond:.0} samples of the last run lie beyond {}: it is as much chance as it is the server. Try: a \
-             longer --duration",
+            "only {samples} of the last run {lie} beyond {}: it is as much chance as it is the server. Try: a longer \
+             --duration",
             slo.figure()
         ))
     };

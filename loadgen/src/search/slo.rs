@@ -83,6 +83,11 @@ impl Figure {
 }
 
 impl MinOk {
+    /// The share as it was typed: 0.999, and not one that a double can tell from it.
+    pub fn rounded(self) -> f64 {
+        (self.0 * 1e8).round() / 1e8
+    }
+
     /// The share of requests that got a good answer.
     pub fn measured(run: &RunResult) -> f64 {
         let requests = &run.requests;
@@ -184,6 +189,8 @@ mod tests {
     fn shares_are_read() {
         assert_eq!("99.9%".parse::<MinOk>().map(|share| share.to_string()), Ok("99.9 % ok".to_owned()));
         assert_eq!("100%".parse::<MinOk>(), Ok(MinOk(1.0)));
+        let rounded = |text: &str| text.parse::<MinOk>().unwrap().rounded().to_string();
+        assert_eq!(["99.9%", "99.99%", "0.1%"].map(rounded), ["0.999", "0.9999", "0.001"]);
         for wrong in ["99.9", "0%", "101%", "x%", "NaN%"] {
             assert!(wrong.parse::<MinOk>().is_err(), "{wrong}");
         }

@@ -51,7 +51,7 @@ fn a_generator_at_its_end_is_named() {
         let mut run = queue(rate, 100_000.0);
         if 5000.0 < rate {
             run.checks[2].status = Status::Fail;
-            run.checks[2].sentence = "its threads used 97 % of their cores".to_owned();
+            run.checks[2].sentence = "Its threads used 97 % of their cores. Try: a lower --rate.".to_owned();
         }
         run
     });
@@ -59,7 +59,10 @@ fn a_generator_at_its_end_is_named() {
     assert!((5000.0 / 1.02..=5000.0).contains(&rate), "{rate}");
     assert_eq!(search.outcome, Outcome::ClientLimited);
     assert!(search.sentence.starts_with("client-limited at "), "{}", search.sentence);
-    assert!(search.sentence.contains("own-cpu: its threads used 97 %"), "{}", search.sentence);
+    // Its own advice once, none that fits a single run only, and no full stop before another.
+    assert!(search.sentence.contains("/s: own-cpu). Try: "), "{}", search.sentence);
+    assert_eq!(search.sentence.matches("Try:").count(), 1, "{}", search.sentence);
+    assert!(!search.sentence.contains("--rate") && !search.sentence.contains(".."), "{}", search.sentence);
 }
 
 /// Five percent of noise in p99, which is one percent in the rate: each seed ends with a confirmed rate near the limit.
@@ -145,6 +148,16 @@ fn a_percentile_of_few_samples_is_named() {
     });
     let [warning] = search.warnings.as_slice() else { panic!("{:?}", search.warnings) };
     assert!(warning.starts_with("only 2 samples of the last run lie beyond p99.99"), "{warning}");
+    let search = found(&aim, |rate| {
+        let mut run = queue(rate, 10_000.0);
+        run.latency.response.count = 10_000;
+        run
+    });
+    assert!(
+        search.warnings[0].starts_with("only 1 sample of the last run lies beyond"),
+        "{:?}",
+        search.warnings
+    );
 }
 
 #[test]

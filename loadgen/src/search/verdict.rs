@@ -1,11 +1,13 @@
 //! Whether a run at some rate counts, and whose fault it is if it does not.
 
 use super::slo::{MinOk, Slo};
-use crate::report::show_nanos;
-use crate::result::{RunResult, Status};
+use crate::report::{show_nanos, show_share};
+use crate::result::{Check, RunResult, Status};
 
 /// The checks that tell whether the generator did its part.
-const CLIENT_CHECKS: [&str; 4] = ["schedule-fidelity", "offered-rate", "own-cpu", "connections"];
+const CLIENT_CHECKS: [&str; 4] = [SCHEDULE_FIDELITY, OFFERED_RATE, "own-cpu", "connections"];
+/// The one of them that says how late it was.
+const SCHEDULE_FIDELITY: &str = "schedule-fidelity";
 /// The one of them that fails too where requests wait for connections that the server keeps busy.
 const OFFERED_RATE: &str = "offered-rate";
 
@@ -46,7 +48,26 @@ fn client_fault(run: &RunResult) -> Option<String> {
     let is_busy_server = run.latency.generator_lag.p99_us < run.latency.queue_wait.p99_us;
     let is_ours = |name: &str| CLIENT_CHECKS.contains(&name) && !(name == OFFERED_RATE && is_busy_server);
     let mut failed = run.checks.iter().filter(|check| check.status == Status::Fail);
-    failed.find(|check| is_ours(&check.name)).map(|check| format!("{}: {}", check.name, check.sentence))
+    failed.find(|check| is_ours(&check.name)).map(|check| in_short(run, check))
+}
+
+/// A check that failed, with its figure where it is one number. The check's own sentence has its bounds and advice for a
+/// single run, which do not fit a search, in which rates that are too high belong to the plan.
+fn in_short(run: &RunResult, check: &Check) -> String {
+    let name = &check.name;
+    let requests = &run.requests;
+    match name.as_str() {
+        SCHEDULE_FIDELITY => {
+            format!("{name}: {} late at p99", show_nanos(run.latency.generator_lag.p99_us * 1000.0))
+        }
+        OFFERED_RATE => {
+            format!(
+                "{name}: {} sent",
+                show_share(requests.scheduled.saturating_sub(requests.unsent), requests.scheduled)
+            )
+        }
+        _ => name.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -89,12 +110,29 @@ mod tests {
             for p99_us in [1000.0, 9000.0] {
                 let mut run = run(p99_us);
                 fail(&mut run, name);
-                assert_eq!(verdict(&run), Verdict::ClientMissed(format!("{name}: so it is")));
+                let Verdict::ClientMissed(reason) = verdict(&run) else { panic!("{name} was not seen") };
+                assert!(reason.starts_with(name) && !reason.contains("so it is"), "{reason}");
             }
         }
         let mut other = run(1000.0);
-        other.checks[0] = crate::result::Check { status: Status::Fail, ..simulated::passed("stationarity") };
+        other.checks[0] = Check { status: Status::Fail, ..simulated::passed("stationarity") };
         assert_eq!(verdict(&other), Verdict::Kept, "not one of the generator's own checks");
+    }
+
+    /// The name and the figure, and neither bounds nor advice for single runs.
+    #[test]
+    fn a_check_is_said_in_short() {
+        let mut late = run(1000.0);
+        fail(&mut late, SCHEDULE_FIDELITY);
+        late.latency.generator_lag = Latency { count: 9000, p99_us: 82_100.0, ..Latency::default() };
+        assert_eq!(
+            verdict(&late),
+            Verdict::ClientMissed("schedule-fidelity: 82.1 ms late at p99".to_owned())
+        );
+        let mut held_back = run(1000.0);
+        fail(&mut held_back, OFFERED_RATE);
+        held_back.requests.unsent = held_back.requests.scheduled / 4;
+        assert_eq!(verdict(&held_back), Verdict::ClientMissed("offered-rate: 75.00 % sent".to_owned()));
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub use groups::{GROUP_MIN, grouped};
 pub use pairs::{PAIRS_MIN, paired};
 pub use percentile::{PARTS_MIN, Range, effective_samples, percentile_interval};
 
+/// Fewest samples beyond a percentile, below which it is not a figure but chance: nearly the maximum. Everything that
+/// shows, judges or compares percentiles asks for as many.
+pub const BEYOND_MIN: f64 = 10.0;
 /// What an interval leaves out on each side.
 pub const TAIL: f64 = 0.025;
 

@@ -40,7 +40,9 @@ impl FromStr for Rates {
                     let (to, step) = rest.split_once(':').ok_or_else(wrong)?;
                     let (from, to, step) = (number(from)?, number(to)?, number(step)?);
                     if to < from {
-                        return Err(wrong());
+                        return Err(
+                            "the first rate must be lower than the last, as in 1000..5000:1000".to_owned()
+                        );
                     }
                     // The last one may be missed by as much as a double rounds.
                     let steps = (0..=POINTS_MAX).map(|place| from + step * place as f64);

@@ -44,14 +44,14 @@ fn read_request(reader: &mut impl BufRead) -> Option<Vec<u8>> {
 }
 
 /// What a server does with a request.
-enum Reply {
+pub(crate) enum Reply {
     Send(Vec<u8>),
     /// The same, and nothing more on this connection.
     Last(Vec<u8>),
 }
 
 /// A server that replies to the n-th request of each connection, and its content.
-fn http(reply: impl Fn(u64, &[u8]) -> Reply + Send + Sync + 'static) -> String {
+pub(crate) fn http(reply: impl Fn(u64, &[u8]) -> Reply + Send + Sync + 'static) -> String {
     serve(move |stream| {
         let mut reader = BufReader::new(stream.try_clone().unwrap());
         let mut stream = stream;

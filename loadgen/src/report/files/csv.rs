@@ -31,17 +31,17 @@ fn row(text: &mut String, label: &str, interval: &Interval) {
         text,
         format_args!(
             "{},{},{},{},{},{},{},{},{},{},{},",
-            quoted(label),
-            interval.start_s,
-            interval.length_s,
+            field(label),
+            rounded(interval.start_s),
+            rounded(interval.length_s),
             interval.sent,
             interval.ok,
             interval.failed,
             interval.timed_out,
             interval.in_flight,
-            per_s(interval.sent),
-            per_s(interval.ok),
-            interval.stalled_ms,
+            rounded(per_s(interval.sent)),
+            rounded(per_s(interval.ok)),
+            rounded(interval.stalled_ms),
         ),
     );
     text.push_str(&interval.server_cpu_s.map(|seconds| seconds.to_string()).unwrap_or_default());
@@ -61,13 +61,27 @@ fn figures(text: &mut String, latency: &Latency) {
     for figure in figures {
         text.push(',');
         if 0 < latency.count {
-            append(text, format_args!("{figure}"));
+            append(text, format_args!("{}", rounded(figure)));
         }
     }
 }
 
+/// The name of a run as a field. Commas between digits are for eyes, and here they would divide fields.
+pub(super) fn field(label: &str) -> String {
+    let letters: Vec<char> = label.chars().collect();
+    let is_digit = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(char::is_ascii_digit);
+    let divides = |at: usize| letters[at] == ',' && is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
+    let kept = letters.iter().enumerate().filter(|(at, _)| !divides(*at));
+    quoted(&kept.map(|(_, letter)| letter).collect::<String>())
+}
+
+/// A figure to the thousandth: what follows is how a double ends, and not what was measured.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
 /// A field, in quotes where it has what would end it.
-pub(super) fn quoted(field: &str) -> String {
+fn quoted(field: &str) -> String {
     if field.contains(['"', ',', '\r', '\n']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
@@ -103,7 +117,9 @@ mod tests {
         assert_eq!(quoted("10,000/s"), "\"10,000/s\"");
         assert_eq!(quoted("a \"b\"\nc"), "\"a \"\"b\"\"\nc\"");
         let text = csv(&[example_at(5000.0), example()]);
-        assert_eq!(text.matches("\"5,000/s\",").count(), 11);
+        assert_eq!(text.matches("\n5000/s,").count(), 11);
+        assert_eq!(field("a,b at 1,234,567/s"), "\"a,b at 1234567/s\"");
+        assert_eq!([rounded(0.1 + 0.2), rounded(2.345_678)], [0.3, 2.346]);
     }
 
     #[test]

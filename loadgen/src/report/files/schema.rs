@@ -1,6 +1,7 @@
 //! The published descriptions of the JSON that commands write (JSON Schema, draft 2020-12).
 
 use clap::ValueEnum;
+use serde_json::{Map, Value};
 
 /// What is described.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,22 +18,59 @@ pub enum Schema {
     Calibrate,
 }
 
+/// The result of a run, to which the others refer.
+const RUN: &str = include_str!("../../../schema/tidemill-loadgen-2.schema.json");
+/// How they refer to it, among the files.
+const RUN_ID: &str = "urn:tidemill:loadgen:2";
+/// What stands for it within one document.
+const RUN_NAME: &str = "Run";
+
 impl Schema {
-    /// The description. All but the first refer to that one for the results of runs.
-    pub const fn text(self) -> &'static str {
+    /// The description, which needs no other: what it refers to is in it, since few validators would find a name that is
+    /// no address.
+    pub fn text(self) -> String {
         match self {
-            Self::Run => include_str!("../../../schema/tidemill-loadgen-2.schema.json"),
-            Self::Sweep => include_str!("../../../schema/tidemill-loadgen-sweep-1.schema.json"),
-            Self::Search => include_str!("../../../schema/tidemill-loadgen-search-1.schema.json"),
-            Self::Compare => include_str!("../../../schema/tidemill-loadgen-compare-1.schema.json"),
-            Self::Calibrate => include_str!("../../../schema/tidemill-loadgen-calibrate-1.schema.json"),
+            Self::Run => RUN.to_owned(),
+            Self::Sweep => bundled(include_str!("../../../schema/tidemill-loadgen-sweep-1.schema.json")),
+            Self::Search => bundled(include_str!("../../../schema/tidemill-loadgen-search-1.schema.json")),
+            Self::Compare => {
+                include_str!("../../../schema/tidemill-loadgen-compare-1.schema.json").to_owned()
+            }
+            Self::Calibrate => {
+                bundled(include_str!("../../../schema/tidemill-loadgen-calibrate-1.schema.json"))
+            }
         }
     }
 }
 
+/// A description with that of a run, and all that this one refers to, among its own definitions.
+fn bundled(text: &str) -> String {
+    let text = text.replace(&format!("\"{RUN_ID}\""), &format!("\"#/$defs/{RUN_NAME}\""));
+    let mut whole = object(&text);
+    let mut run = object(RUN);
+    let mut definitions = Map::new();
+    for fields in [whole.remove("$defs"), run.remove("$defs")] {
+        if let Some(Value::Object(fields)) = fields {
+            definitions.extend(fields);
+        }
+    }
+    // Only a whole document has these.
+    for word in ["$schema", "$id", "title"] {
+        run.remove(word);
+    }
+    definitions.insert(RUN_NAME.to_owned(), Value::Object(run));
+    whole.insert("$defs".to_owned(), Value::Object(definitions));
+    format!("{:#}\n", Value::Object(whole))
+}
+
+/// The fields of a description that is built in.
+fn object(text: &str) -> Map<String, Value> {
+    serde_json::from_str(text).expect("what is built in was read by a test")
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::compare;
@@ -64,11 +102,7 @@ mod tests {
 
     /// Everything in which a value is not what its schema says, by its path.
     fn check(root: &Value, schema: &Value, value: &Value, path: &str, wrong: &mut Vec<String>) {
-        if let Some(name) = schema["$ref"].as_str().filter(|name| name.starts_with("urn:")) {
-            let run = parsed(Schema::Run);
-            assert_eq!(run["$id"], name, "a reference leads to the result of a run");
-            check(&run, &run, value, path, wrong);
-        } else if let Some(name) = schema["$ref"].as_str() {
+        if let Some(name) = schema["$ref"].as_str() {
             let definition = root.pointer(&name[1..]).unwrap_or_else(|| panic!("{name} is missing"));
             check(root, definition, value, path, wrong);
         }
@@ -112,7 +146,7 @@ mod tests {
     fn check_fields(
         root: &Value,
         schema: &Value,
-        fields: &serde_json::Map<String, Value>,
+        fields: &Map<String, Value>,
         path: &str,
         wrong: &mut Vec<String>,
     ) {
@@ -145,7 +179,7 @@ mod tests {
     }
 
     fn parsed(schema: Schema) -> Value {
-        serde_json::from_str(schema.text()).unwrap()
+        serde_json::from_str(&schema.text()).unwrap()
     }
 
     fn wrong(value: &Value) -> Vec<String> {
@@ -210,6 +244,35 @@ mod tests {
         comparison.regressions = compare::judge(&comparison, &["p99:5%".parse().unwrap()]);
         check(Schema::Compare, serde_json::to_value(&comparison).unwrap());
         check(Schema::Calibrate, serde_json::to_value(crate::calibrate::example()).unwrap());
+    }
+
+    /// Every reference leads to a definition in the same document, and no definition hides another of the same name.
+    #[test]
+    fn each_description_needs_no_other() {
+        fn references(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(fields) => {
+                    found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    fields.values().for_each(|value| references(value, found));
+                }
+                Value::Array(values) => values.iter().for_each(|value| references(value, found)),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        for schema in Schema::value_variants() {
+            let (whole, mut found) = (parsed(*schema), Vec::new());
+            references(&whole, &mut found);
+            assert!(!found.is_empty());
+            for reference in found {
+                let place = reference.strip_prefix('#').unwrap_or_else(|| panic!("{schema:?}: {reference}"));
+                assert!(whole.pointer(place).is_some(), "{schema:?}: {reference}");
+            }
+        }
+        let count = |text: &str| object(text)["$defs"].as_object().unwrap().len();
+        let own = include_str!("../../../schema/tidemill-loadgen-search-1.schema.json");
+        assert_eq!(count(&Schema::Search.text()), count(own) + count(RUN) + 1);
+        let own = include_str!("../../../schema/tidemill-loadgen-calibrate-1.schema.json");
+        assert_eq!(count(&Schema::Calibrate.text()), count(own) + count(RUN) + 1);
     }
 
     #[test]

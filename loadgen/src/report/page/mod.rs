@@ -40,6 +40,12 @@ pub fn page(results: &[RunResult]) -> String {
     )
 }
 
+/// The same with what was said of the runs together, as the end of a search, on top.
+pub fn page_with(results: &[RunResult], words: &[String]) -> String {
+    let said: String = words.iter().map(|words| format!("<p>{}</p>\n", escaped(words))).collect();
+    page(results).replacen("</header>\n", &format!("</header>\n{said}"), 1)
+}
+
 /// The JSON within a page that [`page`] made, if it is one.
 pub fn embedded(page: &str) -> Option<&str> {
     let (_, data) = page.split_once(DATA_BEGINS)?;
@@ -185,6 +191,14 @@ mod tests {
         assert_eq!(page.matches("</script>").count(), 1);
         let read: Vec<RunResult> = serde_json::from_str(embedded(&page).unwrap()).unwrap();
         assert_eq!(read, [result]);
+    }
+
+    #[test]
+    fn what_was_said_of_the_runs_stands_on_top() {
+        let words = ["5,000/s keep p99<2ms.".to_owned()];
+        let page = page_with(&[example(), example()], &words);
+        let said = page.find("</header>\n<p>5,000/s keep p99&lt;2ms.</p>").unwrap();
+        assert!(said < page.find("<main>").unwrap());
     }
 
     #[test]

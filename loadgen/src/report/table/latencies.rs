@@ -5,7 +5,7 @@ use crate::report::{show_count, show_nanos};
 use crate::result::{Confidence, Latency, LoopModel, RunResult};
 
 /// Samples that a percentile needs beyond it to be shown at all.
-const SAMPLES_TO_SHOW: f64 = 10.0;
+const SAMPLES_TO_SHOW: f64 = crate::statistics::BEYOND_MIN;
 /// Samples that it needs beyond it to be shown without a mark.
 const SAMPLES_TO_TRUST: f64 = 100.0;
 
