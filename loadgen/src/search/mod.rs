@@ -23,6 +23,8 @@ use crate::statistics::BEYOND_MIN;
 pub const SCHEMA: &str = "tidemill-loadgen-search/1";
 /// Most runs of a search: doubling from one request per second to a million and back to 2 % takes 26.
 pub const RUNS_MAX: usize = 40;
+/// How often a rate is tried again at which the generator, and not the server, did not keep up.
+const CLIENT_RETRIES: usize = 2;
 /// How far apart the rate that was kept and the one that was missed may be at the end, as a share.
 pub const EXACTNESS: f64 = 0.02;
 /// How much longer the confirming run lasts.
@@ -242,7 +244,24 @@ impl<E> Seeker<'_, E> {
         }
     }
 
+    /// Runs at this rate. When the generator was the one that did not keep up, it is tried again: what disturbed it once
+    /// need not be its limit.
     fn probe(&mut self, rate: f64, purpose: Purpose) -> Result<Step, E> {
+        let missed_before = self.missed;
+        let mut step = self.run_once(rate, purpose)?;
+        for _ in 0..CLIENT_RETRIES {
+            if !matches!(step, Step::Missed) || !self.missed.is_some_and(|(_, is_client)| is_client) {
+                break;
+            }
+            step = self.run_once(rate, purpose)?;
+        }
+        if matches!(step, Step::Kept) {
+            self.missed = missed_before;
+        }
+        Ok(step)
+    }
+
+    fn run_once(&mut self, rate: f64, purpose: Purpose) -> Result<Step, E> {
         if RUNS_MAX <= self.probes.len() {
             return Ok(Step::Over(Outcome::NotConfirmed));
         }

@@ -65,6 +65,26 @@ fn a_generator_at_its_end_is_named() {
     assert!(!search.sentence.contains("--rate") && !search.sentence.contains(".."), "{}", search.sentence);
 }
 
+/// Every third run is disturbed on the generator's side; the limit is the server's all the same.
+#[test]
+fn a_generator_that_was_disturbed_is_tried_again() {
+    for first in 0..3 {
+        let mut number = first;
+        let search = found(&aim("p99<2ms"), |rate| {
+            let mut run = queue(rate, 10_000.0);
+            number += 1;
+            if number % 3 == 0 {
+                run.checks[2].status = Status::Fail;
+            }
+            run
+        });
+        // ln(100) / 2 ms below 10,000/s, as for a search without disturbances.
+        let rate = search.rate.unwrap();
+        assert!((7697.4 / 1.02..=7697.4).contains(&rate), "{first}: {rate}");
+        assert_eq!(search.outcome, Outcome::ServerLimited, "{first}: {}", search.sentence);
+    }
+}
+
 /// Five percent of noise in p99, which is one percent in the rate: each seed ends with a confirmed rate near the limit.
 #[test]
 fn noise_does_not_lead_astray() {
