@@ -122,6 +122,9 @@ impl Pattern {
         {
             return Some(wrong);
         }
+        if body.is_empty() {
+            return None;
+        }
         let at = at + head.len();
         let start = self.start(message) + at - self.header_bytes();
         difference(at, &self.table[start..start + body.len()], body)
@@ -233,6 +236,19 @@ mod tests {
                     assert_eq!(found, Some(expected), "size {size}, byte {wrong}, cut at {cut}");
                 }
             }
+        }
+    }
+
+    /// Its body starts so near the table's start that a place within the header would lie before it.
+    #[test]
+    fn a_piece_that_ends_within_the_header_needs_no_body() {
+        let pattern = Pattern::new(3, 64);
+        let sent =
+            (0..).map(|sequence| message(2, 0, sequence)).find(|sent| pattern.start(*sent) == 0).unwrap();
+        let good = bytes(&pattern, sent);
+        for cut in 0..=HEADER_BYTES {
+            assert_eq!(pattern.compare(sent, 0, &good[..cut]), None, "cut at {cut}");
+            assert_eq!(pattern.compare(sent, cut, &good[cut..]), None, "cut at {cut}");
         }
     }
 
