@@ -117,10 +117,10 @@ impl Demand {
     /// Takes notice of all that has become due by `now`. Returns whether it is all.
     pub fn notice_all(&mut self, now: Time) -> bool {
         self.notice_some(now, usize::MAX, REST_MAX);
-        self.is_over || self.next_due().is_none_or(|due| now < due)
+        self.next_due().is_none_or(|due| now < due)
     }
 
-    /// The same, and at most so many.
+    /// Takes notice of what has become due by `now`, up to `room` waiting requests, and of at most so many.
     fn notice_some(&mut self, now: Time, room: usize, mut most: u64) {
         let Source::Open(backlog) = &mut self.source else { return };
         while !self.is_over && backlog.waiting.len() < room && most != 0 {
@@ -153,7 +153,7 @@ impl Demand {
     pub fn notice_rest(&mut self) -> bool {
         let Some(until) = self.until.filter(|_| self.is_open()) else { return false };
         self.notice_some(until, usize::MAX, REST_MAX);
-        self.is_over
+        self.next_due().is_none()
     }
 
     /// Whether there is something to send now.
@@ -384,6 +384,11 @@ mod tests {
         let mut ages = new_histogram();
         assert_eq!((demand.scheduled(), demand.abandon(at(1200), &mut ages)), (100, 100));
         assert_eq!(ages.len(), 100);
+        // The last one need not be due right at the end, where the next would not count.
+        let end = Time::from_nanos(at(1200).as_nanos() - 1);
+        let mut odd = self::demand(Some(end), None, 50);
+        assert!(odd.notice_rest());
+        assert_eq!(odd.scheduled(), 100);
         let mut counted = self::demand(None, Some(5), 50);
         assert!(!counted.notice_rest(), "when the rest would have come is not known");
     }

@@ -112,7 +112,9 @@ pub trait Client {
     fn open(&self) -> usize;
 
     /// Whether it turned out, before anything came back, that nobody listens: what a datagram's connect cannot tell.
-    fn found_nobody(&self) -> bool;
+    fn found_nobody(&self) -> bool {
+        false // Connecting would have failed.
+    }
 
     /// Closes all connections that are open.
     fn close<K: Sockets>(&mut self, turn: &mut Turn<'_, K>);

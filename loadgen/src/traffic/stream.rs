@@ -321,10 +321,6 @@ impl Client for Streams {
         self.in_flight = 0;
     }
 
-    fn found_nobody(&self) -> bool {
-        false // Connecting would have failed.
-    }
-
     fn in_flight(&self) -> u64 {
         self.in_flight
     }

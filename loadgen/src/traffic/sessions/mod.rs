@@ -335,10 +335,6 @@ impl<T: Talk> Client for Sessions<T> {
         self.in_flight = 0;
     }
 
-    fn found_nobody(&self) -> bool {
-        false // Connecting would have failed.
-    }
-
     fn in_flight(&self) -> u64 {
         self.in_flight
     }
