@@ -4,5 +4,6 @@
 //! it needs to know of time is passed in. What is unfinished is told apart from what never can be right.
 
 pub mod http1;
+pub mod nats;
 pub mod proxy;
 pub mod websocket;
