@@ -41,12 +41,14 @@ impl Hub {
         if self.client(client).is_none_or(|client| !client.touched) {
             return;
         }
+        self.settle_run();
         self.set_down(client.place);
         self.write_pieces(client.place, outbox);
     }
 
     /// Ends the bytes of this turn: they can be shared now.
     pub(crate) fn close_turn(&mut self) {
+        self.settle_run();
         for id in &self.open {
             let group = &mut self.groups[*id as usize];
             if limits::SHARE_BYTES_MIN <= group.bytes.len() {

@@ -158,6 +158,7 @@ impl Hub {
 
     /// Hears what another shard has said.
     pub(crate) fn receive(&mut self, parcel: &Parcel) {
+        self.settle_run();
         for advert in &parcel.adverts {
             let summary = &mut self.elsewhere.summary;
             summary.set(parcel.from, &advert.filter, advert.queue.as_deref(), advert.members);

@@ -83,6 +83,7 @@ impl Hub {
     pub fn subscribe(&mut self, client: ClientId, wish: &Subscribe<'_>) -> Result<(), NotSubscribed> {
         let Some(found) = self.client(client) else { return Err(NotSubscribed::NoClient) };
         let form = found.options.form.encoding();
+        self.settle_run();
         if self.find_subscription(client.place, wish.sid).is_some() {
             return Err(NotSubscribed::Duplicate);
         }
@@ -103,6 +104,7 @@ impl Hub {
         if self.client(client).is_none() {
             return false;
         }
+        self.settle_run();
         let Some(id) = self.find_subscription(client.place, sid) else { return false };
         let heard = self.heard(id);
         match most {

@@ -29,6 +29,7 @@ mod interest;
 mod message;
 mod parcel;
 mod routes;
+mod run;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -54,6 +55,7 @@ pub use self::interest::{ListedSubscription, NotSubscribed, Subscribe};
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
 use self::routes::Routes;
+use self::run::Run;
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -76,6 +78,7 @@ pub struct Hub {
     routes: Routes,
     elsewhere: Elsewhere,
     buffers: Buffers,
+    run: Run,
     /// The number of this turn; no group is of turn 0.
     turn: u64,
     /// When it began.
@@ -125,6 +128,7 @@ impl Hub {
             routes: Routes::new(),
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
+            run: Run::default(),
             turn: 1,
             now: Time::ZERO,
             open: Vec::new(),
@@ -150,6 +154,7 @@ impl Hub {
         if self.client(client).is_none() {
             return;
         }
+        self.settle_run();
         self.unsubscribe_all(client);
         // Its place stays until the turn is over, when nothing names it any more.
         self.clients[client.place as usize].generation = 0;
@@ -195,6 +200,7 @@ impl Hub {
     /// Sends a message to one client alone, if it listens to the subject. Returns whether it does.
     pub fn tell(&mut self, client: ClientId, message: &Message<'_>) -> bool {
         self.last_id += 1;
+        self.settle_run();
         let place = self.route(message.subject);
         self.fan_out_to(place, message, client)
     }
