@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::http::{self, Http, Public, Settings};
 use super::{Closed, Context, Echo, Service};
 use crate::connection::{Inbox, Replies};
+use crate::hub::{Hub, Told};
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -76,9 +77,9 @@ impl Service for House {
         }
     }
 
-    fn told(&mut self, session: &mut Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
+    fn told(&mut self, session: &mut Session, told: &Told, context: &mut Context<'_>) {
         if let Session::Http(session) = session {
-            self.http.told(session, letter, context);
+            self.http.told(session, told, context);
         }
     }
 
@@ -117,7 +118,7 @@ impl Service for House {
         }
     }
 
-    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
-        self.echo.datagram(datagram, replies);
+    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
+        self.echo.datagram(listener, datagram, replies, hub);
     }
 }

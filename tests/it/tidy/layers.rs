@@ -30,10 +30,11 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("error", &["config", "sys", "ring"]),
     ("log", &["config"]),
     ("config", &["access", "sys", "tier"]),
-    ("shard", &["service", "access", "protocol", "connection", "ring", "sys", "metrics"]),
+    ("shard", &["service", "hub", "access", "protocol", "connection", "ring", "sys", "metrics"]),
     (
         "service",
         &[
+            "hub",
             "access",
             "connection",
             "protocol",
@@ -44,6 +45,7 @@ const HOUSE: &[(&str, &[&str])] = &[
             "metrics",
         ],
     ),
+    ("hub", &["connection", "protocol", "sys::clock::Time"]),
     ("tls", &["connection::tls", "sys"]),
     ("connection", &["protocol", "ring", "sys::clock", "sys::address", "sys::memory", "metrics"]),
     ("access", &["sys::clock::Time", "sys::address"]),
