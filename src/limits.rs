@@ -392,3 +392,36 @@ pub const PARCELS_MAX: usize = 64;
 pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
 /// Bytes that may wait for a subscriber: as much as nats-server lets wait.
 pub const HUB_PENDING_BYTES: usize = 64 << 20;
+
+// --- NATS ------------------------------------------------------------------------------------------------------
+
+/// The port of NATS, registered with IANA.
+pub const NATS_PORT: u16 = 4222;
+/// Default for the arguments of one operation, in bytes: nats-server's own.
+pub const NATS_CONTROL_LINE_BYTES: u32 = 4096;
+/// Default for one message, headers and payload together, in bytes: nats-server's own.
+pub const NATS_PAYLOAD_BYTES: u32 = 1 << 20;
+/// Largest message that may be configured, in bytes: what nats-server allows at most.
+pub const NATS_PAYLOAD_BYTES_MAX: u32 = 64 << 20;
+/// Default for the subscriptions of one connection. Each takes a few hundred bytes, so all of them some 30 MB.
+pub const NATS_SUBSCRIPTIONS: u32 = 100_000;
+/// Default for the silence after which a client is pinged: nats-server's own.
+pub const NATS_PING_INTERVAL: Duration = Duration::from_secs(120);
+/// When a client is pinged first, so that a way that is open in one direction only is found out early: nats-server's own.
+pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
+/// Pings that may be without an answer when the next one is due: nats-server's own.
+pub const NATS_PINGS_OUT: u8 = 2;
+/// Default for the time that a client may take to say who it is: nats-server's own.
+pub const NATS_AUTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client that was told of a stop may take to go: less than half of a stop, after which all are told at the
+/// latest, so that it ends in order.
+pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
+/// How long a publisher is not read from when another shard is behind: a few turns.
+pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
+/// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
+pub const NATS_FACT_BYTES_MAX: usize = 128;
+
+const _: () = assert!(NATS_PAYLOAD_BYTES <= NATS_PAYLOAD_BYTES_MAX);
+const _: () = assert!(NATS_FIRST_PING.as_secs() < NATS_PING_INTERVAL.as_secs());
+const _: () = assert!(2 * NATS_LAME_DUCK_GRACE.as_secs() < DRAIN_TIMEOUT.as_secs());
+const _: () = assert!(NATS_PING_INTERVAL.as_secs() < IDLE_TIMEOUT.as_secs());
