@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::client::{Hears, Piece};
 use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
+use super::index::number;
 use super::message::{Message, Published};
 use super::parcel::{Entry, Parcel};
 use super::routes::RouteQueue;
@@ -106,7 +107,7 @@ impl Hub {
     /// A member of a queue group on this shard: any, with the same probability.
     fn choose(&self, place: usize, queue: usize, silent: Option<u32>, random: u64) -> Option<SubscriptionId> {
         let members = &self.routes.at(place).queues[queue].members;
-        let start = random.checked_rem(members.len() as u64)? as usize;
+        let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
         let from_start = members[start..].iter().chain(&members[..start]);
         from_start.copied().find(|id| silent != Some(self.subscriptions[*id as usize].client))
     }
@@ -198,7 +199,7 @@ impl Hub {
     ) -> u32 {
         let group = &mut self.groups[id as usize];
         if group.turn == self.turn && group.late.is_empty() && group.alone.is_none() && silent.is_none() {
-            let count = group.members.len() as u32;
+            let count = number(group.members.len());
             match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
                 None => group.write(message, self.last_id),
                 Some(payload) => group.splice(message, payload),
@@ -242,7 +243,7 @@ impl Hub {
         };
         let quiet = self.gather_members(id, silent);
         let group = &mut self.groups[id as usize];
-        let count = group.members.len() as u32 - u32::from(quiet);
+        let count = number(group.members.len()) - u32::from(quiet);
         match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
             None => group.write(message, self.last_id),
             Some(payload) => group.splice(message, payload),

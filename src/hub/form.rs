@@ -103,11 +103,12 @@ pub(super) fn write_nats_head(headers: bool, sid: &[u8], message: &Message<'_>, 
 
 /// A number in decimal digits.
 pub(super) fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 10] = b"0123456789";
     let mut digits = [0; 20];
     let mut first = digits.len();
     loop {
         first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
+        digits[first] = DIGITS[number % 10];
         number /= 10;
         if number == 0 {
             break;

@@ -162,7 +162,7 @@ impl Routes {
     fn pair(&self, subject: &[u8]) -> [usize; 2] {
         let hash = self.hasher.hash_one(subject);
         let mask = self.places.len() as u64 - 1;
-        [(hash & mask) as usize, (hash >> 32 & mask) as usize]
+        [hash & mask, hash >> 32 & mask].map(|place| usize::try_from(place).expect("places are fewer"))
     }
 }
 
@@ -175,6 +175,6 @@ fn first_kind(token: &[u8]) -> usize {
     let sum = token
         .iter()
         .take(16)
-        .fold(token.len() as u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-    (sum ^ sum >> 8 ^ sum >> 16) as usize % FIRST_TOKENS
+        .fold(token.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    (sum ^ sum >> 8 ^ sum >> 16) % FIRST_TOKENS
 }
