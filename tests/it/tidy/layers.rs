@@ -46,7 +46,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ),
     ("tls", &["connection::tls", "sys"]),
     ("connection", &["protocol", "ring", "sys::clock", "sys::address", "sys::memory", "metrics"]),
-    ("access", &["sys::clock::Time", "sys::address"]),
+    ("access", &["protocol::nats", "sys::clock::Time", "sys::address"]),
     ("protocol", &[]),
     ("ring", &["sys", "tier"]),
     ("sys", &[]),
