@@ -8,6 +8,7 @@ mod context;
 mod echo;
 pub mod house;
 pub mod http;
+pub mod nats;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};
