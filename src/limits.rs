@@ -417,6 +417,10 @@ pub const PIECES_KEPT: usize = 4;
 pub const PARCELS_MAX: usize = 64;
 /// When a parcel is offered again to a shard whose mailbox was full.
 pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
+/// Bytes that are held back for a client that does not keep up, of messages that may be left out.
+pub const HUB_BACKLOG_BYTES: usize = 1 << 20;
+/// Bytes of what was held back that are sent at once: what is in the kernel's hands is not left out any more.
+pub const HUB_BACKLOG_SEND_BYTES: usize = 64 * 1024;
 /// Bytes that may wait for a subscriber: as much as nats-server lets wait.
 pub const HUB_PENDING_BYTES: usize = 64 << 20;
 

@@ -273,6 +273,8 @@ counters! {
         "Messages that went to another shard, because somebody there listens."
     Sum hub_slow_consumers "tidemill_hub_slow_consumers_total"
         "Connections that were cut because too much waited for them."
+    Sum hub_dropped "tidemill_hub_dropped_total"
+        "Messages that were left out for connections that did not keep up, by their policy."
     Sum hub_told_lost "tidemill_hub_told_lost_total"
         "Messages to the server's own services that were lost because too many waited."
     Gauge hub_clients "tidemill_hub_clients"

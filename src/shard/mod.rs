@@ -324,6 +324,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.hub_delivered = hub.delivered;
         counters.hub_crossed = hub.crossed;
         counters.hub_told_lost = hub.told_lost;
+        counters.hub_dropped = hub.dropped;
         counters.hub_clients = sizes.clients as u64;
         counters.hub_subscriptions = sizes.subscriptions as u64;
         counters.hub_lent_bytes = sizes.lent_bytes as u64;
