@@ -401,6 +401,10 @@ pub const HTTP_ZEROS_COPIED_BYTES: usize = 2 * 1024;
 pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most connections on one page of `/connz`.
 pub const CONNZ_PAGE_MAX: usize = 1000;
+/// Subscriptions that `/connz` shows of one connection.
+pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
+/// Most filters on one page of `/subsz`.
+pub const SUBSZ_PAGE_MAX: usize = 1000;
 /// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
 pub const CONNZ_OFFSET_MAX: usize = 1 << 20;
 /// Messages to services of one shard that may wait for the end of a turn: two for each connection of the default. One more

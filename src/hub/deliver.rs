@@ -11,6 +11,7 @@ use super::{ClientId, Hub};
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits;
 use crate::protocol::websocket::{self, sender};
+use crate::sys::clock::Time;
 
 /// What came of writing what a client has heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +121,14 @@ impl Hub {
         }
         self.buffers.collect();
         self.turn += 1;
+    }
+
+    /// Takes the deliveries of this turn: when their messages came in, and how many they are.
+    pub(crate) fn take_deliveries(&mut self) -> impl Iterator<Item = (Time, u64)> {
+        let own = self.counts.delivered - self.counted;
+        self.counted = self.counts.delivered;
+        let own = (0 < own).then_some((self.now, own));
+        std::mem::take(&mut self.came).into_iter().chain(own)
     }
 
     /// Sets down what a client has heard, at the end of the turn: nobody needs to know that it hears no more.

@@ -54,7 +54,7 @@ pub use self::group::Hidden;
 use self::group::{Group, GroupId};
 use self::index::Index;
 use self::interest::{Filter, Subscription};
-pub use self::interest::{ListedSubscription, NotSubscribed, Subscribe};
+pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
 use self::routes::Routes;
@@ -104,6 +104,10 @@ pub struct Hub {
     last_id: u64,
     random: u64,
     counts: HubCounts,
+    /// Deliveries of this turn that came from elsewhere, by when their messages came in there.
+    came: Vec<(Time, u64)>,
+    /// Deliveries whose time is noted, there or as a latency.
+    counted: u64,
 }
 
 /// What a hub has counted.
@@ -154,6 +158,8 @@ impl Hub {
             last_id: 0,
             random: seed | 1,
             counts: HubCounts::default(),
+            came: Vec::new(),
+            counted: 0,
         }
     }
 
@@ -304,4 +310,18 @@ pub struct HubSizes {
     pub route_misses: u64,
     /// Bytes that sends have borrowed.
     pub lent_bytes: usize,
+}
+
+impl HubSizes {
+    /// Takes in those of another shard.
+    pub fn add(&mut self, other: &Self) {
+        self.clients += other.clients;
+        self.subscriptions += other.subscriptions;
+        self.filters += other.filters;
+        self.groups += other.groups;
+        self.filters_elsewhere += other.filters_elsewhere;
+        self.route_hits += other.route_hits;
+        self.route_misses += other.route_misses;
+        self.lent_bytes += other.lent_bytes;
+    }
 }

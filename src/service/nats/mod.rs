@@ -21,7 +21,8 @@ use self::session::State;
 pub use self::session::{Facts, Session};
 pub use self::settings::{Identity, Settings};
 use super::{Closed, Context, Service};
-use crate::connection::Inbox;
+use crate::connection::{About, Inbox};
+use crate::hub::ClientId;
 use crate::limits;
 use crate::metrics::NatsError;
 use crate::protocol::nats::server::{Fault, Op, Violation, encode};
@@ -220,6 +221,19 @@ impl Service for Nats {
 
     fn memory(&self, session: &Session) -> usize {
         session.memory_bytes()
+    }
+
+    fn client(&self, session: &Session) -> Option<ClientId> {
+        session.client()
+    }
+
+    fn about(&self, session: &Session) -> Option<About> {
+        session.facts().map(|facts| About {
+            name: facts.name.to_string(),
+            lang: facts.lang.to_string(),
+            version: facts.version.to_string(),
+            user: String::new(),
+        })
     }
 
     fn protocol(&self, _: &Session) -> &'static str {
