@@ -156,7 +156,7 @@ fn tls_settings(listener: &Listener, tls: &config::Tls) -> TlsSettings {
         cert: files.certificate.clone(),
         key: files.key.clone(),
     };
-    let speaks_http = listener.service != ServiceName::Echo;
+    let speaks_http = matches!(listener.service, ServiceName::Http | ServiceName::Admin);
     TlsSettings {
         certificates: tls.certificates.iter().map(files).collect(),
         self_signed: tls.self_signed,

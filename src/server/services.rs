@@ -13,6 +13,7 @@ use crate::service::http::{Settings, WebSocketSettings};
 pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
+        ServiceName::Nats | ServiceName::Ingest => Behind::Echo,
         ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
     };
     listeners.iter().map(behind).collect()
