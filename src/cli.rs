@@ -167,7 +167,7 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
-  SIGHUP            read certificates, keys and tokens again; connections that are open stay
+  SIGHUP            read certificates, keys, tokens and passwords again; connections that are open stay
   SIGUSR1           write the figures to the log
 
 Exit codes:

@@ -275,6 +275,12 @@ fn listeners_of_the_hub_that_cannot_be() {
         "no_auth_user = \"a\"",
         "4:16: listener.no_auth_user is \"a\", who is no user: add a table [[hub.user]] with that name",
     );
+}
+
+#[test]
+fn settings_of_the_hub_stand_where_they_are_looked_at() {
+    let tcp = "tcp://127.0.0.1:1";
+    let udp = "udp://127.0.0.1:1";
     check_listener(
         tcp,
         "admin",
