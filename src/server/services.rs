@@ -18,6 +18,7 @@ pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
         ServiceName::Nats => Behind::Nats(Arc::new(nats_settings(listener, &identity))),
+        ServiceName::Ingest => Behind::Echo,
         ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
     };
     listeners.iter().map(behind).collect()

@@ -247,6 +247,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             ready: self.drain.is_none(),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
             hub: &mut self.hub,
+            users: door.and_then(|door| door.users.as_deref()),
             meter,
             rates: &self.options.rates,
             refused: None,

@@ -40,7 +40,7 @@ impl Nats {
             state.check_at = state.heard.saturating_add(interval);
             return;
         }
-        if limits::NATS_PINGS_OUT <= state.pings_out {
+        if limits::NATS_PINGS_OUT <= u32::from(state.pings_out) {
             return self.complain(Fault::Stale, NatsError::Stale, state, context);
         }
         state.at.pinged = true;

@@ -57,12 +57,12 @@ impl Identity {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            control_line_bytes: limits::NATS_CONTROL_LINE_BYTES,
-            payload_bytes: limits::NATS_PAYLOAD_BYTES,
-            subscriptions: limits::NATS_SUBSCRIPTIONS,
+            control_line_bytes: limits::CONTROL_LINE_BYTES,
+            payload_bytes: limits::PAYLOAD_BYTES,
+            subscriptions: limits::SUBSCRIPTIONS_PER_CONNECTION,
             ping_interval: limits::NATS_PING_INTERVAL,
             auth_timeout: limits::NATS_AUTH_TIMEOUT,
-            pending_bytes: limits::HUB_PENDING_BYTES,
+            pending_bytes: limits::PENDING_BYTES as usize,
             host: "127.0.0.1".to_owned(),
             port: limits::NATS_PORT,
             identity: Arc::new(Identity::new("TIDEMILL".to_owned())),

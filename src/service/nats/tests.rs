@@ -219,7 +219,7 @@ fn a_large_message_arrives_whole_and_leaves_nothing_behind() {
     let (peer, _) = world.connect();
     world.write(peer, b"CONNECT {\"verbose\":false}\r\nSUB a 1\r\nPING\r\n");
     world.read(peer);
-    let size = limits::NATS_PAYLOAD_BYTES as usize;
+    let size = limits::PAYLOAD_BYTES as usize;
     let payload: Vec<u8> = (0..size).map(|at| (at % 251).to_le_bytes()[0]).collect();
     let mut message = format!("PUB a {size}\r\n").into_bytes();
     message.extend_from_slice(&payload);
