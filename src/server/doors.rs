@@ -114,6 +114,7 @@ impl Entry {
             proxy_protocol: self.proxy_protocol,
             tls: self.tls.as_ref().map(Credentials::config),
             authenticator: self.authenticator.clone(),
+            ..Door::default()
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::access::bucket::Wait;
 use crate::access::meter::{Meter, Rates};
 use crate::access::token::Authenticator;
+use crate::access::users::Users;
 use crate::connection::{ConnectionId, Cut, Hold, Outbox};
 use crate::hub::Hub;
 use crate::metrics::{Counters, Refused};
@@ -33,6 +34,10 @@ pub struct Context<'a> {
     pub ready: bool,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
+    /// The users of the hub, where there are such.
+    pub users: Option<&'a Users>,
+    /// Who they are who show nothing.
+    pub no_auth_user: Option<&'a str>,
     /// The subjects that all connections share.
     pub hub: &'a mut Hub,
     pub(crate) meter: &'a mut Meter,

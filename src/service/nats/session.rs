@@ -1,6 +1,6 @@
 //! What is remembered of one NATS client.
 
-use super::access::Pass;
+use super::access::{Pass, Waiting};
 use super::settings::Settings;
 use crate::hub::{ClientId, ClientOptions, Form};
 use crate::limits;
@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) client: Option<ClientId>,
     /// What it may do, where not everybody may do everything.
     pub(super) pass: Option<Box<Pass>>,
+    /// The password that is being checked.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// What it says of itself, for people.
     pub(super) facts: Option<Box<Facts>>,
     /// What a client with a key is to sign.
@@ -93,6 +95,7 @@ impl Session {
                 },
                 client: None,
                 pass: None,
+                waiting: None,
                 facts: None,
                 nonce: None,
                 number: settings.identity.next_client(),
@@ -121,6 +124,11 @@ impl Session {
     /// Who it is in the hub.
     pub(crate) fn client(&self) -> Option<ClientId> {
         self.state.client
+    }
+
+    /// Whose it is: the user's name, where users are asked for.
+    pub fn user(&self) -> Option<&str> {
+        self.state.pass.as_ref().map(|pass| pass.name())
     }
 
     /// What it says of itself.

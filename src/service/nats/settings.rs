@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::access::users::Judge;
 use crate::limits;
 
 /// What a listener asks of those who come, and tells them.
@@ -25,6 +26,8 @@ pub struct Settings {
     pub host: String,
     /// Where the listener listens, to be told.
     pub port: u16,
+    /// Who checks passwords that take long.
+    pub judge: Option<Arc<Judge>>,
     /// Who all listeners of the server say that they are.
     pub identity: Arc<Identity>,
 }
@@ -65,6 +68,7 @@ impl Default for Settings {
             pending_bytes: limits::HUB_PENDING_BYTES,
             host: "127.0.0.1".to_owned(),
             port: limits::NATS_PORT,
+            judge: None,
             identity: Arc::new(Identity::new("TIDEMILL".to_owned())),
         }
     }
