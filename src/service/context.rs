@@ -82,6 +82,11 @@ impl Context<'_> {
         self.ending != Ending::No
     }
 
+    /// Whether what the peer sends is kept back from now on.
+    pub fn is_held(&self) -> bool {
+        self.hold != Hold::No
+    }
+
     /// Takes one request from what this peer may ask, or says how long it has to wait.
     ///
     /// # Errors

@@ -63,6 +63,15 @@ impl Gate {
         users.is_some_and(|users| users.asks(&circumstances(context, b"")))
     }
 
+    /// Judges a token that a client has shown before its first byte.
+    pub(super) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
+        if !self.asks(context) {
+            return Ok(None);
+        }
+        let Some(users) = context.users.or(self.nobody.as_ref()) else { return Err(Denied::Missing) };
+        users.judge_token(token, context.authenticator, context.unix_seconds).map(Some)
+    }
+
     /// What a client with a key is to sign, where there are such.
     pub(super) fn nonce(&self, context: &Context<'_>) -> Option<Box<str>> {
         context.users.filter(|users| users.has_keys())?;

@@ -55,6 +55,9 @@ impl Nats {
         let Ok(connect) = Connect::read(json) else {
             return self.end_for(Violation::Arguments, state, context);
         };
+        if state.at.vouched && !connect.has_credentials() {
+            return self.take(&connect, state, settings, context);
+        }
         match self.gate.judge(connect.clone(), state, context) {
             Entry::Granted(grant) => self.welcome(grant, &connect, state, settings, context),
             Entry::Denied(denied) => self.turn_away(denied, state, context),
@@ -106,6 +109,11 @@ impl Nats {
         if state.admit(grant, context).is_err() {
             return self.complain(Fault::Connections, NatsError::Authorization, state, context);
         }
+        self.take(connect, state, settings, context);
+    }
+
+    /// Takes over what the client asks for.
+    fn take(&mut self, connect: &Connect, state: &mut State, settings: &Settings, context: &mut Context<'_>) {
         if !(0..=1).contains(&connect.protocol) {
             return self.complain(Fault::ClientProtocol, NatsError::Connect, state, context);
         }

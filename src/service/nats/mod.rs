@@ -22,6 +22,8 @@ use self::session::State;
 pub use self::session::{Facts, Session};
 pub use self::settings::{Identity, Settings};
 use super::{Closed, Context, Service};
+use crate::access::token::Denied;
+use crate::access::users::Grant;
 use crate::connection::Inbox;
 use crate::limits;
 use crate::metrics::NatsError;
@@ -45,13 +47,19 @@ impl Nats {
     }
 
     /// Greets a client. In `framed` sessions each answer is a binary WebSocket message.
-    pub(crate) fn greet(&mut self, framed: bool, context: &mut Context<'_>) -> Session {
+    /// A `grant` is what it has shown already, before it says CONNECT.
+    pub(crate) fn greet(&mut self, framed: bool, grant: Option<Grant>, context: &mut Context<'_>) -> Session {
         let settings = self.settings(context);
-        let asked = self.gate.asks(context);
+        let vouched = grant.is_some();
+        let asked = !vouched && self.gate.asks(context);
         let mut session = Session::new(&settings, asked, framed, context.now);
         session.state.nonce = self.gate.nonce(context);
         context.counters.nats_open += 1;
-        let silent = (!asked).then(|| self.gate.judge(Connect::default(), &session.state, context));
+        session.state.at.vouched = vouched;
+        let silent = match grant {
+            Some(grant) => Some(Entry::Granted(grant)),
+            None => (!asked).then(|| self.gate.judge(Connect::default(), &session.state, context)),
+        };
         self.tell_info(&mut session.state, &settings, false, context);
         // Who is not asked need not say CONNECT, and may do what those may who say nothing in it.
         if let Some(Entry::Granted(grant)) = silent {
@@ -62,6 +70,11 @@ impl Nats {
             session.state.rules.introduced = false;
         }
         session
+    }
+
+    /// Judges a token that a client has shown before its first byte. Where nobody is asked, none is looked at.
+    pub(crate) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
+        self.gate.judge_token(token, context)
     }
 
     /// Reads what came. Returns how many bytes were used: fewer than there are when the rest has to wait.
@@ -202,14 +215,14 @@ impl Service for Nats {
     type Session = Session;
 
     fn open(&mut self, context: &mut Context<'_>) -> Session {
-        let session = self.greet(false, context);
+        let session = self.greet(false, None, context);
         context.set_timer(session.state.check_at);
         session
     }
 
     #[inline]
     fn receive(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
-        session.state.hear(context.now);
+        session.hear(context.now);
         let used = self.hear(session, inbox.bytes(), context);
         inbox.consume(used);
     }

@@ -60,6 +60,8 @@ pub(super) struct Asks {
 pub(super) struct At {
     /// Whether CONNECT has come.
     pub(super) connected: bool,
+    /// Whether it was known who it is before it said CONNECT.
+    pub(super) vouched: bool,
     /// Whether its first PING behind CONNECT was answered: from then on it may be told more.
     pub(super) settled: bool,
     /// Whether a PING waits until the other shards know what it listens to.
@@ -114,6 +116,16 @@ impl Session {
                 framed,
             },
         }
+    }
+
+    /// The client has given a sign of life.
+    pub(crate) fn hear(&mut self, now: Time) {
+        self.state.hear(now);
+    }
+
+    /// When it is to be looked at again.
+    pub(crate) fn check_at(&self) -> Time {
+        self.state.check_at
     }
 
     /// Memory that it holds beside itself, in bytes.
