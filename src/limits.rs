@@ -401,6 +401,10 @@ pub const HTTP_ZEROS_COPIED_BYTES: usize = 2 * 1024;
 pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most connections on one page of `/connz`.
 pub const CONNZ_PAGE_MAX: usize = 1000;
+/// Subscriptions that `/connz` shows of one connection.
+pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
+/// Most filters on one page of `/subsz`.
+pub const SUBSZ_PAGE_MAX: usize = 1000;
 /// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
 pub const CONNZ_OFFSET_MAX: usize = 1 << 20;
 /// Messages to services of one shard that may wait for the end of a turn: two for each connection of the default. One more
@@ -417,6 +421,10 @@ pub const PIECES_KEPT: usize = 4;
 pub const PARCELS_MAX: usize = 64;
 /// When a parcel is offered again to a shard whose mailbox was full.
 pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
+/// Bytes that are held back for a client that does not keep up, of messages that may be left out.
+pub const HUB_BACKLOG_BYTES: usize = 1 << 20;
+/// Bytes of what was held back that are sent at once: what is in the kernel's hands is not left out any more.
+pub const HUB_BACKLOG_SEND_BYTES: usize = 64 * 1024;
 /// Bytes that may wait for a subscriber: as much as nats-server lets wait.
 pub const HUB_PENDING_BYTES: usize = 64 << 20;
 

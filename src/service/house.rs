@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::http::{self, Http, Public, Settings};
 use super::nats::{self, Nats};
 use super::{Closed, Context, Echo, Service};
-use crate::connection::{Inbox, Replies};
-use crate::hub::{Hub, Told};
+use crate::connection::{About, Inbox, Replies};
+use crate::hub::{ClientId, Hub, Told};
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -147,6 +147,22 @@ impl Service for House {
             Session::Echo => self.echo.protocol(&()),
             Session::Http(session) => self.http.protocol(session),
             Session::Nats(session) => self.nats.protocol(session),
+        }
+    }
+
+    fn client(&self, session: &Session) -> Option<ClientId> {
+        match session {
+            Session::Echo => None,
+            Session::Http(session) => self.http.client(session),
+            Session::Nats(session) => self.nats.client(session),
+        }
+    }
+
+    fn about(&self, session: &Session) -> Option<About> {
+        match session {
+            Session::Echo => None,
+            Session::Http(session) => self.http.about(session),
+            Session::Nats(session) => self.nats.about(session),
         }
     }
 

@@ -24,7 +24,8 @@ pub use self::settings::{Identity, Settings};
 use super::{Closed, Context, Service};
 use crate::access::token::Denied;
 use crate::access::users::Grant;
-use crate::connection::Inbox;
+use crate::connection::{About, Inbox};
+use crate::hub::ClientId;
 use crate::limits;
 use crate::metrics::NatsError;
 use crate::protocol::nats::server::{Connect, Fault, Op, Violation, encode};
@@ -250,6 +251,19 @@ impl Service for Nats {
 
     fn memory(&self, session: &Session) -> usize {
         session.memory_bytes()
+    }
+
+    fn client(&self, session: &Session) -> Option<ClientId> {
+        session.client()
+    }
+
+    fn about(&self, session: &Session) -> Option<About> {
+        session.facts().map(|facts| About {
+            name: facts.name.to_string(),
+            lang: facts.lang.to_string(),
+            version: facts.version.to_string(),
+            user: String::new(),
+        })
     }
 
     fn protocol(&self, _: &Session) -> &'static str {
