@@ -482,6 +482,12 @@ pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
 pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
 /// How long a publisher is not read from when another shard is behind: a few turns.
 pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
+/// Bytes of chance that a client with a key is to sign: nats-server's own.
+pub const NATS_NONCE_BYTES: usize = 11;
+/// How often a client that waits for its password to be checked is looked at: bcrypt takes ten times as long.
+pub const NATS_PASSWORD_PAUSE: Duration = Duration::from_millis(5);
+/// Passwords that may wait to be checked. At 50 ms each, one more would not be checked within the time-out of its client.
+pub const QUESTIONS_WAITING_MAX: usize = 64;
 /// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
 pub const NATS_FACT_BYTES_MAX: usize = 128;
 

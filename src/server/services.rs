@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::access::credential::Sources;
-use crate::config::{Config, Listener, ServiceName};
+use crate::config::{self, Config, Listener, ServiceName};
+use crate::hub::SlowPolicy;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
 use crate::service::house::Behind;
@@ -17,7 +18,7 @@ pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
     let identity = Arc::new(Identity::new(server_id()));
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
-        ServiceName::Nats => Behind::Nats(Arc::new(nats_settings(listener, &identity))),
+        ServiceName::Nats => Behind::Nats(Arc::new(nats_settings(config, listener, &identity))),
         ServiceName::Ingest => Behind::Echo,
         ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
     };
@@ -63,12 +64,42 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
     }
 }
 
-fn nats_settings(listener: &Listener, identity: &Arc<Identity>) -> nats::Settings {
+fn nats_settings(config: &Config, listener: &Listener, identity: &Arc<Identity>) -> nats::Settings {
     let (host, port) = match &listener.listen {
         Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
         Listen::Unix(path) => (path.display().to_string(), 0),
     };
-    nats::Settings { host, port, identity: Arc::clone(identity), ..nats::Settings::default() }
+    let hub = &config.hub;
+    nats::Settings {
+        control_line_bytes: hub.control_line_bytes_max,
+        payload_bytes: hub.payload_bytes_max,
+        subscriptions: hub.subscriptions_per_connection,
+        ping_interval: hub.ping_interval,
+        pings_out: hub.pings_out,
+        auth_timeout: hub.auth_timeout,
+        pending_bytes: hub.pending_bytes_max as usize,
+        slow: slow_policy(listener.slow),
+        host,
+        port,
+        judge: None,
+        identity: Arc::clone(identity),
+    }
+}
+
+/// What is done with slow consumers, by subject.
+pub(super) fn slow_rules(config: &Config) -> Arc<[(Box<[u8]>, SlowPolicy)]> {
+    let rules = config.hub.slow.iter();
+    let by_subject =
+        rules.flat_map(|rule| rule.subjects.iter().map(|subject| (subject.as_bytes().into(), rule.policy)));
+    by_subject.map(|(subject, policy)| (subject, slow_policy(policy))).collect()
+}
+
+fn slow_policy(policy: config::SlowPolicy) -> SlowPolicy {
+    match policy {
+        config::SlowPolicy::Cut => SlowPolicy::Cut,
+        config::SlowPolicy::DropOldest => SlowPolicy::DropOldest,
+        config::SlowPolicy::KeepLatest => SlowPolicy::KeepLatest,
+    }
 }
 
 /// A name that no other server has: 130 bits of chance, in letters and digits as nats-server's own have them.

@@ -34,10 +34,12 @@ pub struct Context<'a> {
     pub ready: bool,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
+    /// The users of the hub, where there are such.
+    pub users: Option<&'a Users>,
+    /// Who they are who show nothing.
+    pub no_auth_user: Option<&'a str>,
     /// The subjects that all connections share.
     pub hub: &'a mut Hub,
-    /// The users of the hub, where the listener leads to it.
-    pub users: Option<&'a Users>,
     pub(crate) meter: &'a mut Meter,
     pub(crate) rates: &'a Rates,
     /// Why something was refused last, if it was; it is counted already.
@@ -78,6 +80,11 @@ impl Context<'_> {
     /// Whether the service has ended the connection.
     pub fn is_ending(&self) -> bool {
         self.ending != Ending::No
+    }
+
+    /// Whether what the peer sends is kept back from now on.
+    pub fn is_held(&self) -> bool {
+        self.hold != Hold::No
     }
 
     /// Takes one request from what this peer may ask, or says how long it has to wait.

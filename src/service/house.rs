@@ -69,7 +69,8 @@ impl House {
         Self {
             speaks: listeners.iter().map(speaks).collect(),
             echo: Echo,
-            http: Http::new(Public::new(board), listeners.iter().map(http).collect()),
+            http: Http::new(Public::new(board), listeners.iter().map(http).collect())
+                .with_nats(Nats::new(listeners.iter().map(nats).collect())),
             nats: Nats::new(listeners.iter().map(nats).collect()),
         }
     }

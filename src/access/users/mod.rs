@@ -10,6 +10,7 @@
 //! default ones.
 
 mod grant;
+mod judge;
 mod nkey;
 mod password;
 mod permissions;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 pub use self::grant::Grant;
+pub use self::judge::Judge;
 use self::nkey::UserKey;
 pub use self::nkey::is_user_key;
 use self::password::Password;

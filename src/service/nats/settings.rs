@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::access::users::Judge;
+use crate::hub::SlowPolicy;
 use crate::limits;
 
 /// What a listener asks of those who come, and tells them.
@@ -19,12 +21,18 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// How long a client may take to say who it is, where that is asked.
     pub auth_timeout: Duration,
+    /// Pings without an answer after which a client is cut.
+    pub pings_out: u32,
     /// Bytes that may wait for a client before it is cut.
     pub pending_bytes: usize,
+    /// What is done when a client does not keep up.
+    pub slow: SlowPolicy,
     /// Where the listener listens, to be told.
     pub host: String,
     /// Where the listener listens, to be told.
     pub port: u16,
+    /// Who checks passwords that take long.
+    pub judge: Option<Arc<Judge>>,
     /// Who all listeners of the server say that they are.
     pub identity: Arc<Identity>,
 }
@@ -62,9 +70,12 @@ impl Default for Settings {
             subscriptions: limits::SUBSCRIPTIONS_PER_CONNECTION,
             ping_interval: limits::NATS_PING_INTERVAL,
             auth_timeout: limits::NATS_AUTH_TIMEOUT,
+            pings_out: limits::NATS_PINGS_OUT,
             pending_bytes: limits::PENDING_BYTES as usize,
+            slow: SlowPolicy::Cut,
             host: "127.0.0.1".to_owned(),
             port: limits::NATS_PORT,
+            judge: None,
             identity: Arc::new(Identity::new("TIDEMILL".to_owned())),
         }
     }
