@@ -19,4 +19,5 @@ mod tiers;
 mod tls;
 mod udp;
 mod unix;
+mod users;
 mod websocket;

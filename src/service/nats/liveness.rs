@@ -48,13 +48,14 @@ impl Nats {
             // Its answer may lie behind what is not read. Whoever takes nothing meets the stall time-out.
             state.hear(context.now);
         }
-        let interval = self.settings(context).ping_interval;
+        let settings = self.settings(context);
+        let interval = settings.ping_interval;
         let is_silent = interval <= context.now.saturating_since(state.heard);
         if !is_silent && state.at.pinged {
             state.check_at = state.heard.saturating_add(interval);
             return state.check_before_end(context);
         }
-        if limits::NATS_PINGS_OUT <= state.pings_out {
+        if settings.pings_out <= state.pings_out {
             return self.complain(Fault::Stale, NatsError::Stale, state, context);
         }
         state.at.pinged = true;
