@@ -27,8 +27,6 @@ struct Entry {
     authenticator: Option<Arc<Authenticator>>,
     /// Whether it leads to the hub.
     has_users: bool,
-    /// Who they are who show nothing.
-    no_auth_user: Option<Arc<str>>,
 }
 
 impl Doors {
@@ -72,9 +70,7 @@ impl Entry {
         let networks = access_list(listener)?;
         let proxy_protocol = listener.proxy_protocol;
         let has_users = matches!(listener.service, ServiceName::Nats | ServiceName::Http);
-        let no_auth_user = listener.no_auth_user.as_deref().map(Arc::from);
-        let mut entry =
-            Self { name, networks, proxy_protocol, tls, auth, authenticator: None, has_users, no_auth_user };
+        let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None, has_users };
         entry.read_keys().map_err(StartError::Credentials)?;
         entry.warn();
         Ok(entry)
@@ -123,7 +119,6 @@ impl Entry {
             tls: self.tls.as_ref().map(Credentials::config),
             authenticator: self.authenticator.clone(),
             users: self.has_users.then(|| Arc::clone(users)),
-            no_auth_user: self.no_auth_user.clone(),
         }
     }
 }

@@ -46,8 +46,9 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     let log = log::init(config.log_format, config.log_level);
     let mut server = Server::begin(config, |listeners, board| {
         let behind = services::behind(config, listeners);
+        let nats = services::nats_settings(config, listeners);
         let board = Arc::clone(board);
-        move |_| House::new(&behind, Arc::clone(&board))
+        move |_| House::new(&behind, &nats, Arc::clone(&board))
     })?;
     log.say(&banner::text(&server, config));
     let snapshots = loop {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::access::credential::Sources;
-use crate::config::{self, Config, Listener, ServiceName};
+use crate::access::users::Judge;
+use crate::config::{self, Config, Listener, ServiceName, TlsMode};
 use crate::hub::SlowPolicy;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
@@ -15,10 +16,9 @@ use crate::sys::clock;
 
 /// What stands behind these listeners.
 pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
-    let identity = Arc::new(Identity::new(server_id()));
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
-        ServiceName::Nats => Behind::Nats(Arc::new(nats_settings(config, listener, &identity))),
+        ServiceName::Nats => Behind::Nats,
         ServiceName::Ingest => Behind::Echo,
         ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
     };
@@ -64,26 +64,35 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
     }
 }
 
-fn nats_settings(config: &Config, listener: &Listener, identity: &Arc<Identity>) -> nats::Settings {
-    let (host, port) = match &listener.listen {
-        Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
-        Listen::Unix(path) => (path.display().to_string(), 0),
+/// What NATS clients are told and asked at each of these listeners, over TCP or within WebSocket.
+pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<nats::Settings>> {
+    let identity = Arc::new(Identity::new(server_id()));
+    // Only a password may take long, and only a user has one.
+    let judge = (!config.hub.users.is_empty()).then(Judge::start).and_then(Result::ok);
+    let settings = |listener: &Listener| {
+        let (host, port) = match &listener.listen {
+            Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
+            Listen::Unix(path) => (path.display().to_string(), 0),
+        };
+        let begins_tls = listener.service == ServiceName::Nats && listener.tls_mode != TlsMode::First;
+        Arc::new(nats::Settings {
+            control_line_bytes: config.hub.control_line_bytes_max,
+            payload_bytes: config.hub.payload_bytes_max,
+            subscriptions: config.hub.subscriptions_per_connection,
+            ping_interval: config.hub.ping_interval,
+            pings_out: config.hub.pings_out,
+            auth_timeout: config.hub.auth_timeout,
+            pending_bytes: config.hub.pending_bytes_max as usize,
+            slow: slow_policy(listener.slow),
+            no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
+            tls_required: begins_tls && listener.tls.is_some(),
+            host,
+            port,
+            judge: judge.clone(),
+            identity: Arc::clone(&identity),
+        })
     };
-    let hub = &config.hub;
-    nats::Settings {
-        control_line_bytes: hub.control_line_bytes_max,
-        payload_bytes: hub.payload_bytes_max,
-        subscriptions: hub.subscriptions_per_connection,
-        ping_interval: hub.ping_interval,
-        pings_out: hub.pings_out,
-        auth_timeout: hub.auth_timeout,
-        pending_bytes: hub.pending_bytes_max as usize,
-        slow: slow_policy(listener.slow),
-        host,
-        port,
-        judge: None,
-        identity: Arc::clone(identity),
-    }
+    listeners.iter().map(settings).collect()
 }
 
 /// What is done with slow consumers, by subject.

@@ -34,10 +34,8 @@ pub struct Context<'a> {
     pub ready: bool,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
-    /// The users of the hub, where there are such.
+    /// The users of the hub, where the listener leads to it.
     pub users: Option<&'a Users>,
-    /// Who they are who show nothing.
-    pub no_auth_user: Option<&'a str>,
     /// The subjects that all connections share.
     pub hub: &'a mut Hub,
     pub(crate) meter: &'a mut Meter,

@@ -20,10 +20,8 @@ pub struct Door {
     pub tls: Option<Arc<ServerConfig>>,
     /// Who may ask, where not everyone may.
     pub authenticator: Option<Arc<Authenticator>>,
-    /// The users of the hub, where there are such.
+    /// The users of the hub, where the listener leads to it.
     pub users: Option<Arc<Users>>,
-    /// Who they are who show nothing.
-    pub no_auth_user: Option<Arc<str>>,
 }
 
 impl Door {

@@ -247,7 +247,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             ready: self.drain.is_none(),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
             users: door.and_then(|door| door.users.as_deref()),
-            no_auth_user: door.and_then(|door| door.no_auth_user.as_deref()),
             hub: &mut self.hub,
             meter,
             rates: &self.options.rates,

@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::session::State;
+use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::{
     Answer, Circumstances, Credentials, Grant, Judge, TooManyConnections, UserLimits, Users, Verdict,
@@ -58,14 +59,19 @@ impl Gate {
     }
 
     /// Whether a client has to say who it is.
-    pub(super) fn asks(&self, context: &Context<'_>) -> bool {
+    pub(super) fn asks(&self, settings: &Settings, context: &Context<'_>) -> bool {
         let users = context.users.or(self.nobody.as_ref());
-        users.is_some_and(|users| users.asks(&circumstances(context, b"")))
+        users.is_some_and(|users| users.asks(&circumstances(settings, context, b"")))
     }
 
     /// Judges a token that a client has shown before its first byte.
-    pub(super) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
-        if !self.asks(context) {
+    pub(super) fn judge_token(
+        &self,
+        token: &str,
+        settings: &Settings,
+        context: &Context<'_>,
+    ) -> Result<Option<Grant>, Denied> {
+        if !self.asks(settings, context) {
             return Ok(None);
         }
         let Some(users) = context.users.or(self.nobody.as_ref()) else { return Err(Denied::Missing) };
@@ -81,7 +87,13 @@ impl Gate {
     }
 
     /// Who the client is that says this.
-    pub(super) fn judge(&self, connect: Connect, state: &State, context: &Context<'_>) -> Entry {
+    pub(super) fn judge(
+        &self,
+        connect: Connect,
+        state: &State,
+        settings: &Settings,
+        context: &Context<'_>,
+    ) -> Entry {
         let credentials = Credentials {
             user: connect.user.as_deref(),
             pass: connect.pass.as_deref(),
@@ -94,7 +106,7 @@ impl Gate {
         let Some(users) = context.users.or(self.nobody.as_ref()) else {
             return Entry::Denied(Denied::Missing);
         };
-        match users.judge(&credentials, &circumstances(context, nonce), &self.verified) {
+        match users.judge(&credentials, &circumstances(settings, context, nonce), &self.verified) {
             Verdict::Granted(grant) => Entry::Granted(grant),
             Verdict::Denied(denied) => Entry::Denied(denied),
             Verdict::Later(question) => {
@@ -122,10 +134,10 @@ impl Gate {
     }
 }
 
-fn circumstances<'a>(context: &Context<'a>, nonce: &'a [u8]) -> Circumstances<'a> {
+fn circumstances<'a>(settings: &'a Settings, context: &Context<'a>, nonce: &'a [u8]) -> Circumstances<'a> {
     Circumstances {
         authenticator: context.authenticator,
-        no_auth_user: context.no_auth_user,
+        no_auth_user: settings.no_auth_user.as_deref(),
         nonce,
         unix_now: context.unix_seconds,
     }
@@ -139,7 +151,7 @@ impl State {
         context: &mut Context<'_>,
     ) -> Result<(), TooManyConnections> {
         let seat = grant.enter(context.now)?;
-        context.meter.sit(seat);
+        context.sit(seat);
         let UserLimits { payload_bytes, subscriptions, .. } = grant.limits;
         if let Some(most) = payload_bytes {
             self.rules.payload_bytes_max = self.rules.payload_bytes_max.min(most as usize);

@@ -29,7 +29,8 @@ impl Nats {
             host: &settings.host,
             port: settings.port,
             headers: true,
-            auth_required: self.gate.asks(context),
+            auth_required: self.gate.asks(settings, context),
+            tls_required: settings.tls_required,
             max_payload: u32::try_from(state.rules.payload_bytes_max).unwrap_or(u32::MAX),
             client_id: state.number,
             client_ip: &address,
@@ -58,7 +59,7 @@ impl Nats {
         if state.at.vouched && !connect.has_credentials() {
             return self.take(&connect, state, settings, context);
         }
-        match self.gate.judge(connect.clone(), state, context) {
+        match self.gate.judge(connect.clone(), state, settings, context) {
             Entry::Granted(grant) => self.welcome(grant, &connect, state, settings, context),
             Entry::Denied(denied) => self.turn_away(denied, state, context),
             Entry::Later(waiting) => {

@@ -55,7 +55,7 @@ impl Nats {
             state.check_at = state.heard.saturating_add(interval);
             return state.check_before_end(context);
         }
-        if settings.pings_out <= u32::from(state.pings_out) {
+        if settings.pings_out <= state.pings_out {
             return self.complain(Fault::Stale, NatsError::Stale, state, context);
         }
         state.at.pinged = true;

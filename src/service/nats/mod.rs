@@ -52,14 +52,14 @@ impl Nats {
     pub(crate) fn greet(&mut self, framed: bool, grant: Option<Grant>, context: &mut Context<'_>) -> Session {
         let settings = self.settings(context);
         let vouched = grant.is_some();
-        let asked = !vouched && self.gate.asks(context);
+        let asked = !vouched && self.gate.asks(&settings, context);
         let mut session = Session::new(&settings, asked, framed, context.now);
         session.state.nonce = self.gate.nonce(context);
         context.counters.nats_open += 1;
         session.state.at.vouched = vouched;
         let silent = match grant {
             Some(grant) => Some(Entry::Granted(grant)),
-            None => (!asked).then(|| self.gate.judge(Connect::default(), &session.state, context)),
+            None => (!asked).then(|| self.gate.judge(Connect::default(), &session.state, &settings, context)),
         };
         self.tell_info(&mut session.state, &settings, false, context);
         // Who is not asked need not say CONNECT, and may do what those may who say nothing in it.
@@ -75,7 +75,7 @@ impl Nats {
 
     /// Judges a token that a client has shown before its first byte. Where nobody is asked, none is looked at.
     pub(crate) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
-        self.gate.judge_token(token, context)
+        self.gate.judge_token(token, &self.settings(context), context)
     }
 
     /// Reads what came. Returns how many bytes were used: fewer than there are when the rest has to wait.

@@ -39,7 +39,7 @@ pub(super) struct State {
     pub(super) asks: Asks,
     pub(super) at: At,
     /// Pings that it has not answered.
-    pub(super) pings_out: u8,
+    pub(super) pings_out: u32,
     /// Whether each turn's answers go in a WebSocket frame.
     pub(super) framed: bool,
 }
@@ -180,7 +180,9 @@ impl State {
         self.at.connected = true;
         let text = |text: &Option<String>| -> Box<str> {
             let text = text.as_deref().unwrap_or_default();
-            text[..text.floor_char_boundary(limits::NATS_FACT_BYTES_MAX)].into()
+            let end =
+                (0..=limits::NATS_FACT_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+            text[..end.unwrap_or(0)].into()
         };
         let facts =
             Facts { name: text(&connect.name), lang: text(&connect.lang), version: text(&connect.version) };

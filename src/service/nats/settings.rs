@@ -17,16 +17,20 @@ pub struct Settings {
     pub payload_bytes: u32,
     /// Most subscriptions of one connection.
     pub subscriptions: u32,
-    /// The silence after which a client is pinged; the second ping that nobody answers is the last.
+    /// The silence after which a client is pinged.
     pub ping_interval: Duration,
+    /// Pings without an answer after which it is cut.
+    pub pings_out: u32,
     /// How long a client may take to say who it is, where that is asked.
     pub auth_timeout: Duration,
-    /// Pings without an answer after which a client is cut.
-    pub pings_out: u32,
     /// Bytes that may wait for a client before it is cut.
     pub pending_bytes: usize,
     /// What is done when a client does not keep up.
     pub slow: SlowPolicy,
+    /// Who they are who show nothing.
+    pub no_auth_user: Option<Box<str>>,
+    /// Whether a client is to begin TLS behind INFO.
+    pub tls_required: bool,
     /// Where the listener listens, to be told.
     pub host: String,
     /// Where the listener listens, to be told.
@@ -69,10 +73,12 @@ impl Default for Settings {
             payload_bytes: limits::PAYLOAD_BYTES,
             subscriptions: limits::SUBSCRIPTIONS_PER_CONNECTION,
             ping_interval: limits::NATS_PING_INTERVAL,
-            auth_timeout: limits::NATS_AUTH_TIMEOUT,
             pings_out: limits::NATS_PINGS_OUT,
+            auth_timeout: limits::NATS_AUTH_TIMEOUT,
             pending_bytes: limits::PENDING_BYTES as usize,
             slow: SlowPolicy::Cut,
+            no_auth_user: None,
+            tls_required: false,
             host: "127.0.0.1".to_owned(),
             port: limits::NATS_PORT,
             judge: None,

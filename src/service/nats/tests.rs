@@ -270,8 +270,13 @@ fn a_session_is_small() {
 
 // --- Who they are ----------------------------------------------------------------------------------------------
 
+/// Where those are guests who show nothing.
+fn with_guests() -> Settings {
+    Settings { no_auth_user: Some("guest".into()), judge: Judge::start().ok(), ..Settings::default() }
+}
+
 /// A guest with the permissions that were recorded, who need not say who he is, and `bob`, whose password is `secret`.
-fn guest_and_bob(no_auth_user: Option<&str>) -> Door {
+fn guest_and_bob() -> Door {
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let publish = Lists { allow: Some(list(&["pub.>", "both"])), deny: list(&["pub.no"]) };
     let subscribe = Lists {
@@ -293,14 +298,13 @@ fn guest_and_bob(no_auth_user: Option<&str>) -> Door {
     let settings = UserSettings { users: vec![guest, bob], ..UserSettings::default() };
     Door {
         users: Some(Arc::new(Users::load(&settings, &Arc::default()).expect("they are right"))),
-        no_auth_user: no_auth_user.map(Into::into),
         ..Door::default()
     }
 }
 
 #[test]
 fn permissions_are_those_of_nats_server() {
-    let mut world = World::behind(Settings::default(), guest_and_bob(Some("guest")));
+    let mut world = World::behind(Settings { judge: None, ..with_guests() }, guest_and_bob());
     for recorded in recorded::RECORDED_AS_GUEST {
         world.check(recorded, usize::MAX);
     }
@@ -311,10 +315,7 @@ fn permissions_are_those_of_nats_server() {
 /// What is denied within a wider subscription is not delivered there; checked with nats-server 2.15.1.
 #[test]
 fn what_is_denied_is_not_heard_through_a_wildcard() {
-    let mut world = World::behind(
-        Settings { judge: Judge::start().ok(), ..Settings::default() },
-        guest_and_bob(Some("guest")),
-    );
+    let mut world = World::behind(with_guests(), guest_and_bob());
     let (guest, _) = world.connect();
     world.write(guest, b"CONNECT {\"verbose\":false}\r\nSUB sub.> 1\r\nPING\r\n");
     let (bob, _) = world.connect();
@@ -332,7 +333,7 @@ fn who_is_asked_says_so_in_time_and_truly() {
         auth_timeout: Duration::from_secs(300),
         ..Settings::default()
     };
-    let mut world = World::behind(settings, guest_and_bob(None));
+    let mut world = World::behind(settings, guest_and_bob());
     let (bob, greeting) = world.connect();
     assert!(greeting.contains(r#""auth_required":true"#), "{greeting}");
     let answer = world
