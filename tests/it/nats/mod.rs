@@ -7,7 +7,10 @@
 mod client_kit;
 mod clients;
 mod known;
+mod live;
+mod model;
 mod peer;
 mod raw;
 mod recorded;
+mod seeds;
 mod tools;

@@ -3,9 +3,10 @@
 //! It knows where a message ends, and nothing of what one should be.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use super::seeds::Dice;
 use crate::support::streams;
 
 /// What a server of the NATS protocol is spoken to by.
@@ -65,6 +66,19 @@ impl Raw {
     pub(super) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // Whether it is over shows when it is read.
         let _ = self.stream.write_all(bytes.as_ref());
+    }
+
+    /// Writes in one piece or in two.
+    pub(super) fn send_cut(&mut self, bytes: &[u8], dice: &mut Dice) {
+        let (one, two) = bytes.split_at(dice.below(bytes.len()));
+        self.send(one);
+        self.send(two);
+    }
+
+    /// Ends our side.
+    pub(super) fn finish(&self) {
+        // The server may have reset it.
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 
     /// The next message, but no `PING` of the server's; none at the end. What INFO says is left out, since it
