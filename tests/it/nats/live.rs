@@ -20,7 +20,7 @@ const INBOX: Sid = 1000;
 /// Stands for the message that says so.
 const NO_RESPONDERS: u32 = u32::MAX;
 /// Unless the environment says otherwise.
-const SEEDS: u64 = 12;
+const SEEDS: u64 = 40;
 
 /// One run.
 struct World<'a> {
@@ -121,7 +121,8 @@ impl World<'_> {
     }
 
     fn filter(&mut self) -> String {
-        let tail = self.dice.pick(&["a", "b", "a.a", "a.b", "*", "*.a", "a.*", "*.*", ">", "a.>", "*.>", "a.b.c"]);
+        let tail =
+            self.dice.pick(&["a", "b", "a.a", "a.b", "*", "*.a", "a.*", "*.*", ">", "a.>", "*.>", "a.b.c"]);
         format!("{}.{tail}", self.name)
     }
 
@@ -174,7 +175,8 @@ impl World<'_> {
                 if !audience.each.contains(&subscription) {
                     let group = one_of.iter().find(|(_, members)| members.contains(&subscription));
                     let name = group.map(|(name, _)| name.clone());
-                    one_of.remove(&name.unwrap_or_else(|| panic!("{subscription:?} is none of {audience:?}")));
+                    one_of
+                        .remove(&name.unwrap_or_else(|| panic!("{subscription:?} is none of {audience:?}")));
                 }
                 self.model.deliver(subscription.0, subscription.1);
             }
@@ -216,7 +218,8 @@ impl World<'_> {
         }
         self.check_shares(&got, shared);
         for (&subscription, expected) in &whole {
-            let (got, left) = (got.get(&subscription).map_or(0, Vec::len), self.model.left(subscription.0, subscription.1));
+            let (got, left) =
+                (got.get(&subscription).map_or(0, Vec::len), self.model.left(subscription.0, subscription.1));
             let expected = expected.len().min(left.map_or(usize::MAX, |left| left as usize));
             assert_eq!(got, expected, "{subscription:?} gets as many as it should");
         }
@@ -296,7 +299,11 @@ fn is_refusal(said: &Said) -> bool {
 fn check_order(sent: &Sent, subscription: (Connection, Sid), expected: &[u32], got: &[u32], is_shared: bool) {
     for publisher in 0..CONNECTIONS {
         let of = |numbers: &[u32]| -> Vec<u32> {
-            numbers.iter().copied().filter(|number| sent.get(number).is_some_and(|(from, _)| *from == publisher)).collect()
+            numbers
+                .iter()
+                .copied()
+                .filter(|number| sent.get(number).is_some_and(|(from, _)| *from == publisher))
+                .collect()
         };
         let (expected, got) = (of(expected), of(got));
         let is_right = if is_shared {
@@ -306,7 +313,10 @@ fn check_order(sent: &Sent, subscription: (Connection, Sid), expected: &[u32], g
         };
         assert!(is_right, "{subscription:?} gets {got:?} from {publisher}, where {expected:?} were sent");
     }
-    assert!(got.iter().all(|number| sent.contains_key(number)), "{subscription:?} gets what nobody sent: {got:?}");
+    assert!(
+        got.iter().all(|number| sent.contains_key(number)),
+        "{subscription:?} gets what nobody sent: {got:?}"
+    );
 }
 
 /// Every delivery is one that the model has, and every one that it has is made, in the order of its publisher.

@@ -6,11 +6,13 @@
 
 mod client_kit;
 mod clients;
+mod differential;
 mod known;
 mod live;
 mod model;
 mod peer;
 mod raw;
 mod recorded;
+mod script;
 mod seeds;
 mod tools;

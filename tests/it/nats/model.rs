@@ -114,7 +114,8 @@ impl Model {
 
 /// Whether a filter is for a subject: `*` is one token, `>` at the end is one or more.
 fn matches(filter: &str, subject: &str) -> bool {
-    let (filter, subject): (Vec<&str>, Vec<&str>) = (filter.split('.').collect(), subject.split('.').collect());
+    let (filter, subject): (Vec<&str>, Vec<&str>) =
+        (filter.split('.').collect(), subject.split('.').collect());
     let is_open = filter.last() == Some(&">");
     let fixed = if is_open { filter.len() - 1 } else { filter.len() };
     let has_length = if is_open { fixed < subject.len() } else { fixed == subject.len() };
