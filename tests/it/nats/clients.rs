@@ -4,7 +4,8 @@ use async_nats::{Client, ConnectOptions, Event, HeaderMap, PublishErrorKind, Req
 use bytes::Bytes;
 
 use super::client_kit::{await_event, connect, next, payload, run, settle, soon, text, waiting, watched};
-use super::peer::{Hub, Permission, Settings, User};
+use super::peer::{Hub, Settings};
+use super::shared::alice;
 use crate::support::quiet_port;
 
 /// Runs a test over both transports, on a server of its own.
@@ -261,14 +262,7 @@ fn async_nats_comes_back() {
 /// What one may not do is said, and the connection stays.
 #[test]
 fn async_nats_hears_what_it_may_not_do() {
-    let user = User {
-        name: "alice",
-        password: "wonderland",
-        publish: Permission { allow: &["open.>"], deny: &["open.not"] },
-        subscribe: Permission { allow: &["open.>", "_INBOX.>"], deny: &["open.secret"] },
-        ..User::default()
-    };
-    let settings = Settings { users: vec![user], ..Settings::default() };
+    let settings = Settings { users: vec![alice()], ..Settings::default() };
     let Some(hub) = Hub::start(&settings) else { return };
     run(async {
         let options = ConnectOptions::with_user_and_password("alice".into(), "wonderland".into());
