@@ -4,7 +4,7 @@
 //! cargo run --release --example chat_room          # then open http://127.0.0.1:8090 in two windows
 //! ```
 //!
-//! The room lives on one shard, so it needs no lock; the connections of a shard reach one another by letters.
+//! The room is a subject of the hub: who is in it listens to it, on whichever shard.
 
 use std::error::Error;
 use std::io::Write;
@@ -12,22 +12,29 @@ use std::sync::Arc;
 
 use tidemill::config::{Config, Listener, ServiceName};
 use tidemill::connection::ConnectionId;
+use tidemill::hub::{ClientId, ClientOptions, Form, Hub, Kind as Said, Message, Subscribe};
 use tidemill::protocol::http1::Request;
 use tidemill::protocol::websocket::Kind;
 use tidemill::server::Server;
 use tidemill::service::Closed;
-use tidemill::service::http::{Answer, Ask, Content, Frame, Http, Page, Settings, Site, Talk};
+use tidemill::service::http::{Answer, Ask, Content, Http, Page, Settings, Site, Talk};
 
 /// Who is in the room, each with a name.
 #[derive(Default)]
 struct Room {
-    members: Vec<(ConnectionId, String)>,
+    members: Vec<(ConnectionId, String, ClientId)>,
 }
 
 impl Room {
     fn name(&self, id: ConnectionId) -> &str {
-        self.members.iter().find(|(member, _)| *member == id).map_or("", |(_, name)| name)
+        self.members.iter().find(|(member, ..)| *member == id).map_or("", |(_, name, _)| name)
     }
+}
+
+/// Says something to all who are in the room.
+fn say(hub: &mut Hub, text: &str) {
+    let payload = text.as_bytes();
+    hub.publish(None, &Message { subject: b"room", payload, kind: Said::Text, ..Message::default() });
 }
 
 impl Site for Room {
@@ -56,21 +63,25 @@ impl Site for Room {
 
     fn joined(&mut self, talk: &mut Talk<'_, '_>) {
         let name = talk.peer().to_string();
-        let frame = Frame::new(Kind::Text, format!("* {name} has come").as_bytes());
-        self.members.iter().for_each(|(member, _)| talk.tell(*member, &frame));
-        self.members.push((talk.id(), name));
+        say(talk.hub(), &format!("* {name} has come"));
+        let id = talk.id();
+        let options = ClientOptions { form: Form::WebSocket, echo: true, pending_bytes_max: 1 << 20 };
+        let client = talk.hub().join(id, options);
+        // There is no other subscription of this client that could have the name.
+        let _ = talk.hub().subscribe(client, &Subscribe { filter: b"room", ..Subscribe::default() });
+        self.members.push((id, name, client));
     }
 
     fn message(&mut self, _: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
         let said = format!("{}: {}", self.name(talk.id()), String::from_utf8_lossy(payload));
-        let frame = Frame::new(Kind::Text, said.as_bytes());
-        self.members.iter().for_each(|(member, _)| talk.tell(*member, &frame));
+        say(talk.hub(), &said);
     }
 
     fn left(&mut self, closed: &mut Closed<'_>) {
-        let frame = Frame::new(Kind::Text, format!("* {} has gone", self.name(closed.id)).as_bytes());
-        self.members.retain(|(member, _)| *member != closed.id);
-        self.members.iter().for_each(|(member, _)| closed.letters.post(*member, Arc::clone(frame.bytes())));
+        let Some(place) = self.members.iter().position(|(member, ..)| *member == closed.id) else { return };
+        let (_, name, client) = self.members.remove(place);
+        closed.hub.leave(client);
+        say(closed.hub, &format!("* {name} has gone"));
     }
 }
 

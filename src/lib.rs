@@ -72,6 +72,8 @@ pub mod connection;
 #[forbid(unsafe_code)]
 pub mod error;
 #[forbid(unsafe_code)]
+pub mod hub;
+#[forbid(unsafe_code)]
 pub mod limits;
 #[forbid(unsafe_code)]
 pub mod log;

@@ -49,6 +49,8 @@ pub enum Cut {
     Linger,
     /// It needed private memory while the shard's bound was reached.
     OutboxFull,
+    /// It did not read as fast as was published what it listens to.
+    SlowConsumer,
     /// It sent an unfinished frame of more than the bound.
     InboxFull,
     /// It was reset, or found dead.

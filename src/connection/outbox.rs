@@ -118,7 +118,7 @@ impl Outbox {
     }
 
     /// Sends some of the bytes that many peers share.
-    pub fn send_shared(&mut self, bytes: Arc<[u8]>, range: Range<usize>) {
+    pub fn send_shared(&mut self, bytes: Arc<Vec<u8>>, range: Range<usize>) {
         if !range.is_empty() {
             self.pending_bytes += range.len();
             self.queued.push(Part::Shared(bytes, range));
@@ -210,6 +210,13 @@ impl Outbox {
         self.copied_bytes - before
     }
 
+    /// Forgets what was written since the last send. What a send has begun stays, so that no frame is cut in two.
+    pub(crate) fn forget_queued(&mut self) {
+        let parts: Vec<Part> = self.queued.drain(..).collect();
+        self.pending_bytes -= parts.iter().map(|part| part.bytes().len()).sum::<usize>();
+        self.copied_bytes -= copied_in(&parts);
+    }
+
     /// Forgets everything that is not in flight.
     pub(crate) fn clear(&mut self) {
         let queued = self.queued.drain(..);
@@ -254,7 +261,7 @@ mod tests {
         outbox.write(b"one ");
         outbox.write(b"two ");
         outbox.send_received(test_buffer(b"three "));
-        outbox.send_shared(Arc::from(&b"[four]"[..]), 1..5);
+        outbox.send_shared(Arc::new(b"[four]".to_vec()), 1..5);
         assert_eq!((outbox.pending_bytes(), outbox.copied_bytes()), (18, 8));
         let send = outbox.take_send();
         assert_eq!(text(&send), "one two three four");
@@ -340,7 +347,7 @@ mod tests {
     #[test]
     fn a_burst_leaves_no_room_behind() {
         let mut outbox = Outbox::default();
-        let shared: Arc<[u8]> = Arc::from(&b"x"[..]);
+        let shared = Arc::new(b"x".to_vec());
         for _ in 0..10_000 {
             outbox.send_shared(Arc::clone(&shared), 0..1);
         }
@@ -355,7 +362,7 @@ mod tests {
     #[test]
     fn a_send_has_a_bound_and_the_rest_follows() {
         let mut outbox = Outbox::default();
-        let shared: Arc<[u8]> = Arc::from(&b"x"[..]);
+        let shared = Arc::new(b"x".to_vec());
         for _ in 0..limits::SEND_PARTS_MAX + 1 {
             outbox.send_shared(Arc::clone(&shared), 0..1);
         }

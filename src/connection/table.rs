@@ -20,6 +20,12 @@ impl ConnectionId {
         self.slot
     }
 
+    /// Some connection, for tests of those who only pass it on.
+    #[cfg(test)]
+    pub(crate) fn numbered(slot: u32) -> Self {
+        Self { slot, generation: Generation::default() }
+    }
+
     /// The token of one of its operations.
     pub(crate) fn token(self, kind: Kind) -> Token {
         Token::new(kind, self.slot, self.generation)

@@ -80,7 +80,7 @@ impl Connection {
     }
 
     /// Whether its service can be told something.
-    pub(crate) fn takes_letters(&self) -> bool {
+    pub(crate) fn takes_messages(&self) -> bool {
         self.state == State::Open && !self.opening
     }
 

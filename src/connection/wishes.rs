@@ -13,6 +13,8 @@ pub(crate) enum Hold {
     ForRoom,
     /// Until the service's timer comes.
     ForTimer,
+    /// Until the other shards know what this one listens to.
+    ForOthers,
 }
 
 impl Connection {
@@ -36,6 +38,15 @@ impl Connection {
     pub(crate) fn take_room(&mut self, bounds: &Bounds) -> bool {
         let room = self.state == State::Open && self.outbox.pending_bytes() <= bounds.low_water_bytes;
         let taken = room && self.hold == Hold::ForRoom;
+        if taken {
+            self.hold = Hold::No;
+        }
+        taken
+    }
+
+    /// Whether what was kept back until the other shards know can be shown to the service now; told once.
+    pub(crate) fn take_known(&mut self) -> bool {
+        let taken = self.state == State::Open && self.hold == Hold::ForOthers;
         if taken {
             self.hold = Hold::No;
         }

@@ -5,12 +5,14 @@
 //! No counter is shared, so none is atomic.
 
 pub mod board;
+mod nats;
 pub mod process;
 pub mod prometheus;
 mod refused;
 
 use std::time::Duration;
 
+pub use self::nats::NatsError;
 pub use self::refused::Refused;
 
 use hdrhistogram::Histogram;
@@ -263,10 +265,58 @@ counters! {
         "WebSocket messages sent."
     Sum websocket_failures "tidemill_websocket_failures_total"
         "WebSocket connections ended for a fault of the peer."
-    Sum letters_lost "tidemill_letters_lost_total"
-        "Messages between connections that were lost because too many waited."
-    Sum websocket_messages_dropped "tidemill_websocket_messages_dropped_total"
-        "Messages to WebSocket peers that were dropped because too much waited for them."
+    Sum hub_published "tidemill_hub_published_total"
+        "Messages that connections have published."
+    Sum hub_delivered "tidemill_hub_delivered_total"
+        "Messages that connections were sent because they listen."
+    Sum hub_crossed "tidemill_hub_crossed_total"
+        "Messages that went to another shard, because somebody there listens."
+    Sum hub_slow_consumers "tidemill_hub_slow_consumers_total"
+        "Connections that were cut because too much waited for them."
+    Sum hub_told_lost "tidemill_hub_told_lost_total"
+        "Messages to the server's own services that were lost because too many waited."
+    Gauge hub_clients "tidemill_hub_clients"
+        "Connections that take part in the hub."
+    Gauge hub_subscriptions "tidemill_hub_subscriptions"
+        "Subscriptions."
+    Gauge hub_lent_bytes "tidemill_hub_lent_bytes"
+        "Bytes that wait for subscribers, each counted once however many share it."
+    Sum hub_turns "tidemill_hub_turns_total"
+        "Turns that had something for subscribers."
+    Sum parcels_sent "tidemill_hub_parcels_total"
+        "Batches of messages and of interest that one shard has sent to another."
+    Gauge nats_open "tidemill_nats_connections_open"
+        "NATS clients, over TCP and over WebSocket."
+    Sum nats_messages_received "tidemill_nats_messages_received_total"
+        "Messages that NATS clients have sent."
+    Sum nats_payload_bytes_received "tidemill_nats_payload_bytes_received_total"
+        "Bytes of headers and payloads that NATS clients have sent."
+    Sum nats_pauses "tidemill_nats_pauses_total"
+        "Times that a NATS client was read from later because another shard was behind."
+    Sum nats_errors_operation "tidemill_nats_errors_total{kind=\"operation\"}"
+        "What came begins like no operation, or a payload does not end where its line said."
+    Sum nats_errors_control_line "tidemill_nats_errors_total{kind=\"control_line\"}"
+        "A line was too long."
+    Sum nats_errors_payload "tidemill_nats_errors_total{kind=\"payload\"}"
+        "A message was too long."
+    Sum nats_errors_arguments "tidemill_nats_errors_total{kind=\"arguments\"}"
+        "An operation did not have the arguments that it needs."
+    Sum nats_errors_reported "tidemill_nats_errors_total{kind=\"reported\"}"
+        "The client reported an error, and was let go."
+    Sum nats_errors_connect "tidemill_nats_errors_total{kind=\"connect\"}"
+        "A CONNECT asked for what there is not."
+    Sum nats_errors_authorization "tidemill_nats_errors_total{kind=\"authorization\"}"
+        "A client did not say in time who it is, or not truly."
+    Sum nats_errors_stale "tidemill_nats_errors_total{kind=\"stale\"}"
+        "A client did not answer two pings."
+    Sum nats_errors_subject "tidemill_nats_errors_total{kind=\"subject\"}"
+        "A subject was not one."
+    Sum nats_errors_subscriptions "tidemill_nats_errors_total{kind=\"subscriptions\"}"
+        "A client had all the subscriptions that it may have."
+    Sum nats_errors_publish_permission "tidemill_nats_errors_total{kind=\"publish_permission\"}"
+        "A client published where it may not."
+    Sum nats_errors_subscribe_permission "tidemill_nats_errors_total{kind=\"subscribe_permission\"}"
+        "A client subscribed to what it may not hear."
     Sum throttled "tidemill_throttled_total"
         "Times that a peer was read from later because it sent more than its rate."
     Sum refused_network "tidemill_refused_total{reason=\"network\"}"

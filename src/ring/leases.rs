@@ -20,7 +20,7 @@ pub enum Part {
     /// Bytes that were copied, from the mark on.
     Copied(Vec<u8>, usize),
     /// Bytes that many sends share.
-    Shared(Arc<[u8]>, Range<usize>),
+    Shared(Arc<Vec<u8>>, Range<usize>),
 }
 
 impl Part {
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     fn gather() -> Gather {
-        let shared: Arc<[u8]> = Arc::from(&b"0123456789"[..]);
+        let shared = Arc::new(b"0123456789".to_vec());
         Gather::new(vec![
             Part::Copied(b"abc".to_vec(), 0),
             Part::Shared(shared, 2..6),

@@ -73,7 +73,9 @@ impl Crew {
             starting.spawn(shard, options, house, move |number| Ok(make(number)))?;
         }
         let (threads, contacts) = starting.wait()?;
-        let switchboard = Switchboard::new(plan.capabilities, contacts)?;
+        let all: Arc<[Contact]> = contacts.clone().into();
+        let mut switchboard = Switchboard::new(plan.capabilities, contacts)?;
+        switchboard.tell(count, || Message::Contacts(Arc::clone(&all)));
         Ok(Self { threads, shards: count, switchboard, _files: plan.files })
     }
 

@@ -135,6 +135,7 @@ impl Server {
             addresses: Some(doors::addresses(config)),
             counts_bytes: config.byte_rate_per_address.is_some(),
             board: Some(Arc::clone(&board)),
+            shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
             ..shard::House::open(config.connections)
         };
         let make = prepare(&plan.listeners, &board);

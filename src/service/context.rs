@@ -1,13 +1,12 @@
 //! A connection, as its service sees it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::Letters;
 use crate::access::bucket::Wait;
 use crate::access::meter::{Meter, Rates};
 use crate::access::token::Authenticator;
 use crate::connection::{ConnectionId, Cut, Hold, Outbox};
+use crate::hub::Hub;
 use crate::metrics::{Counters, Refused};
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
@@ -34,7 +33,8 @@ pub struct Context<'a> {
     pub ready: bool,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
-    pub(crate) letters: &'a mut Letters,
+    /// The subjects that all connections share.
+    pub hub: &'a mut Hub,
     pub(crate) meter: &'a mut Meter,
     pub(crate) rates: &'a Rates,
     /// Why something was refused last, if it was; it is counted already.
@@ -75,12 +75,6 @@ impl Context<'_> {
     /// Whether the service has ended the connection.
     pub fn is_ending(&self) -> bool {
         self.ending != Ending::No
-    }
-
-    /// Sends a letter to another connection of this shard: what many are to hear is made once and shared. It is delivered at
-    /// the end of the turn, if the connection is still there.
-    pub fn tell(&mut self, to: ConnectionId, letter: Arc<[u8]>) {
-        self.letters.post(to, letter);
     }
 
     /// Takes one request from what this peer may ask, or says how long it has to wait.
@@ -133,6 +127,13 @@ impl Context<'_> {
         self.timer = Some(time);
     }
 
+    /// Keeps back what the peer sends until the other shards know of all that this shard's connections listen to; then
+    /// [`receive`](super::Service::receive) is called again.
+    pub fn hold_until_known(&mut self) {
+        self.hold = Hold::ForOthers;
+        self.hub.wait_until_known(self.id);
+    }
+
     /// Keeps nothing back any more for the sake of a timer: what was comes as soon as there is room. Write first, as for
     /// [`hold_for_room`](Self::hold_for_room).
     pub fn release(&mut self) {
@@ -162,6 +163,6 @@ pub struct Closed<'a> {
     pub cut: Option<Cut>,
     /// Where the service counts.
     pub counters: &'a mut Counters,
-    /// For a last word to the others.
-    pub letters: &'a mut Letters,
+    /// To leave it, and for a last word to the others.
+    pub hub: &'a mut Hub,
 }

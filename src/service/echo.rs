@@ -2,6 +2,7 @@
 
 use super::{Context, Service};
 use crate::connection::{Inbox, Replies};
+use crate::hub::Hub;
 use crate::ring::Datagram;
 
 /// The echo service. What was received is sent from the very buffer it was received in.
@@ -28,7 +29,7 @@ impl Service for Echo {
         "echo"
     }
 
-    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
+    fn datagram(&mut self, _: u16, datagram: Datagram, replies: &mut Replies, _: &mut Hub) {
         // The end of a truncated datagram is lost: half an echo would be a wrong one.
         if !datagram.truncated() {
             replies.send_received(datagram.peer(), datagram.into_payload());

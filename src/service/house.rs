@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::http::{self, Http, Public, Settings};
+use super::nats::{self, Nats};
 use super::{Closed, Context, Echo, Service};
 use crate::connection::{Inbox, Replies};
+use crate::hub::{Hub, Told};
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -15,14 +17,26 @@ pub enum Behind {
     Echo,
     /// The public pages, and WebSocket.
     Http(Arc<Settings>),
+    /// The NATS client protocol.
+    Nats(Arc<nats::Settings>),
 }
 
 /// All services that peers can reach.
 pub struct House {
-    /// By the number of the listener: whether it speaks HTTP.
-    speaks_http: Vec<bool>,
+    /// By the number of the listener: what it speaks.
+    speaks: Vec<Speaks>,
     echo: Echo,
     http: Http<Public>,
+    nats: Nats,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Speaks {
+    #[default]
+    Echo,
+    Http,
+    Nats,
 }
 
 /// One connection of any of them.
@@ -32,20 +46,31 @@ pub enum Session {
     Echo,
     /// HTTP.
     Http(http::Session<<Public as http::Site>::Route>),
+    /// NATS. It is larger than the others, and each pays for the largest.
+    Nats(Box<nats::Session>),
 }
 
 impl House {
     /// The services behind these listeners, with the figures of this board on their pages.
     pub fn new(listeners: &[Behind], board: Arc<Board>) -> Self {
-        let unused = Arc::new(Settings::default());
-        let settings = listeners.iter().map(|behind| match behind {
+        let speaks = |behind: &Behind| match behind {
+            Behind::Echo => Speaks::Echo,
+            Behind::Http(_) => Speaks::Http,
+            Behind::Nats(_) => Speaks::Nats,
+        };
+        let http = |behind: &Behind| match behind {
             Behind::Http(settings) => Arc::clone(settings),
-            Behind::Echo => Arc::clone(&unused),
-        });
+            Behind::Echo | Behind::Nats(_) => Arc::default(),
+        };
+        let nats = |behind: &Behind| match behind {
+            Behind::Nats(settings) => Arc::clone(settings),
+            Behind::Echo | Behind::Http(_) => Arc::default(),
+        };
         Self {
-            speaks_http: listeners.iter().map(|behind| matches!(behind, Behind::Http(_))).collect(),
+            speaks: listeners.iter().map(speaks).collect(),
             echo: Echo,
-            http: Http::new(Public::new(board), settings.collect()),
+            http: Http::new(Public::new(board), listeners.iter().map(http).collect()),
+            nats: Nats::new(listeners.iter().map(nats).collect()),
         }
     }
 }
@@ -54,10 +79,10 @@ impl Service for House {
     type Session = Session;
 
     fn open(&mut self, context: &mut Context<'_>) -> Session {
-        if self.speaks_http.get(usize::from(context.listener)) == Some(&true) {
-            Session::Http(self.http.open(context))
-        } else {
-            Session::Echo
+        match self.speaks.get(usize::from(context.listener)).copied().unwrap_or_default() {
+            Speaks::Echo => Session::Echo,
+            Speaks::Http => Session::Http(self.http.open(context)),
+            Speaks::Nats => Session::Nats(Box::new(self.nats.open(context))),
         }
     }
 
@@ -66,6 +91,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.receive(&mut (), inbox, context),
             Session::Http(session) => self.http.receive(session, inbox, context),
+            Session::Nats(session) => self.nats.receive(session, inbox, context),
         }
     }
 
@@ -73,12 +99,13 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.timer(&mut (), inbox, context),
             Session::Http(session) => self.http.timer(session, inbox, context),
+            Session::Nats(session) => self.nats.timer(session, inbox, context),
         }
     }
 
-    fn told(&mut self, session: &mut Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
+    fn told(&mut self, session: &mut Session, told: &Told, context: &mut Context<'_>) {
         if let Session::Http(session) = session {
-            self.http.told(session, letter, context);
+            self.http.told(session, told, context);
         }
     }
 
@@ -86,6 +113,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.end(&mut (), context),
             Session::Http(session) => self.http.end(session, context),
+            Session::Nats(session) => self.nats.end(session, context),
         }
     }
 
@@ -93,6 +121,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.drain(&mut (), context),
             Session::Http(session) => self.http.drain(session, context),
+            Session::Nats(session) => self.nats.drain(session, context),
         }
     }
 
@@ -100,6 +129,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.close((), closed),
             Session::Http(session) => self.http.close(session, closed),
+            Session::Nats(session) => self.nats.close(*session, closed),
         }
     }
 
@@ -107,6 +137,7 @@ impl Service for House {
         match session {
             Session::Echo => 0,
             Session::Http(session) => self.http.memory(session),
+            Session::Nats(session) => self.nats.memory(session),
         }
     }
 
@@ -114,10 +145,11 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.protocol(&()),
             Session::Http(session) => self.http.protocol(session),
+            Session::Nats(session) => self.nats.protocol(session),
         }
     }
 
-    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
-        self.echo.datagram(datagram, replies);
+    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
+        self.echo.datagram(listener, datagram, replies, hub);
     }
 }

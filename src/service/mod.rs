@@ -8,22 +8,21 @@ mod context;
 mod echo;
 pub mod house;
 pub mod http;
-mod letters;
+pub mod nats;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};
 pub use self::echo::Echo;
-pub use self::letters::Letters;
-use std::sync::Arc;
 
 use crate::connection::{Inbox, Replies};
+use crate::hub::{Hub, Told};
 use crate::ring::Datagram;
 
 /// What a server does with connections and datagrams.
 ///
 /// All methods are called on the shard's thread and must not block. What they write leaves at the end of the turn, in
-/// one send per connection. A service writes to the connection that it was called for; to the others of its shard it sends
-/// [letters](Context::tell).
+/// one send per connection. A service writes to the connection that it was called for; to all others it speaks through
+/// the [hub](Context::hub).
 pub trait Service {
     /// What the service remembers of one connection.
     type Session;
@@ -41,9 +40,10 @@ pub trait Service {
         self.receive(session, inbox, context);
     }
 
-    /// Another connection of the shard has sent this one a [letter](Context::tell).
-    fn told(&mut self, session: &mut Self::Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
-        let _ = (session, letter, context);
+    /// Something was published that this connection has subscribed to, as one that wants to be
+    /// [told](crate::hub::Form::Told).
+    fn told(&mut self, session: &mut Self::Session, told: &Told, context: &mut Context<'_>) {
+        let _ = (session, told, context);
     }
 
     /// The peer has ended its side and will send nothing more. It may still read, so what waits is sent first.
@@ -76,8 +76,8 @@ pub trait Service {
         "raw"
     }
 
-    /// A datagram came in.
-    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
-        let _ = (datagram, replies);
+    /// A datagram came in, through the listener of this number among those for datagrams.
+    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
+        let _ = (listener, datagram, replies, hub);
     }
 }

@@ -42,7 +42,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if !self.datagram_networks.get(index).is_none_or(|networks| networks.admits(peer.ip())) {
             return self.count_refused(Peer::from_ip(peer), Refused::Network);
         }
-        self.service.datagram(datagram, &mut self.replies);
+        let listener = u16::try_from(index).expect("sockets are few");
+        self.service.datagram(listener, datagram, &mut self.replies, &mut self.hub);
         let socket = u16::try_from(index).expect("sockets are few");
         self.replies.address(socket);
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::door::Door;
 use crate::connection::{Listed, Order};
+use crate::hub::Parcel;
 use crate::limits;
 use crate::metrics::Snapshot;
 use crate::ring::Bell;
@@ -22,6 +23,10 @@ pub enum Message {
     Stop(Duration),
     /// From now on these are the doors of your listeners.
     Doors(Arc<[Door]>),
+    /// Here are all shards, in the order of their numbers, and you among them.
+    Contacts(Arc<[Contact]>),
+    /// What another shard has published, and what it listens to.
+    Parcel(Arc<Parcel>),
     /// Send your counters there, with your number.
     Report(SyncSender<(usize, Snapshot)>),
     /// Send there how many connections you have, and the first so many of them in this order.

@@ -12,6 +12,7 @@ mod draining;
 pub mod mailbox;
 mod notice;
 mod opening;
+mod posting;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use self::door::Door;
 use self::draining::Drain;
-use self::mailbox::{Mailbox, Message};
+use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;
 use crate::access::addresses::Addresses;
 use crate::access::meter::{Meter, Rates};
@@ -33,11 +34,12 @@ use crate::connection::{
     Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, LISTENER_SLOTS, Listed, Listener,
     Order, Outbox, Replies, Table,
 };
+use crate::hub::{Hub, Parcel};
 use crate::limits;
 use crate::metrics::board::Board;
 use crate::metrics::{Metrics, Snapshot};
 use crate::ring::{Completion, Descriptor, Kernel, Kind, Op, Outcome, Refused, RingError, Token, Wait};
-use crate::service::{Letters, Service};
+use crate::service::Service;
 use crate::sys::clock::{Time, Wall};
 
 /// How many completions ahead a connection is loaded into the cache: long enough for memory to answer.
@@ -69,6 +71,8 @@ impl Options {
 /// What a shard has in common with the others.
 #[derive(Clone, Debug)]
 pub struct House {
+    /// How many shards share the subjects.
+    pub shards: u16,
     /// How many connections there are, and may be.
     pub admission: Arc<Admission>,
     /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
@@ -87,6 +91,7 @@ impl House {
     /// One that asks nothing, and counts connections only.
     pub fn open(connections: u32) -> Self {
         Self {
+            shards: 1,
             admission: Admission::new(connections),
             doors: Arc::from([]),
             datagram_networks: Arc::from([]),
@@ -166,7 +171,11 @@ pub struct Shard<K: Kernel, S: Service> {
     /// What a service wrote that TLS is still to encrypt; empty between two services.
     unencrypted: Outbox,
     /// What connections say to one another.
-    letters: Letters,
+    hub: Hub,
+    /// All shards, when they are known.
+    contacts: Option<Arc<[Contact]>>,
+    /// What other shards are to be told and had no room for yet.
+    outgoing: VecDeque<(u16, Arc<Parcel>)>,
     /// What TLS has decrypted; empty between two connections.
     plain: Vec<u8>,
     doors: Arc<[Door]>,
@@ -214,6 +223,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         sockets: &Sockets,
     ) -> Self {
         let now = kernel.now();
+        let number = u16::try_from(options.number).expect("SHARDS_MAX is small");
         let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
         let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
         let mut shard = Self {
@@ -229,7 +239,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             connections: Table::new(options.slots),
             places: Vec::new(),
             unencrypted: Outbox::default(),
-            letters: Letters::default(),
+            hub: Hub::new(number, house.shards, now.as_nanos()),
+            contacts: None,
+            outgoing: VecDeque::new(),
             plain: Vec::new(),
             doors: house.doors,
             datagram_networks: house.datagram_networks,
@@ -278,6 +290,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.mailbox.wake_up();
         self.now = self.kernel.now();
         self.unix_seconds = self.wall.seconds(self.now);
+        self.hub.turn_began(self.now);
         self.collect();
         while let Some(completion) = self.ready.pop_front() {
             if let Some(later) = self.ready.get(PREFETCH_AHEAD) {
@@ -306,6 +319,14 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.cq_overflows = ring.overflows;
         counters.connections_open = self.connections.len() as u64;
         counters.receive_buffers_free = u64::from(self.kernel.buffers().free);
+        let (hub, sizes) = (self.hub.counts(), self.hub.sizes());
+        counters.hub_published = hub.published;
+        counters.hub_delivered = hub.delivered;
+        counters.hub_crossed = hub.crossed;
+        counters.hub_told_lost = hub.told_lost;
+        counters.hub_clients = sizes.clients as u64;
+        counters.hub_subscriptions = sizes.subscriptions as u64;
+        counters.hub_lent_bytes = sizes.lent_bytes as u64;
         snapshot
     }
 
@@ -359,7 +380,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         // A pause that is over is forgotten when somebody asks for it; it is no reason to wake.
         let pauses = pauses.filter(|until| self.now < *until);
         let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
-        let pauses = pauses.chain(self.board_due);
+        let retry = (!self.outgoing.is_empty() && self.contacts.is_some())
+            .then(|| self.now.saturating_add(limits::PARCEL_RETRY));
+        let pauses = pauses.chain(self.board_due).chain(retry);
         Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
     }
 
@@ -380,8 +403,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Whether there is something to do that no completion announces.
     fn is_busy(&self) -> bool {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
-        let has_letters = 0 < self.letters.len();
-        can_feed || has_letters || self.drains_busily() || !self.deferred.is_empty()
+        can_feed || self.hub.has_work() || self.drains_busily() || !self.deferred.is_empty()
     }
 
     fn collect(&mut self) {
@@ -406,6 +428,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                     let _ = to.try_send((self.options.number, self.snapshot()));
                 }
                 Message::Doors(doors) => self.doors = doors,
+                Message::Contacts(contacts) => self.contacts = Some(contacts),
+                Message::Parcel(parcel) => self.hub.receive(&parcel),
                 Message::List(order, count, to) => {
                     let _ = to.try_send((self.connections.len(), self.list(order, count)));
                 }
@@ -428,9 +452,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 self.handle_other(token);
             }
             Outcome::Doorbell => self.metrics.counters.doorbells += 1,
-            Outcome::DoorbellSent(_) | Outcome::Connected(_) => {
-                debug_assert!(false, "a shard connects nothing and rings at nobody yet");
-            }
+            Outcome::DoorbellSent(Ok(())) => {}
+            Outcome::DoorbellSent(Err(_)) => self.ring_again(token),
+            Outcome::Connected(_) => debug_assert!(false, "a shard connects nothing"),
         }
     }
 
@@ -459,7 +483,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Lets everything that this turn touched say what it wants.
     fn settle(&mut self) {
         self.feed_starved();
-        self.deliver_letters();
+        self.release_known();
+        self.tell_services();
+        self.deliver();
         self.send_replies();
         while let Some(id) = self.dirty.pop() {
             self.settle_connection(id);

@@ -174,7 +174,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     }
 
     /// Lets the service act on what was kept back or left over.
-    fn serve_kept(
+    pub(super) fn serve_kept(
         &mut self,
         id: ConnectionId,
         act: impl FnOnce(&mut S, &mut S::Session, &mut Inbox<'_>, &mut Context<'_>),
@@ -199,18 +199,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if left == Err(InboxFull) && owned(&mut self.connections, id).is_read() {
             self.cut(id, Cut::InboxFull);
         }
-    }
-
-    /// Delivers the letters that wait; those that this causes wait for the next turn.
-    pub(super) fn deliver_letters(&mut self) {
-        for _ in 0..self.letters.len() {
-            let Some((to, letter)) = self.letters.take() else { break };
-            if self.connections.get_mut(to).is_some_and(|connection| connection.takes_letters()) {
-                self.serve(to, |service, session, _, context| service.told(session, &letter, context));
-                self.touch(to);
-            }
-        }
-        self.metrics.counters.letters_lost += self.letters.take_lost();
     }
 
     /// Begins the service's part of a connection.
@@ -255,7 +243,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             unix_seconds: self.unix_seconds,
             ready: self.drain.is_none(),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
-            letters: &mut self.letters,
+            hub: &mut self.hub,
             meter,
             rates: &self.options.rates,
             refused: None,
@@ -290,8 +278,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if connection.state() == State::Closing {
             return;
         }
-        let peer = connection.peer;
         connection.cut(cut, self.now);
+        self.note_cut(id, cut);
+    }
+
+    /// Counts why a connection ends early, and says it unless that was said often enough.
+    pub(super) fn note_cut(&mut self, id: ConnectionId, cut: Cut) {
+        let peer = owned(&mut self.connections, id).peer;
         let counters = &mut self.metrics.counters;
         match cut {
             Cut::Idle => counters.cut_idle += 1,
@@ -303,6 +296,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             Cut::Refused => counters.refused_full += 1,
             Cut::PeerGone => counters.reset_by_peer += 1,
             Cut::Unexpected => counters.unexpected_errors += 1,
+            Cut::SlowConsumer => counters.hub_slow_consumers += 1,
             Cut::Service | Cut::Opening | Cut::TurnedAway => {}
         }
         let suppressed = self.notices.cut(self.options.number, peer, cut, self.now);
@@ -421,8 +415,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         let place = std::mem::take(&mut self.places[id.slot() as usize]);
         if let Some(session) = place.session {
-            let (counters, letters) = (&mut self.metrics.counters, &mut self.letters);
-            self.service.close(session, &mut Closed { id, cut, counters, letters });
+            let (counters, hub) = (&mut self.metrics.counters, &mut self.hub);
+            self.service.close(session, &mut Closed { id, cut, counters, hub });
         }
     }
 

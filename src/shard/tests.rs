@@ -12,6 +12,7 @@ use super::mailbox::{Address, Message, mailbox};
 use super::{Admission, House, Options, Shard, Sockets};
 use crate::access::meter::Rates;
 use crate::connection::{Bounds, Inbox, Replies};
+use crate::hub::Hub;
 use crate::metrics::{Snapshot, TABLE};
 use crate::ring::sim::{Faults, PeerId, Random, Sim, SimSetup};
 use crate::ring::{Capabilities, Datagram, Kernel};
@@ -87,8 +88,8 @@ impl Service for Manner {
         }
     }
 
-    fn datagram(&mut self, datagram: Datagram, replies: &mut Replies) {
-        Echo.datagram(datagram, replies);
+    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
+        Echo.datagram(listener, datagram, replies, hub);
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Message {
 /// The bytes of all messages of a run.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    table: Arc<[u8]>,
+    table: Arc<Vec<u8>>,
     size: usize,
     seed: u64,
 }
@@ -65,13 +65,13 @@ impl Pattern {
         if size < HEADER_BYTES {
             table.copy_within(..size, PERIOD); // So that a message which starts at the end goes on at the start.
         }
-        Self { table: table.into(), size, seed }
+        Self { table: Arc::new(table), size, seed }
     }
 
     /// The same bytes in memory of their own, so that threads do not share a reference count.
     #[must_use]
     pub fn duplicate(&self) -> Self {
-        Self { table: Arc::from(&*self.table), ..*self }
+        Self { table: Arc::new(self.table.to_vec()), ..*self }
     }
 
     /// Bytes of a message.
@@ -89,7 +89,7 @@ impl Pattern {
     }
 
     /// What follows the header: some of the table, to share instead of to copy.
-    pub fn body(&self, message: Message) -> (&Arc<[u8]>, Range<usize>) {
+    pub fn body(&self, message: Message) -> (&Arc<Vec<u8>>, Range<usize>) {
         let start = self.start(message);
         (&self.table, start..start + self.size - self.header_bytes())
     }

@@ -41,7 +41,7 @@ pub struct SendSlots {
 #[derive(Debug)]
 struct Slot {
     /// Shared with the ring while it is lent.
-    bytes: Arc<[u8]>,
+    bytes: Arc<Vec<u8>>,
     sent: Sent,
 }
 

@@ -113,7 +113,7 @@ fn a_full_table_is_named() {
 fn a_send_that_may_not_wait_says_so() {
     let mut ring = ring(RingTier::V6_17, 1);
     let (_near, file) = pair(&mut ring);
-    let shared: Arc<[u8]> = vec![1; 1 << 20].into();
+    let shared = Arc::new(vec![1; 1 << 20]);
     let mut last = None;
     for _ in 0..8 {
         let gather = Gather::one(Part::Shared(Arc::clone(&shared), 0..shared.len()));

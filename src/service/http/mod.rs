@@ -27,10 +27,11 @@ use self::session::{Pending, Phase, Reply};
 use self::settings::PerListener;
 pub use self::settings::{Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
-pub use self::talk::{Frame, Talk};
+pub use self::talk::Talk;
 use self::websocket::WebSockets;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
+use crate::hub::Told;
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{Body, BodyLength, CONTINUE, Persistence, Request, Table, parse_request};
@@ -44,7 +45,7 @@ pub struct Http<P> {
     table: Table,
     websockets: WebSockets,
     /// What long answers are made of.
-    zeros: Arc<[u8]>,
+    zeros: Arc<Vec<u8>>,
 }
 
 /// What a step of a session comes to.
@@ -66,7 +67,7 @@ impl<P: Site> Http<P> {
             date: Date::new(),
             table: Table::new(),
             websockets: WebSockets::default(),
-            zeros: Arc::from(vec![0; limits::HTTP_ZEROS_BYTES]),
+            zeros: Arc::new(vec![0; limits::HTTP_ZEROS_BYTES]),
         }
     }
 
@@ -299,9 +300,10 @@ impl<P: Site> Service for Http<P> {
         self.advance(session, inbox, context);
     }
 
-    fn told(&mut self, session: &mut Self::Session, letter: &Arc<[u8]>, context: &mut Context<'_>) {
-        if let Phase::WebSocket(websocket) = &session.phase {
-            websocket.told(letter, context);
+    fn told(&mut self, session: &mut Self::Session, told: &Told, context: &mut Context<'_>) {
+        if let Phase::WebSocket(websocket) = &mut session.phase {
+            let mut talk = self.websockets.talk(websocket, context);
+            self.site.told(told, &mut talk);
         }
     }
 

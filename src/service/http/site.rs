@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::talk::Talk;
+use crate::hub::Told;
 use crate::protocol::http1::Request;
 use crate::protocol::websocket::Kind;
 use crate::service::Closed;
@@ -34,6 +35,12 @@ pub trait Site {
     #[inline]
     fn message(&mut self, kind: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
         talk.send(kind, payload);
+    }
+
+    /// Something was published that a WebSocket connection has subscribed to, as one that wants to be
+    /// [told](crate::hub::Form::Told).
+    fn told(&mut self, told: &Told, talk: &mut Talk<'_, '_>) {
+        let _ = (told, talk);
     }
 
     /// A WebSocket connection is over.

@@ -1,8 +1,7 @@
-//! What a site can do with a WebSocket connection: answer it, and speak to the others of its shard.
-
-use std::sync::Arc;
+//! What a site can do with a WebSocket connection: answer it, and speak to the others through the hub.
 
 use crate::connection::ConnectionId;
+use crate::hub::Hub;
 use crate::protocol::websocket::{Deflater, Kind, sender};
 use crate::service::Context;
 use crate::sys::address::Peer;
@@ -12,24 +11,6 @@ pub struct Talk<'a, 'b> {
     pub(super) context: &'a mut Context<'b>,
     /// The compressor, where compression was agreed.
     pub(super) deflater: Option<&'a mut Deflater>,
-}
-
-/// A message for many, encoded once.
-#[derive(Clone, Debug)]
-pub struct Frame(Arc<[u8]>);
-
-impl Frame {
-    /// A message in one frame. It is not compressed, which every peer takes.
-    pub fn new(kind: Kind, payload: &[u8]) -> Self {
-        let mut bytes = Vec::new();
-        sender::message(&mut bytes, kind, payload, None);
-        Self(bytes.into())
-    }
-
-    /// Its bytes on the wire, to be [told](Context::tell) to a session of an HTTP service.
-    pub fn bytes(&self) -> &Arc<[u8]> {
-        &self.0
-    }
 }
 
 impl Talk<'_, '_> {
@@ -53,9 +34,9 @@ impl Talk<'_, '_> {
         });
     }
 
-    /// Sends a message to a WebSocket connection of the same shard, this one or another. A peer that does not keep up
-    /// misses it, and that is counted.
-    pub fn tell(&mut self, to: ConnectionId, frame: &Frame) {
-        self.context.tell(to, Arc::clone(&frame.0));
+    /// The subjects that all connections share. What this connection hears there is sent as it is, behind what was
+    /// [sent](Self::send) in the same turn.
+    pub fn hub(&mut self) -> &mut Hub {
+        self.context.hub
     }
 }

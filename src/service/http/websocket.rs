@@ -1,7 +1,6 @@
 //! WebSocket on an HTTP connection: its frames, its pings and its end. What a message means is the business of the
 //! site. Whatever one turn makes leaves in one send.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::settings::WebSocketSettings;
@@ -214,19 +213,6 @@ impl Sends {
 }
 
 impl WebSocket {
-    /// Sends on what another connection said, unless too much waits already.
-    pub(super) fn told(&self, frame: &Arc<[u8]>, context: &mut Context<'_>) {
-        if !self.closing.may_send() {
-            return;
-        }
-        if context.room() == 0 {
-            context.counters.websocket_messages_dropped += 1;
-            return;
-        }
-        context.counters.websocket_messages_sent += 1;
-        context.outbox.send_shared(Arc::clone(frame), 0..frame.len());
-    }
-
     /// The peer has given a sign of life, or could not: it was not read from.
     pub(super) fn hear(&mut self, now: Time) {
         self.heard = now;

@@ -1,0 +1,73 @@
+//! One connection, as the hub knows it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::form::Form;
+use super::group::{GroupId, SubscriptionId};
+use crate::connection::ConnectionId;
+
+/// Which client of a hub: its place, and its generation among the owners of that place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ClientId {
+    pub(super) place: u32,
+    pub(super) generation: u32,
+}
+
+/// What a client wants of the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// How it is told what it has subscribed to.
+    pub form: Form,
+    /// Whether it hears what it says itself.
+    pub echo: bool,
+    /// Bytes that may wait for it; when more would, it is cut.
+    pub pending_bytes_max: usize,
+}
+
+/// What was delivered to a client, and what it listens to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounts {
+    /// Subscriptions that it has now.
+    pub subscriptions: usize,
+    /// Messages that it was sent.
+    pub messages_out: u64,
+}
+
+/// One connection, as the hub knows it.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) generation: u32,
+    pub(super) connection: ConnectionId,
+    pub(super) options: ClientOptions,
+    /// Its subscriptions, in no order.
+    pub(super) subscriptions: Vec<u32>,
+    /// What it is to be sent of this turn, but for the group it hears now.
+    pub(super) pieces: Vec<Piece>,
+    /// The group whose bytes it hears, from a place in them on, and from a number of messages on.
+    pub(super) hears: Option<Hears>,
+    /// The number of the last change that the other shards must know of before this client is sure to hear all.
+    pub(super) asked: u64,
+    /// Whether it is on the list of those to be sent something.
+    pub(super) touched: bool,
+    pub(super) messages_out: u64,
+}
+
+/// From where on a client hears the bytes of a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hears {
+    pub(super) group: GroupId,
+    /// As which member of it.
+    pub(super) subscription: SubscriptionId,
+    pub(super) start: usize,
+    pub(super) messages: u64,
+}
+
+/// Some of what a client is to be sent.
+#[derive(Debug)]
+pub(super) enum Piece {
+    /// Of a group's bytes of this turn.
+    Group(GroupId, Range<usize>),
+    /// Of bytes that are complete.
+    Shared(Arc<Vec<u8>>, Range<usize>),
+}

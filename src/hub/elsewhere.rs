@@ -1,0 +1,211 @@
+//! The other shards: what they listen to, what they are told, and what they know of us.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Hub;
+use super::message::Message;
+use super::parcel::{Advert, Parcel};
+use super::summary::{FarQueue, Shards, Summary, bit};
+use crate::connection::ConnectionId;
+use crate::limits;
+use crate::sys::clock::Time;
+
+/// The other shards, as one sees them.
+#[derive(Debug)]
+pub(super) struct Elsewhere {
+    shard: u16,
+    shards: u16,
+    pub(super) summary: Summary,
+    /// What this turn has for them.
+    parcel: Parcel,
+    /// Parcels that were sent, the oldest first: memory that comes back when all have read it.
+    sent: VecDeque<Arc<Parcel>>,
+    /// Empty ones.
+    spare: Vec<Parcel>,
+    /// The number of the last change in what this shard listens to.
+    last_advert: u64,
+    /// Up to which number each shard knows them.
+    known: Vec<u64>,
+    /// Connections that wait until the others know.
+    waiting: Vec<(ConnectionId, u64)>,
+}
+
+impl Elsewhere {
+    pub(super) fn new(shard: u16, shards: u16) -> Self {
+        Self {
+            shard,
+            shards,
+            summary: Summary::new(),
+            parcel: Parcel { from: shard, ..Parcel::default() },
+            sent: VecDeque::new(),
+            spare: Vec::new(),
+            last_advert: 0,
+            known: vec![0; usize::from(shards)],
+            waiting: Vec::new(),
+        }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.shards <= 1
+    }
+
+    /// Says to the others how many listen here.
+    pub(super) fn advertise(&mut self, filter: &[u8], queue: Option<&[u8]>, members: u32) {
+        if self.is_alone() {
+            return;
+        }
+        if self.parcel.adverts.is_empty() {
+            self.last_advert += 1;
+        }
+        let queue = queue.map(Into::into);
+        self.parcel.adverts.push(Advert { filter: filter.into(), queue, members });
+    }
+
+    /// The number of the last change, sent or about to be.
+    pub(super) fn last_advert(&self) -> u64 {
+        self.last_advert
+    }
+
+    /// Whether all others know of all changes up to this number.
+    fn is_known(&self, number: u64) -> bool {
+        let others = (0..).zip(&self.known).filter(|(shard, _)| *shard != self.shard);
+        others.map(|(_, known)| *known).all(|known| number <= known)
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        !self.parcel.is_empty()
+    }
+
+    pub(super) fn filters(&self) -> usize {
+        self.summary.len()
+    }
+
+    /// Puts a message into the parcel.
+    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards, queues: &[&FarQueue]) {
+        let first = self.parcel.queues.len();
+        let mut shards = plain;
+        for queue in queues {
+            shards |= bit(queue.shard);
+            self.parcel.queues.push((queue.shard, queue.name.clone()));
+        }
+        let range = |place: usize| u32::try_from(place).expect("a turn has a bound");
+        let queues: Range<u32> = range(first)..range(self.parcel.queues.len());
+        self.parcel.shards |= shards;
+        self.parcel.push(message, plain, queues);
+    }
+}
+
+impl Hub {
+    /// Whether the other shards know of all that this client listens to, so that whatever is published from now on is
+    /// heard. If not, [`wait_until_known`](Self::wait_until_known) says when.
+    pub fn is_known_elsewhere(&self, client: super::ClientId) -> bool {
+        self.client(client).is_none_or(|client| self.elsewhere.is_known(client.asked))
+    }
+
+    /// Asks to be called when [the others know](Self::is_known_elsewhere).
+    pub(crate) fn wait_until_known(&mut self, connection: ConnectionId) {
+        let number = self.elsewhere.last_advert;
+        self.elsewhere.waiting.push((connection, number));
+    }
+
+    /// A connection that has waited long enough.
+    pub(crate) fn take_known(&mut self) -> Option<ConnectionId> {
+        let elsewhere = &mut self.elsewhere;
+        let place =
+            (0..elsewhere.waiting.len()).find(|place| elsewhere.is_known(elsewhere.waiting[*place].1))?;
+        Some(elsewhere.waiting.swap_remove(place).0)
+    }
+
+    /// Whether the other shards are so far behind that publishers should pause.
+    pub fn is_congested(&self) -> bool {
+        let elsewhere = &self.elsewhere;
+        limits::PARCELS_MAX <= elsewhere.sent.len() && {
+            // The oldest may be home already.
+            elsewhere.sent.iter().filter(|parcel| 1 < Arc::strong_count(parcel)).count()
+                >= limits::PARCELS_MAX
+        }
+    }
+
+    /// A shard that has ended knows all it will ever know.
+    pub(crate) fn forget_shard(&mut self, shard: u16) {
+        if let Some(known) = self.elsewhere.known.get_mut(usize::from(shard)) {
+            *known = u64::MAX;
+        }
+    }
+
+    /// What this turn has for other shards, and for which of them.
+    pub(crate) fn take_parcel(&mut self) -> Option<(Arc<Parcel>, Vec<u16>)> {
+        let (now, elsewhere) = (self.now, &mut self.elsewhere);
+        if elsewhere.parcel.is_empty() {
+            return None;
+        }
+        let next = elsewhere.next_parcel();
+        let mut parcel = std::mem::replace(&mut elsewhere.parcel, next);
+        parcel.sent = now;
+        parcel.number = elsewhere.last_advert;
+        let all = !parcel.adverts.is_empty();
+        let is_for = |shard: &u16| {
+            let told = parcel.known.iter().any(|(other, _)| other == shard);
+            *shard != elsewhere.shard && (all || told || parcel.shards & bit(*shard) != 0)
+        };
+        let shards = (0..elsewhere.shards).filter(is_for).collect();
+        let parcel = Arc::new(parcel);
+        elsewhere.sent.push_back(Arc::clone(&parcel));
+        Some((parcel, shards))
+    }
+
+    /// Hears what another shard has said.
+    pub(crate) fn receive(&mut self, parcel: &Parcel) {
+        self.settle_run();
+        for advert in &parcel.adverts {
+            let summary = &mut self.elsewhere.summary;
+            summary.set(parcel.from, &advert.filter, advert.queue.as_deref(), advert.members);
+            self.routes.forget(&advert.filter);
+        }
+        if !parcel.adverts.is_empty() {
+            self.elsewhere.parcel.known.push((parcel.from, parcel.number));
+        }
+        let own = self.elsewhere.shard;
+        for (shard, number) in &parcel.known {
+            if *shard == own {
+                let known = &mut self.elsewhere.known[usize::from(parcel.from)];
+                *known = (*known).max(*number);
+            }
+        }
+        for entry in &parcel.entries {
+            self.receive_entry(parcel, entry);
+        }
+    }
+
+    /// When the oldest message that this turn brought from elsewhere was published.
+    pub(crate) fn turn_began(&mut self, now: Time) {
+        self.now = now;
+    }
+}
+
+impl Elsewhere {
+    /// An empty parcel, in memory that has come home if some has.
+    fn next_parcel(&mut self) -> Parcel {
+        while let Some(parcel) = self.sent.pop_front() {
+            match Arc::try_unwrap(parcel) {
+                Ok(mut parcel) => {
+                    parcel.clear();
+                    if self.spare.len() < limits::PARCELS_MAX {
+                        self.spare.push(parcel);
+                    }
+                }
+                Err(parcel) => {
+                    self.sent.push_front(parcel);
+                    break;
+                }
+            }
+        }
+        self.spare.pop().unwrap_or(Parcel { from: self.shard, ..Parcel::default() })
+    }
+
+    pub(super) fn shard(&self) -> u16 {
+        self.shard
+    }
+}

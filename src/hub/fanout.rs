@@ -1,0 +1,369 @@
+//! From a message to the bytes of those who hear it.
+
+use std::sync::Arc;
+
+use super::client::{Hears, Piece};
+use super::form::Form;
+use super::group::{GroupId, SubscriptionId};
+use super::index::number;
+use super::message::{Message, Published};
+use super::parcel::{Entry, Parcel};
+use super::routes::RouteQueue;
+use super::summary::bit;
+use super::{ClientId, Hub};
+use crate::limits;
+
+impl Hub {
+    /// The place of the subject's route.
+    #[inline]
+    pub(super) fn route(&mut self, subject: &[u8]) -> usize {
+        let (place, known) = self.routes.find(subject);
+        if !known {
+            self.fill_route(place, subject);
+        }
+        place
+    }
+
+    fn fill_route(&mut self, place: usize, subject: &[u8]) {
+        let mut filters = Vec::new();
+        self.index.matches(subject, &mut filters);
+        let mut far = Vec::new();
+        let shards = self.elsewhere.summary.matches(subject, &mut far);
+        let route = self.routes.fill(place, subject);
+        route.shards = shards;
+        for filter in filters {
+            let filter = &self.filters[filter as usize];
+            route.groups.extend_from_slice(&filter.groups);
+            for queue in &filter.queues {
+                queue_of(&mut route.queues, &queue.name).members.extend_from_slice(&queue.members);
+            }
+        }
+        for queue in far {
+            let name = queue.name.clone();
+            queue_of(&mut route.queues, &name).far.push(queue);
+        }
+    }
+
+    /// Gives a message to all that its route leads to. `silent` must not hear it. With `crosses`, it goes to other shards,
+    /// too.
+    #[inline]
+    pub(super) fn fan_out(
+        &mut self,
+        place: usize,
+        message: &Message<'_>,
+        silent: Option<u32>,
+        crosses: bool,
+    ) -> Published {
+        let mut published = Published::default();
+        let (local, large) = self.fan_out_plainly(place, message, silent);
+        published.local = local;
+        if !self.routes.at(place).queues.is_empty() || self.routes.at(place).shards != 0 {
+            self.fan_out_further(place, message, large.as_ref(), silent, crosses, &mut published);
+        }
+        self.counts.delivered += u64::from(published.local);
+        published
+    }
+
+    /// All groups of a route. Returns how many hear it, and the payload if it stands apart.
+    #[inline]
+    fn fan_out_plainly(
+        &mut self,
+        place: usize,
+        message: &Message<'_>,
+        silent: Option<u32>,
+    ) -> (u32, Option<Arc<Vec<u8>>>) {
+        if let Some(local) = self.add_to_run(place, message, silent) {
+            return (local, None);
+        }
+        let large = self.shared_payload(place, message);
+        let mut local = 0;
+        for index in 0..self.routes.at(place).groups.len() {
+            let group = self.routes.at(place).groups[index];
+            local += self.append(group, message, large.as_ref(), silent);
+        }
+        (local, large)
+    }
+
+    /// One member of each queue group, here if there is one here; and the other shards.
+    fn fan_out_further(
+        &mut self,
+        place: usize,
+        message: &Message<'_>,
+        large: Option<&Arc<Vec<u8>>>,
+        silent: Option<u32>,
+        crosses: bool,
+        published: &mut Published,
+    ) {
+        let mut far = Vec::new();
+        for index in 0..self.routes.at(place).queues.len() {
+            let random = self.next_random();
+            match self.choose(place, index, silent, random) {
+                Some(member) => {
+                    let group = self.subscriptions[member as usize].group;
+                    published.local += self.append(group, message, large, silent);
+                }
+                None if crosses => {
+                    far.extend(far_member(&self.routes.at(place).queues[index], random).cloned())
+                }
+                None => {}
+            }
+        }
+        if !crosses {
+            return;
+        }
+        let plain = self.routes.at(place).shards & !bit(self.elsewhere.shard());
+        if plain != 0 || !far.is_empty() {
+            let far: Vec<_> = far.iter().collect();
+            self.elsewhere.send(message, plain, &far);
+            let all = far.iter().fold(plain, |shards, queue| shards | bit(queue.shard));
+            published.shards = all.count_ones();
+            self.counts.crossed += 1;
+        }
+    }
+
+    /// A member of a queue group on this shard: any, with the same probability.
+    fn choose(&self, place: usize, queue: usize, silent: Option<u32>, random: u64) -> Option<SubscriptionId> {
+        let members = &self.routes.at(place).queues[queue].members;
+        let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
+        let from_start = members[start..].iter().chain(&members[..start]);
+        from_start.copied().find(|id| silent != Some(self.subscriptions[*id as usize].client))
+    }
+
+    /// A message that another shard has sent.
+    pub(super) fn receive_entry(&mut self, parcel: &Parcel, entry: &Entry) {
+        let own = self.elsewhere.shard();
+        let message = parcel.message(entry);
+        self.counts.arrived += 1;
+        self.last_id += 1;
+        let place = self.route(message.subject);
+        let plain = entry.plain & bit(own) != 0;
+        let (mut local, large) = if plain {
+            self.fan_out_plainly(place, &message, None)
+        } else {
+            self.settle_run();
+            (0, self.shared_payload(place, &message))
+        };
+        for (shard, name) in &parcel.queues[entry.queues.start as usize..entry.queues.end as usize] {
+            let known = self.routes.at(place).queues.iter().position(|queue| queue.name == *name);
+            let Some(index) = known.filter(|_| *shard == own) else { continue };
+            let random = self.next_random();
+            if let Some(member) = self.choose(place, index, None, random) {
+                let group = self.subscriptions[member as usize].group;
+                local += self.append(group, &message, large.as_ref(), None);
+            }
+        }
+        self.counts.delivered += u64::from(local);
+    }
+
+    /// A large payload is copied once for all, and not into each group's bytes.
+    #[inline]
+    fn shared_payload(&mut self, place: usize, message: &Message<'_>) -> Option<Arc<Vec<u8>>> {
+        if message.payload.len() < limits::SPLICE_BYTES_MIN {
+            return None;
+        }
+        let route = self.routes.at(place);
+        if route.groups.len() + route.queues.len() < 2 {
+            return None; // Nobody to share it with.
+        }
+        let mut bytes = self.buffers.take();
+        bytes.extend_from_slice(message.payload);
+        Some(self.buffers.lend(bytes))
+    }
+
+    /// Gives a message to one client.
+    pub(super) fn fan_out_to(&mut self, place: usize, message: &Message<'_>, client: ClientId) -> bool {
+        let is_its = |hub: &Self, group: &GroupId| {
+            let members = &hub.groups[*group as usize].members;
+            members.iter().any(|member| member.client == client.place)
+        };
+        let found = self.routes.at(place).groups.iter().copied().find(|group| is_its(self, group));
+        let Some(group) = found else { return false };
+        self.tell_member(group, client.place, message);
+        self.counts.delivered += 1;
+        true
+    }
+
+    /// Writes a message for one member of a group: the others do not hear it.
+    fn tell_member(&mut self, group: GroupId, client: u32, message: &Message<'_>) {
+        self.set_down(client);
+        let (form, sid) = {
+            let group = &self.groups[group as usize];
+            (group.form, group.sid.clone())
+        };
+        if form == Form::Told {
+            let connection = self.clients[client as usize].connection;
+            return self.tell_service(connection, &sid, message);
+        }
+        let mut bytes = self.buffers.take();
+        super::form::write(form, &sid, self.last_id, message, &mut bytes);
+        let (range, shared) = (0..bytes.len(), self.buffers.lend(bytes));
+        self.clients[client as usize].pieces.push(Piece::Shared(shared, range));
+        self.clients[client as usize].messages_out += 1;
+        self.touch(client);
+    }
+
+    // --- A group's bytes ----------------------------------------------------------------------------------------
+
+    /// Appends a message to what a group hears. Returns how many hear it.
+    #[inline]
+    fn append(
+        &mut self,
+        id: GroupId,
+        message: &Message<'_>,
+        large: Option<&Arc<Vec<u8>>>,
+        silent: Option<u32>,
+    ) -> u32 {
+        let group = &mut self.groups[id as usize];
+        if group.turn == self.turn && group.late.is_empty() && group.alone.is_none() && silent.is_none() {
+            let count = number(group.members.len());
+            match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
+                None => group.write(message, self.last_id),
+                Some(payload) => group.splice(message, payload),
+            }
+            return count;
+        }
+        self.append_carefully(id, message, large, silent)
+    }
+
+    /// The same where not all members are ready to hear it, or somebody is not to.
+    fn append_carefully(
+        &mut self,
+        id: GroupId,
+        message: &Message<'_>,
+        large: Option<&Arc<Vec<u8>>>,
+        silent: Option<u32>,
+    ) -> u32 {
+        let group = &mut self.groups[id as usize];
+        if group.is_dead {
+            return 0;
+        }
+        let is_last = match &mut group.alone {
+            None => false,
+            Some(alone) => {
+                let client = group.members[0].client;
+                if silent == Some(client)
+                    || alone.hidden.as_ref().is_some_and(|hidden| hidden(message.subject))
+                {
+                    return 0;
+                }
+                if group.form == Form::Told {
+                    group.messages += 1;
+                    let (connection, sid) = (self.clients[client as usize].connection, group.sid.clone());
+                    self.clients[client as usize].messages_out += 1;
+                    self.tell_service(connection, &sid, message);
+                    return 1;
+                }
+                alone.left = alone.left.map(|left| left - 1);
+                alone.left == Some(0)
+            }
+        };
+        let quiet = self.gather_members(id, silent);
+        let group = &mut self.groups[id as usize];
+        let count = number(group.members.len()) - u32::from(quiet);
+        match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
+            None => group.write(message, self.last_id),
+            Some(payload) => group.splice(message, payload),
+        }
+        if is_last {
+            let subscription = group.members[0].subscription;
+            self.end_subscription(subscription);
+        }
+        count
+    }
+
+    /// Lets all members hear what comes next, but for the silent one. Returns whether that is one of them.
+    pub(super) fn gather_members(&mut self, id: GroupId, silent: Option<u32>) -> bool {
+        if self.groups[id as usize].turn != self.turn {
+            let bytes = self.buffers.take();
+            let group = &mut self.groups[id as usize];
+            group.begin(self.turn, bytes);
+            let mut late = std::mem::take(&mut group.late);
+            late.clear();
+            late.extend(group.members.iter().map(|member| member.subscription));
+            group.late = late;
+            self.open.push(id);
+        }
+        let silent_one = silent.and_then(|client| self.member_of(id, client));
+        if let Some((client, subscription)) = silent_one {
+            self.set_down_if(client, id);
+            self.subscriptions[subscription as usize].before += 1;
+        }
+        let mut late = std::mem::take(&mut self.groups[id as usize].late);
+        late.retain(|subscription| {
+            let is_silent = silent_one.is_some_and(|(_, silent)| silent == *subscription);
+            if !is_silent {
+                self.hear(id, *subscription);
+            }
+            is_silent
+        });
+        // Whoever was set down on the way belongs to another group.
+        let group = &mut self.groups[id as usize];
+        late.append(&mut group.late);
+        group.late = late;
+        silent_one.is_some()
+    }
+
+    fn member_of(&self, group: GroupId, client: u32) -> Option<(u32, SubscriptionId)> {
+        let its = &self.clients[client as usize].subscriptions;
+        let found = its.iter().find(|id| self.subscriptions[**id as usize].group == group)?;
+        Some((client, *found))
+    }
+
+    /// From now on a client hears this group.
+    fn hear(&mut self, group: GroupId, subscription: SubscriptionId) {
+        let client = self.subscriptions[subscription as usize].client;
+        self.set_down(client);
+        let entry = &self.groups[group as usize];
+        let hears = Hears { group, subscription, start: entry.end(), messages: entry.messages };
+        self.clients[client as usize].hears = Some(hears);
+        self.touch(client);
+    }
+
+    /// Sets down what a client has heard of its group; it hears none from now on.
+    pub(super) fn set_down(&mut self, client: u32) {
+        let entry = &mut self.clients[client as usize];
+        let Some(Hears { group, subscription, start, messages }) = entry.hears.take() else { return };
+        let heard = &mut self.groups[group as usize];
+        let end = heard.end();
+        if start < end {
+            entry.pieces.push(Piece::Group(group, start..end));
+            entry.messages_out += heard.messages - messages;
+        }
+        heard.late.push(subscription);
+    }
+
+    /// The same, if it is this group.
+    pub(super) fn set_down_if(&mut self, client: u32, group: GroupId) {
+        if self.clients[client as usize].hears.is_some_and(|hears| hears.group == group) {
+            self.set_down(client);
+        }
+    }
+
+    pub(super) fn touch(&mut self, client: u32) {
+        let entry = &mut self.clients[client as usize];
+        if !entry.touched {
+            entry.touched = true;
+            self.touched.push(client);
+        }
+    }
+}
+
+fn queue_of<'a>(queues: &'a mut Vec<RouteQueue>, name: &[u8]) -> &'a mut RouteQueue {
+    let known = queues.iter().position(|queue| *queue.name == *name);
+    let place = known.unwrap_or_else(|| {
+        queues.push(RouteQueue { name: name.into(), members: Vec::new(), far: Vec::new() });
+        queues.len() - 1
+    });
+    &mut queues[place]
+}
+
+/// A shard with members of a queue group: any, in proportion to its members.
+fn far_member(queue: &RouteQueue, random: u64) -> Option<&super::summary::FarQueue> {
+    let all: u64 = queue.far.iter().map(|far| u64::from(far.members)).sum();
+    let mut place = random.checked_rem(all)?;
+    queue.far.iter().find(|far| {
+        let is_it = place < u64::from(far.members);
+        place = place.wrapping_sub(u64::from(far.members));
+        is_it
+    })
+}

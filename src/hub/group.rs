@@ -1,0 +1,160 @@
+//! Subscriptions that are sent the same bytes, and the bytes of this turn.
+
+use std::sync::Arc;
+
+use super::form::{Form, write, write_nats_head};
+use super::index::FilterId;
+use super::message::Message;
+
+/// A group's number.
+pub(super) type GroupId = u32;
+/// A subscription's number.
+pub(super) type SubscriptionId = u32;
+
+/// Filters that hide messages from a subscription whose own filter is wider than what it may hear.
+pub type Hidden = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
+/// Subscriptions that are sent the same bytes: they have the same filter, form and `sid`.
+pub(super) struct Group {
+    pub(super) filter: FilterId,
+    pub(super) form: Form,
+    pub(super) sid: Box<[u8]>,
+    pub(super) members: Vec<Member>,
+    /// For a subscription that has its own: because it is one of a queue group, because its messages are counted, or
+    /// because some are hidden from it.
+    pub(super) alone: Option<Alone>,
+    /// Messages ever.
+    pub(super) messages: u64,
+    /// The turn that the bytes are of.
+    pub(super) turn: u64,
+    pub(super) bytes: Vec<u8>,
+    /// Large payloads between the bytes.
+    pub(super) splices: Vec<Splice>,
+    /// The bytes, when the turn is over and they are worth sharing.
+    pub(super) shared: Option<Arc<Vec<u8>>>,
+    /// Members that do not hear the bytes now: they joined since, or have heard another group meanwhile.
+    pub(super) late: Vec<SubscriptionId>,
+    /// Where among the bytes the line before the last payload stands, and what it was made for.
+    line: Line,
+    /// Whether its last member has left: it goes when the turn is over.
+    pub(super) is_dead: bool,
+}
+
+/// One who hears a group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member {
+    pub(super) client: u32,
+    pub(super) subscription: SubscriptionId,
+}
+
+/// What makes a subscription different from all others.
+#[derive(Clone, Default)]
+pub(super) struct Alone {
+    /// Messages after which it ends.
+    pub(super) left: Option<u64>,
+    /// What it must not hear.
+    pub(super) hidden: Option<Hidden>,
+}
+
+/// A large payload, which stands at its place among the bytes without being copied there.
+#[derive(Debug)]
+pub(super) struct Splice {
+    pub(super) at: usize,
+    pub(super) payload: Arc<Vec<u8>>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    start: usize,
+    length: usize,
+    subject: usize,
+    payload: usize,
+}
+
+impl Group {
+    pub(super) fn new(filter: FilterId, form: Form, sid: &[u8], alone: Option<Alone>) -> Self {
+        Self {
+            filter,
+            form,
+            sid: sid.into(),
+            members: Vec::new(),
+            alone,
+            messages: 0,
+            turn: 0,
+            bytes: Vec::new(),
+            splices: Vec::new(),
+            shared: None,
+            late: Vec::new(),
+            line: Line::default(),
+            is_dead: false,
+        }
+    }
+
+    /// Begins the bytes of a turn.
+    pub(super) fn begin(&mut self, turn: u64, bytes: Vec<u8>) {
+        self.turn = turn;
+        self.bytes = bytes;
+        self.line = Line::default();
+    }
+
+    /// Appends a message.
+    #[inline]
+    pub(super) fn write(&mut self, message: &Message<'_>, id: u64) {
+        self.messages += 1;
+        if matches!(self.form, Form::Nats { .. }) && message.reply.is_empty() && message.headers.is_empty() {
+            self.write_line(message);
+            self.bytes.extend_from_slice(message.payload);
+            self.bytes.extend_from_slice(b"\r\n");
+        } else {
+            write(self.form, &self.sid, id, message, &mut self.bytes);
+        }
+    }
+
+    /// Appends a message whose payload stands elsewhere. Only NATS forms have a place for it.
+    pub(super) fn splice(&mut self, message: &Message<'_>, payload: &Arc<Vec<u8>>) {
+        self.messages += 1;
+        let headers = matches!(self.form, Form::Nats { headers: true, .. });
+        write_nats_head(headers, &self.sid, message, &mut self.bytes);
+        self.splices.push(Splice { at: self.bytes.len(), payload: Arc::clone(payload) });
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// The line of a plain message. A publisher says much about one subject: then it is the same as before.
+    #[inline]
+    fn write_line(&mut self, message: &Message<'_>) {
+        let Line { start, length, subject, payload } = self.line;
+        let same = length != 0
+            && payload == message.payload.len()
+            && subject == message.subject.len()
+            && self.bytes[start + SUBJECT_AT..][..subject] == *message.subject;
+        if same {
+            return self.bytes.extend_from_within(start..start + length);
+        }
+        let start = self.bytes.len();
+        write_nats_head(false, &self.sid, message, &mut self.bytes);
+        self.line = Line {
+            start,
+            length: self.bytes.len() - start,
+            subject: message.subject.len(),
+            payload: message.payload.len(),
+        };
+    }
+
+    /// Where the bytes of this turn end.
+    #[inline]
+    pub(super) fn end(&self) -> usize {
+        self.shared.as_ref().map_or(self.bytes.len(), |bytes| bytes.len())
+    }
+}
+
+/// Where a line's subject begins: behind `MSG `.
+const SUBJECT_AT: usize = 4;
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Group")
+            .field("form", &self.form)
+            .field("members", &self.members.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,361 @@
+//! Who listens to what: beginning and ending subscriptions.
+
+use std::hash::BuildHasher;
+
+use super::form::Form;
+use super::group::{Alone, Group, GroupId, Hidden, Member, SubscriptionId};
+use super::index::{FilterId, number};
+use super::{ClientId, Hub};
+
+/// What a client wants to listen to. Who asks has checked that the filter is valid and allowed.
+#[derive(Clone, Default)]
+pub struct Subscribe<'a> {
+    /// A subject, perhaps with wildcards.
+    pub filter: &'a [u8],
+    /// The queue group, of which one member hears each message; `None`, a plain subscription.
+    pub queue: Option<&'a [u8]>,
+    /// The client's own name for it.
+    pub sid: &'a [u8],
+    /// Subjects that match the filter and that the client must not hear all the same.
+    pub hidden: Option<Hidden>,
+}
+
+/// Why there is no new subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSubscribed {
+    /// The client has one with this `sid`, which stays as it is.
+    #[error("there is a subscription with this sid")]
+    Duplicate,
+    /// The client has left.
+    #[error("the client has left")]
+    NoClient,
+}
+
+/// One subscription, for a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSubscription {
+    /// What it listens to.
+    pub filter: Box<[u8]>,
+    /// Its queue group.
+    pub queue: Option<Box<[u8]>>,
+    /// The client's name for it.
+    pub sid: Box<[u8]>,
+    /// Messages that it was sent.
+    pub messages: u64,
+}
+
+/// What at least one subscription listens to.
+#[derive(Debug)]
+pub(super) struct Filter {
+    pub(super) text: Box<[u8]>,
+    /// Groups of plain subscriptions.
+    pub(super) groups: Vec<GroupId>,
+    pub(super) queues: Vec<Queue>,
+}
+
+/// A queue group.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) name: Box<[u8]>,
+    pub(super) members: Vec<SubscriptionId>,
+}
+
+/// One client's interest in one filter.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) client: u32,
+    pub(super) sid: Box<[u8]>,
+    pub(super) group: GroupId,
+    /// Its place among the group's members.
+    pub(super) member: u32,
+    /// Its place among the client's subscriptions.
+    pub(super) place: u32,
+    pub(super) queue: Option<Box<[u8]>>,
+    /// Messages of the group that were before its time, less those that it had heard before it came to the group.
+    pub(super) before: u64,
+}
+
+impl Hub {
+    /// Begins a subscription.
+    ///
+    /// # Errors
+    /// When the client has one of this `sid`, or has left.
+    pub fn subscribe(&mut self, client: ClientId, wish: &Subscribe<'_>) -> Result<(), NotSubscribed> {
+        let Some(found) = self.client(client) else { return Err(NotSubscribed::NoClient) };
+        let form = found.options.form.encoding();
+        self.settle_run();
+        if self.find_subscription(client.place, wish.sid).is_some() {
+            return Err(NotSubscribed::Duplicate);
+        }
+        let filter = self.filter_for(wish.filter);
+        let alone = (wish.queue.is_some() || wish.hidden.is_some())
+            .then(|| Alone { left: None, hidden: wish.hidden.clone() });
+        let group = self.group_for(filter, form, wish.sid, alone, wish.queue);
+        let id = self.add_subscription(client.place, wish, group);
+        self.begin_interest(filter, wish.queue, id);
+        let asked = self.elsewhere.last_advert();
+        self.clients[client.place as usize].asked = asked;
+        Ok(())
+    }
+
+    /// Ends a subscription: at once, or when it has been sent so many messages since it began. Returns whether there is
+    /// one.
+    pub fn unsubscribe(&mut self, client: ClientId, sid: &[u8], most: Option<u64>) -> bool {
+        if self.client(client).is_none() {
+            return false;
+        }
+        self.settle_run();
+        let Some(id) = self.find_subscription(client.place, sid) else { return false };
+        let heard = self.heard(id);
+        match most {
+            Some(most) if heard < most => self.count_down(id, most - heard),
+            _ => self.end_subscription(id),
+        }
+        true
+    }
+
+    /// What a client listens to.
+    pub fn subscriptions(&self, client: ClientId) -> Vec<ListedSubscription> {
+        let ids = self.client(client).map_or(&[][..], |client| &client.subscriptions);
+        let listed = |id: &u32| {
+            let subscription = &self.subscriptions[*id as usize];
+            ListedSubscription {
+                filter: self.filters[self.groups[subscription.group as usize].filter as usize].text.clone(),
+                queue: subscription.queue.clone(),
+                sid: subscription.sid.clone(),
+                messages: self.heard(*id),
+            }
+        };
+        ids.iter().map(listed).collect()
+    }
+
+    pub(super) fn unsubscribe_all(&mut self, client: ClientId) {
+        while let Some(id) = self.clients[client.place as usize].subscriptions.last() {
+            self.end_subscription(*id);
+        }
+    }
+
+    /// Messages that a subscription was sent.
+    fn heard(&self, id: SubscriptionId) -> u64 {
+        let subscription = &self.subscriptions[id as usize];
+        self.groups[subscription.group as usize].messages.wrapping_sub(subscription.before)
+    }
+
+    // --- Filters ------------------------------------------------------------------------------------------------
+
+    fn filter_for(&mut self, text: &[u8]) -> FilterId {
+        if let Some(filter) = self.index.find(text) {
+            return filter;
+        }
+        let filter = Filter { text: text.into(), groups: Vec::new(), queues: Vec::new() };
+        let id = number(self.filters.insert(filter));
+        self.index.insert(text, id);
+        id
+    }
+
+    /// Says, here and elsewhere, that somebody listens who did not before.
+    fn begin_interest(&mut self, filter: FilterId, queue: Option<&[u8]>, id: SubscriptionId) {
+        let group = self.subscriptions[id as usize].group;
+        let entry = &mut self.filters[filter as usize];
+        match queue {
+            None if entry.groups.contains(&group) => return,
+            None => {
+                entry.groups.push(group);
+                if entry.groups.len() == 1 {
+                    self.elsewhere.advertise(&entry.text, None, 1);
+                }
+            }
+            Some(name) => {
+                let known = entry.queues.iter().position(|queue| *queue.name == *name);
+                let place = known.unwrap_or_else(|| {
+                    entry.queues.push(Queue { name: name.into(), members: Vec::new() });
+                    entry.queues.len() - 1
+                });
+                let members = &mut entry.queues[place].members;
+                members.push(id);
+                self.elsewhere.advertise(&entry.text, Some(name), number(members.len()));
+            }
+        }
+        self.routes.forget(&entry.text);
+    }
+
+    /// Says that somebody does not listen any more. The group is one that nobody is in.
+    fn end_interest(&mut self, filter: FilterId, queue: Option<&[u8]>, group: GroupId, id: SubscriptionId) {
+        let entry = &mut self.filters[filter as usize];
+        match queue {
+            None => {
+                entry.groups.retain(|other| *other != group);
+                if entry.groups.is_empty() {
+                    self.elsewhere.advertise(&entry.text, None, 0);
+                }
+            }
+            Some(name) => {
+                let Some(place) = entry.queues.iter().position(|queue| *queue.name == *name) else { return };
+                let members = &mut entry.queues[place].members;
+                members.retain(|other| *other != id);
+                self.elsewhere.advertise(&entry.text, Some(name), number(members.len()));
+                if members.is_empty() {
+                    entry.queues.swap_remove(place);
+                }
+            }
+        }
+        self.routes.forget(&entry.text);
+        if entry.groups.is_empty() && entry.queues.is_empty() {
+            let gone = self.filters.remove(filter as usize);
+            self.index.remove(&gone.text);
+        }
+    }
+
+    // --- Groups -------------------------------------------------------------------------------------------------
+
+    /// The group for a subscription: one of its own, or the one of all who are sent the same.
+    fn group_for(
+        &mut self,
+        filter: FilterId,
+        form: Form,
+        sid: &[u8],
+        alone: Option<Alone>,
+        queue: Option<&[u8]>,
+    ) -> GroupId {
+        let shares = alone.is_none() && queue.is_none() && form != Form::Told;
+        let hash = self.hasher.hash_one((filter, form, sid));
+        if shares {
+            let is_it = |id: &GroupId| {
+                let group = &self.groups[*id as usize];
+                group.filter == filter && group.form == form && *group.sid == *sid
+            };
+            if let Some(group) = self.by_key.find(hash, is_it) {
+                return *group;
+            }
+        }
+        let alone = alone.or_else(|| (!shares).then(Alone::default));
+        let id = number(self.groups.insert(Group::new(filter, form, sid, alone)));
+        if shares {
+            let (groups, hasher) = (&self.groups, &self.hasher);
+            let rehash = |id: &GroupId| {
+                let group = &groups[*id as usize];
+                hasher.hash_one((group.filter, group.form, &*group.sid))
+            };
+            self.by_key.insert_unique(hash, id, rehash);
+        }
+        id
+    }
+
+    /// Takes a member out of its group. Returns whether the group is empty now; then it goes with the turn.
+    fn take_member(&mut self, id: SubscriptionId) -> bool {
+        let Subscription { group, member, client, .. } = self.subscriptions[id as usize];
+        self.set_down_if(client, group);
+        let entry = &mut self.groups[group as usize];
+        entry.members.swap_remove(member as usize);
+        if let Some(moved) = entry.members.get(member as usize) {
+            self.subscriptions[moved.subscription as usize].member = member;
+        }
+        entry.late.retain(|late| *late != id);
+        if !entry.members.is_empty() {
+            return false;
+        }
+        if entry.alone.is_none() {
+            let hash = self.hasher.hash_one((entry.filter, entry.form, &*entry.sid));
+            if let Ok(found) = self.by_key.find_entry(hash, |other| *other == group) {
+                found.remove();
+            }
+        }
+        if entry.turn == self.turn {
+            entry.is_dead = true;
+        } else {
+            self.groups.remove(group as usize);
+        }
+        true
+    }
+
+    fn add_member(&mut self, client: u32, id: SubscriptionId, group: GroupId) -> u32 {
+        let entry = &mut self.groups[group as usize];
+        entry.members.push(Member { client, subscription: id });
+        if entry.turn == self.turn {
+            entry.late.push(id);
+        }
+        number(entry.members.len() - 1)
+    }
+
+    // --- Subscriptions ------------------------------------------------------------------------------------------
+
+    pub(super) fn find_subscription(&self, client: u32, sid: &[u8]) -> Option<SubscriptionId> {
+        let is_it = |id: &SubscriptionId| {
+            let subscription = &self.subscriptions[*id as usize];
+            subscription.client == client && *subscription.sid == *sid
+        };
+        self.by_sid.find(self.hasher.hash_one((client, sid)), is_it).copied()
+    }
+
+    fn add_subscription(&mut self, client: u32, wish: &Subscribe<'_>, group: GroupId) -> SubscriptionId {
+        let id = number(self.subscriptions.vacant_key());
+        let before = self.groups[group as usize].messages;
+        let member = self.add_member(client, id, group);
+        let subscriptions = &mut self.clients[client as usize].subscriptions;
+        subscriptions.push(id);
+        let subscription = Subscription {
+            client,
+            sid: wish.sid.into(),
+            group,
+            member,
+            place: number(subscriptions.len() - 1),
+            queue: wish.queue.map(Into::into),
+            before,
+        };
+        self.subscriptions.insert(subscription);
+        let (all, hasher) = (&self.subscriptions, &self.hasher);
+        let rehash = |id: &SubscriptionId| {
+            let subscription = &all[*id as usize];
+            hasher.hash_one((subscription.client, &*subscription.sid))
+        };
+        self.by_sid.insert_unique(hasher.hash_one((client, wish.sid)), id, rehash);
+        id
+    }
+
+    pub(super) fn end_subscription(&mut self, id: SubscriptionId) {
+        let group = self.subscriptions[id as usize].group;
+        let filter = self.groups[group as usize].filter;
+        let is_empty = self.take_member(id);
+        let gone = self.subscriptions.remove(id as usize);
+        let hash = self.hasher.hash_one((gone.client, &*gone.sid));
+        if let Ok(found) = self.by_sid.find_entry(hash, |other| *other == id) {
+            found.remove();
+        }
+        let subscriptions = &mut self.clients[gone.client as usize].subscriptions;
+        subscriptions.swap_remove(gone.place as usize);
+        if let Some(moved) = subscriptions.get(gone.place as usize) {
+            self.subscriptions[*moved as usize].place = gone.place;
+        }
+        if is_empty {
+            self.end_interest(filter, gone.queue.as_deref(), group, id);
+        }
+    }
+
+    /// From now on a subscription has so many messages left: it needs a group of its own, which counts them.
+    fn count_down(&mut self, id: SubscriptionId, left: u64) {
+        let Subscription { group, client, .. } = self.subscriptions[id as usize];
+        if let Some(alone) = &mut self.groups[group as usize].alone {
+            alone.left = Some(left);
+            return;
+        }
+        let heard = self.heard(id);
+        let (filter, form, sid) = {
+            let group = &self.groups[group as usize];
+            (group.filter, group.form, group.sid.clone())
+        };
+        let alone = Some(Alone { left: Some(left), hidden: None });
+        let own = self.group_for(filter, form, &sid, alone, None);
+        let is_empty = self.take_member(id);
+        let member = self.add_member(client, id, own);
+        let subscription = &mut self.subscriptions[id as usize];
+        subscription.group = own;
+        subscription.member = member;
+        subscription.before = 0u64.wrapping_sub(heard);
+        let groups = &mut self.filters[filter as usize].groups;
+        groups.push(own);
+        if is_empty {
+            groups.retain(|other| *other != group);
+        }
+        self.routes.forget(&self.filters[filter as usize].text);
+    }
+}

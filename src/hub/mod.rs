@@ -1,0 +1,278 @@
+//! What connections say to one another: one space of subjects for all protocols, and for all shards.
+//!
+//! Each shard has one hub, for the connections that it owns. A service lets its connections [join](Hub::join),
+//! [subscribe](Hub::subscribe) and [publish](Hub::publish); the shard does the rest at the end of the turn: it moves
+//! what was said into the outboxes, and hands what others listen to to the other shards.
+//!
+//! ```text
+//! publish ─▶ route (by subject) ─▶ groups: written once each ─▶ members: some of the same bytes ─▶ outbox
+//!                     └──────────▶ parcel: written once, shared by the other shards ─▶ their routes
+//! ```
+//!
+//! Subscriptions with the same filter, form and `sid` are one [group](group): a message is encoded once for all of them,
+//! and each member is sent a range of the group's bytes, by reference. A client hears one group at a time; when it is to
+//! hear another in between, what it has heard is set down as a [piece](client::Piece) and it moves over. So the order of
+//! all that one publisher says to one client is kept, and a client that hears only one group costs one range per turn,
+//! however many messages that is.
+//!
+//! It must know nothing of rings and sockets, and not who may do what: services ask [access](crate::access) first.
+
+mod buffers;
+mod client;
+mod deliver;
+mod elsewhere;
+mod fanout;
+mod form;
+mod group;
+mod index;
+mod interest;
+mod message;
+mod parcel;
+mod routes;
+mod run;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod web;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+use slab::Slab;
+
+use self::buffers::Buffers;
+use self::client::Client;
+pub use self::client::{ClientCounts, ClientId, ClientOptions};
+pub(crate) use self::deliver::Written;
+use self::elsewhere::Elsewhere;
+pub use self::form::{EventStyle, Form};
+pub use self::group::Hidden;
+use self::group::{Group, GroupId};
+use self::index::Index;
+use self::interest::{Filter, Subscription};
+pub use self::interest::{ListedSubscription, NotSubscribed, Subscribe};
+pub use self::message::{Kind, Message, Published, Told};
+pub use self::parcel::Parcel;
+use self::routes::Routes;
+use self::run::Run;
+use crate::connection::ConnectionId;
+use crate::limits;
+use crate::sys::clock::Time;
+
+/// The space of subjects, as one shard sees it.
+#[derive(Debug)]
+pub struct Hub {
+    clients: Slab<Client>,
+    /// How often a place among the clients was given away.
+    generation: u32,
+    filters: Slab<Filter>,
+    index: Index,
+    subscriptions: Slab<Subscription>,
+    /// Subscriptions by their client and `sid`.
+    by_sid: HashTable<u32>,
+    groups: Slab<Group>,
+    /// Groups that can take more members, by filter, form and `sid`.
+    by_key: HashTable<GroupId>,
+    hasher: DefaultHashBuilder,
+    routes: Routes,
+    elsewhere: Elsewhere,
+    buffers: Buffers,
+    run: Run,
+    /// The number of this turn; no group is of turn 0.
+    turn: u64,
+    /// When it began.
+    now: Time,
+    /// Groups that have bytes of this turn.
+    open: Vec<GroupId>,
+    /// Clients that are to be sent something.
+    touched: Vec<u32>,
+    /// What services are to be told.
+    told: VecDeque<(ConnectionId, Arc<Told>)>,
+    /// The number of the last message.
+    last_id: u64,
+    random: u64,
+    counts: HubCounts,
+}
+
+/// What a hub has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HubCounts {
+    /// Messages that connections of this shard have published.
+    pub published: u64,
+    /// Messages that connections of this shard were sent.
+    pub delivered: u64,
+    /// Messages that went to another shard, or several.
+    pub crossed: u64,
+    /// Messages that came from other shards.
+    pub arrived: u64,
+    /// Messages to a service that found no room.
+    pub told_lost: u64,
+    /// Clients that did not keep up.
+    pub slow_consumers: u64,
+}
+
+impl Hub {
+    /// The hub of one of so many shards. `seed` decides which member of a queue group is chosen.
+    pub fn new(shard: u16, shards: u16, seed: u64) -> Self {
+        Self {
+            clients: Slab::new(),
+            generation: 0,
+            filters: Slab::new(),
+            index: Index::new(),
+            subscriptions: Slab::new(),
+            by_sid: HashTable::new(),
+            groups: Slab::new(),
+            by_key: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            routes: Routes::new(),
+            elsewhere: Elsewhere::new(shard, shards),
+            buffers: Buffers::default(),
+            run: Run::default(),
+            turn: 1,
+            now: Time::ZERO,
+            open: Vec::new(),
+            touched: Vec::new(),
+            told: VecDeque::new(),
+            last_id: 0,
+            random: seed | 1,
+            counts: HubCounts::default(),
+        }
+    }
+
+    // --- Clients ------------------------------------------------------------------------------------------------
+
+    /// A connection of this shard comes in. It must [leave](Self::leave) before it is gone.
+    pub fn join(&mut self, connection: ConnectionId, options: ClientOptions) -> ClientId {
+        self.generation = self.generation.wrapping_add(1);
+        let place = self.clients.insert(Client::new(self.generation, connection, options));
+        ClientId { place: index::number(place), generation: self.generation }
+    }
+
+    /// A connection goes: it listens to nothing any more. What it was to be sent in this turn is lost.
+    pub fn leave(&mut self, client: ClientId) {
+        if self.client(client).is_none() {
+            return;
+        }
+        self.settle_run();
+        self.unsubscribe_all(client);
+        // Its place stays until the turn is over, when nothing names it any more.
+        self.clients[client.place as usize].generation = 0;
+        self.touch(client.place);
+    }
+
+    /// Changes what a client wants. What it has subscribed to already keeps its form.
+    pub fn set_options(&mut self, client: ClientId, options: ClientOptions) {
+        if let Some(client) = self.client_mut(client) {
+            client.options = options;
+        }
+    }
+
+    /// What a client has, and had; `None` when it has left.
+    pub fn client_counts(&self, client: ClientId) -> Option<ClientCounts> {
+        self.client(client).map(|client| ClientCounts {
+            subscriptions: client.subscriptions.len(),
+            messages_out: client.messages_out,
+        })
+    }
+
+    fn client(&self, client: ClientId) -> Option<&Client> {
+        self.clients.get(client.place as usize).filter(|found| found.generation == client.generation)
+    }
+
+    fn client_mut(&mut self, client: ClientId) -> Option<&mut Client> {
+        self.clients.get_mut(client.place as usize).filter(|found| found.generation == client.generation)
+    }
+
+    // --- Messages -----------------------------------------------------------------------------------------------
+
+    /// Sends a message to all who listen to its subject: every plain subscription, and one of each queue group. `from` is
+    /// the client who says it, if one does.
+    #[inline]
+    pub fn publish(&mut self, from: Option<ClientId>, message: &Message<'_>) -> Published {
+        self.counts.published += 1;
+        self.last_id += 1;
+        let silent = from.filter(|from| self.client(*from).is_some_and(|client| !client.options.echo));
+        let place = self.route(message.subject);
+        self.fan_out(place, message, silent.map(|client| client.place), true)
+    }
+
+    /// Sends a message to one client alone, if it listens to the subject. Returns whether it does.
+    pub fn tell(&mut self, client: ClientId, message: &Message<'_>) -> bool {
+        self.last_id += 1;
+        self.settle_run();
+        let place = self.route(message.subject);
+        self.fan_out_to(place, message, client)
+    }
+
+    /// Takes the next message for a service itself.
+    pub(crate) fn take_told(&mut self) -> Option<(ConnectionId, Arc<Told>)> {
+        self.told.pop_front()
+    }
+
+    /// How many messages wait for services.
+    pub(crate) fn told_waiting(&self) -> usize {
+        self.told.len()
+    }
+
+    /// Whether there is something to deliver that the end of this turn did not.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.touched.is_empty() || !self.told.is_empty() || self.elsewhere.has_news()
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> HubCounts {
+        self.counts
+    }
+
+    /// Subscriptions, filters among them that differ, groups, clients, and filters of other shards.
+    pub fn sizes(&self) -> HubSizes {
+        HubSizes {
+            clients: self.clients.len(),
+            subscriptions: self.subscriptions.len(),
+            filters: self.filters.len(),
+            groups: self.groups.len(),
+            filters_elsewhere: self.elsewhere.filters(),
+            route_hits: self.routes.hits,
+            route_misses: self.routes.misses,
+            lent_bytes: self.buffers.lent_bytes(),
+        }
+    }
+
+    fn next_random(&mut self) -> u64 {
+        // Xorshift (Marsaglia 2003, triple 13, 7, 17): a fair choice needs no more.
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        self.random
+    }
+
+    fn tell_service(&mut self, connection: ConnectionId, sid: &[u8], message: &Message<'_>) {
+        if self.told.len() < limits::TOLD_WAITING_MAX {
+            self.told.push_back((connection, Arc::new(Told::new(sid, message))));
+        } else {
+            self.counts.told_lost += 1;
+        }
+    }
+}
+
+/// How large a hub is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HubSizes {
+    /// Clients.
+    pub clients: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Different filters.
+    pub filters: usize,
+    /// Groups of subscriptions that share bytes.
+    pub groups: usize,
+    /// Different filters of other shards.
+    pub filters_elsewhere: usize,
+    /// Messages whose route was known.
+    pub route_hits: u64,
+    /// Messages whose subject was matched anew.
+    pub route_misses: u64,
+    /// Bytes that sends have borrowed.
+    pub lent_bytes: usize,
+}

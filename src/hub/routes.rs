@@ -1,0 +1,180 @@
+//! Where messages go, remembered by subject.
+//!
+//! Matching a subject anew for each message would cost more than sending it. A route holds until somebody begins or ends
+//! to listen to something that its subject could match: a literal filter concerns one subject, a wildcard all subjects with
+//! its first token, or all there are.
+
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use super::group::{GroupId, SubscriptionId};
+use super::index::tokens;
+use super::summary::{FarQueue, Shards};
+
+/// Where the messages of one subject go.
+#[derive(Debug, Default)]
+pub(super) struct Route {
+    subject: Vec<u8>,
+    /// What [`Routes::stamp`] said when it was made; none, it holds no more.
+    stamp: Option<u64>,
+    pub(super) groups: Vec<GroupId>,
+    pub(super) queues: Vec<RouteQueue>,
+    /// Shards whose plain subscriptions match.
+    pub(super) shards: Shards,
+}
+
+/// A queue group, over all filters that match.
+#[derive(Debug)]
+pub(super) struct RouteQueue {
+    pub(super) name: Box<[u8]>,
+    /// Members on this shard.
+    pub(super) members: Vec<SubscriptionId>,
+    /// Members elsewhere.
+    pub(super) far: Vec<FarQueue>,
+}
+
+/// Routes by subject: a bounded number of them, each in one of two places.
+#[derive(Debug)]
+pub(super) struct Routes {
+    places: Vec<Route>,
+    hasher: DefaultHashBuilder,
+    /// Changes of wildcards, by their first token.
+    changes: [u64; FIRST_TOKENS],
+    /// Changes of wildcards whose first token is one.
+    changes_in_all: u64,
+    /// The place that was asked for last.
+    last: usize,
+    pub(super) hits: u64,
+    pub(super) misses: u64,
+}
+
+/// Subjects that are remembered at most.
+const PLACES_MAX: usize = 1 << 15;
+/// Subjects that are remembered at first.
+const PLACES_MIN: usize = 1 << 6;
+/// A longer subject is not remembered, so that all routes together have a bound.
+const SUBJECT_BYTES_MAX: usize = 256;
+/// Kinds of first tokens that are told apart.
+const FIRST_TOKENS: usize = 256;
+
+impl Routes {
+    pub(super) fn new() -> Self {
+        Self {
+            places: std::iter::repeat_with(Route::default).take(PLACES_MIN).collect(),
+            hasher: DefaultHashBuilder::default(),
+            changes: [0; FIRST_TOKENS],
+            changes_in_all: 0,
+            last: 0,
+            hits: 0,
+            misses: 0,
+        }
+    }
+
+    /// The place of a subject's route, and whether it is known; if not, the place is to be [filled](Self::fill).
+    #[inline]
+    pub(super) fn find(&mut self, subject: &[u8]) -> (usize, bool) {
+        let last = &self.places[self.last];
+        if last.subject == subject && last.stamp == Some(self.stamp(subject)) {
+            self.hits += 1;
+            return (self.last, true);
+        }
+        self.find_by_hash(subject)
+    }
+
+    fn find_by_hash(&mut self, subject: &[u8]) -> (usize, bool) {
+        let stamp = Some(self.stamp(subject));
+        let pair = self.pair(subject);
+        for place in pair {
+            if self.places[place].subject == subject && self.places[place].stamp == stamp {
+                self.last = place;
+                self.hits += 1;
+                return (place, true);
+            }
+        }
+        self.misses += 1;
+        if PLACES_GROW * self.places.len() as u64 <= self.misses && self.places.len() < PLACES_MAX {
+            self.grow();
+        }
+        (self.victim(subject), false)
+    }
+
+    /// The place that a new route takes: that of its own old one, one that holds no more, or else either.
+    fn victim(&self, subject: &[u8]) -> usize {
+        let [one, other] = self.pair(subject);
+        let is_free =
+            |place: &usize| self.places[*place].stamp.is_none() || self.places[*place].subject == subject;
+        let chosen = [one, other].into_iter().find(is_free);
+        chosen.unwrap_or(if self.misses.is_multiple_of(2) { one } else { other })
+    }
+
+    /// Many subjects are in use: more of them are remembered.
+    fn grow(&mut self) {
+        self.misses = 0;
+        let count = (self.places.len() * 4).min(PLACES_MAX);
+        self.places.clear();
+        self.places.resize_with(count, Route::default);
+        self.last = 0;
+    }
+
+    /// An emptied route at this place, to be filled, and good from now on.
+    pub(super) fn fill(&mut self, place: usize, subject: &[u8]) -> &mut Route {
+        let stamp = self.stamp(subject);
+        self.last = place;
+        let route = &mut self.places[place];
+        route.subject.clear();
+        route.subject.extend_from_slice(subject);
+        route.stamp = (subject.len() <= SUBJECT_BYTES_MAX).then_some(stamp);
+        route.groups.clear();
+        route.queues.clear();
+        route.shards = 0;
+        route
+    }
+
+    #[inline]
+    pub(super) fn at(&self, place: usize) -> &Route {
+        &self.places[place]
+    }
+
+    /// Somebody began or ended to listen to this.
+    pub(super) fn forget(&mut self, filter: &[u8]) {
+        if !filter.contains(&b'*') && !filter.contains(&b'>') {
+            for place in self.pair(filter) {
+                if self.places[place].subject == filter {
+                    self.places[place].stamp = None;
+                }
+            }
+            return;
+        }
+        match tokens(filter).next() {
+            Some(b"*" | b">") | None => self.changes_in_all += 1,
+            Some(first) => self.changes[first_kind(first)] += 1,
+        }
+    }
+
+    /// A number that changes whenever a wildcard changes that could match the subject. Both parts only grow.
+    #[inline]
+    fn stamp(&self, subject: &[u8]) -> u64 {
+        let end = memchr::memchr(b'.', subject).unwrap_or(subject.len());
+        self.changes[first_kind(&subject[..end])] + self.changes_in_all
+    }
+
+    fn pair(&self, subject: &[u8]) -> [usize; 2] {
+        let hash = self.hasher.hash_one(subject);
+        let mask = self.places.len() as u64 - 1;
+        [hash & mask, hash >> 32 & mask].map(|place| usize::try_from(place).expect("places are fewer"))
+    }
+}
+
+/// How many misses for each place make more places worth while.
+const PLACES_GROW: u64 = 2;
+
+/// A token's kind: cheap, and different for most.
+#[inline]
+fn first_kind(token: &[u8]) -> usize {
+    let sum = token
+        .iter()
+        .take(16)
+        .fold(token.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    (sum ^ sum >> 8 ^ sum >> 16) % FIRST_TOKENS
+}

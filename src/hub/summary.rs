@@ -1,0 +1,241 @@
+//! What the other shards listen to, as compactly as it can be said.
+//!
+//! A filter is kept as a number of 64 bits, a keyed hash of its literal tokens and of its shape: where its wildcards
+//! stand. To match a subject its own tokens are hashed once for each shape that is in use. Two filters with the same
+//! number would only let a message cross that nobody there wants; the shard it comes to matches it exactly.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+
+use super::index::tokens;
+
+/// A set of shards. From the 128th on, several share a bit: a message for one of them goes to all of those.
+pub(super) type Shards = u128;
+
+/// The bit of a shard.
+pub(super) fn bit(shard: u16) -> Shards {
+    1 << (shard % 128)
+}
+
+/// Shapes that are kept apart. Filters of further shapes are kept by their literal beginning alone, which matches more.
+const SHAPES_MAX: usize = 256;
+/// Tokens whose place is kept in a shape; what a filter demands behind them is not looked at.
+const SHAPE_TOKENS: usize = 64;
+
+/// Literal tokens that are kept of a filter that came when there were too many shapes.
+const WIDENED_TOKENS: u16 = 8;
+
+/// Where the wildcards of a filter stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Shape {
+    /// Tokens before the end, or before `>`.
+    tokens: u16,
+    /// Which of them are literal, by their bits.
+    literals: u64,
+    /// Whether more tokens must follow.
+    open: bool,
+}
+
+/// A queue group on some shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FarQueue {
+    pub(super) name: Box<[u8]>,
+    pub(super) shard: u16,
+    /// Its members there.
+    pub(super) members: u32,
+}
+
+/// What one number stands for.
+#[derive(Debug, Default)]
+struct Interest {
+    /// Shards with plain subscriptions, each with the filters that share this number there.
+    shards: Vec<(u16, u32)>,
+    mask: Shards,
+    queues: Vec<FarQueue>,
+}
+
+/// What the other shards listen to.
+#[derive(Debug)]
+pub(super) struct Summary {
+    key: RandomState,
+    shapes: Vec<(Shape, u32)>,
+    interests: HashMap<u64, Interest>,
+    /// Filters that came when there were too many shapes, with the shape they were given.
+    widened: HashMap<Box<[u8]>, (Shape, u32)>,
+    /// Memory for the numbers of a subject.
+    scratch: Vec<u64>,
+}
+
+impl Summary {
+    pub(super) fn new() -> Self {
+        Self {
+            key: RandomState::new(),
+            shapes: Vec::new(),
+            interests: HashMap::new(),
+            widened: HashMap::new(),
+            scratch: Vec::new(),
+        }
+    }
+
+    /// A shard now has so many members in a queue group, or, without a queue, at least one plain subscription (or none
+    /// any more).
+    pub(super) fn set(&mut self, shard: u16, filter: &[u8], queue: Option<&[u8]>, members: u32) {
+        let shape = self.shape_for(filter, 0 < members);
+        let number = self.number(shape, filter);
+        let interest = self.interests.entry(number).or_default();
+        let change = match queue {
+            None => interest.set_plain(shard, 0 < members),
+            Some(queue) => interest.set_queue(shard, queue, members),
+        };
+        if interest.shards.is_empty() && interest.queues.is_empty() {
+            self.interests.remove(&number);
+        }
+        self.count(shape, filter, change);
+    }
+
+    /// The shards with plain subscriptions that match, and the queue groups.
+    pub(super) fn matches(&mut self, subject: &[u8], queues: &mut Vec<FarQueue>) -> Shards {
+        let mut mask = 0;
+        if self.shapes.is_empty() {
+            return mask;
+        }
+        let mut numbers = std::mem::take(&mut self.scratch);
+        numbers.clear();
+        let count = tokens(subject).count();
+        for (shape, _) in &self.shapes {
+            let taken = usize::from(shape.tokens);
+            if if shape.open { taken < count } else { taken == count } {
+                let number = self.number(*shape, subject);
+                // A widened filter and another of its shape have one number.
+                if !numbers.contains(&number) {
+                    numbers.push(number);
+                }
+            }
+        }
+        for number in &numbers {
+            if let Some(interest) = self.interests.get(number) {
+                mask |= interest.mask;
+                queues.extend(interest.queues.iter().cloned());
+            }
+        }
+        self.scratch = numbers;
+        mask
+    }
+
+    /// Filters that are kept.
+    pub(super) fn len(&self) -> usize {
+        self.interests.len()
+    }
+
+    fn shape_for(&mut self, filter: &[u8], adds: bool) -> Shape {
+        let shape = shape_of(filter);
+        if let Some((widened, _)) = self.widened.get(filter) {
+            return *widened;
+        }
+        let known = self.shapes.iter().any(|(other, _)| *other == shape);
+        if known || !adds || self.shapes.len() < SHAPES_MAX {
+            return shape;
+        }
+        // More tokens must follow what is kept, as they do in all that the filter matches.
+        let most = if shape.open { shape.tokens } else { shape.tokens - 1 };
+        let literal = u16::try_from(shape.literals.trailing_ones()).expect("there are 64 bits");
+        let tokens = literal.min(most).min(WIDENED_TOKENS);
+        let wide = Shape { tokens, literals: (1 << tokens) - 1, open: true };
+        self.widened.insert(filter.into(), (wide, 0));
+        wide
+    }
+
+    /// Counts what a change added to the filters of a shape.
+    fn count(&mut self, shape: Shape, filter: &[u8], change: i32) {
+        if let Some((_, uses)) = self.widened.get_mut(filter) {
+            *uses = uses.saturating_add_signed(change);
+            if *uses == 0 {
+                self.widened.remove(filter);
+            }
+        }
+        match self.shapes.iter_mut().position(|(other, _)| *other == shape) {
+            Some(place) => {
+                let uses = &mut self.shapes[place].1;
+                *uses = uses.saturating_add_signed(change);
+                if *uses == 0 {
+                    self.shapes.swap_remove(place);
+                }
+            }
+            None if 0 < change => self.shapes.push((shape, change.unsigned_abs())),
+            None => {}
+        }
+    }
+
+    /// The number of a filter of this shape, or of what a subject shows of it.
+    fn number(&self, shape: Shape, text: &[u8]) -> u64 {
+        let mut hasher = self.key.build_hasher();
+        shape.hash(&mut hasher);
+        for (place, token) in tokens(text).take(usize::from(shape.tokens)).enumerate() {
+            if shape.literals >> place & 1 == 1 {
+                token.hash(&mut hasher);
+            }
+        }
+        hasher.finish()
+    }
+}
+
+impl Interest {
+    /// Returns by how many the subscriptions under this number have grown.
+    fn set_plain(&mut self, shard: u16, listens: bool) -> i32 {
+        let place = self.shards.iter().position(|(other, _)| *other == shard);
+        let change = match (place, listens) {
+            (Some(place), true) => {
+                self.shards[place].1 += 1;
+                1
+            }
+            (None, true) => {
+                self.shards.push((shard, 1));
+                1
+            }
+            (Some(place), false) => {
+                self.shards[place].1 -= 1;
+                if self.shards[place].1 == 0 {
+                    self.shards.swap_remove(place);
+                }
+                -1
+            }
+            (None, false) => 0,
+        };
+        self.mask = self.shards.iter().fold(0, |mask, (shard, _)| mask | bit(*shard));
+        change
+    }
+
+    fn set_queue(&mut self, shard: u16, name: &[u8], members: u32) -> i32 {
+        let place = self.queues.iter().position(|queue| queue.shard == shard && *queue.name == *name);
+        match place {
+            Some(place) if members == 0 => {
+                self.queues.swap_remove(place);
+                -1
+            }
+            Some(place) => {
+                self.queues[place].members = members;
+                0
+            }
+            None if members == 0 => 0,
+            None => {
+                self.queues.push(FarQueue { name: name.into(), shard, members });
+                1
+            }
+        }
+    }
+}
+
+fn shape_of(filter: &[u8]) -> Shape {
+    let mut shape = Shape { tokens: 0, literals: 0, open: false };
+    for token in tokens(filter) {
+        if token == b">" || usize::from(shape.tokens) == SHAPE_TOKENS - 1 {
+            shape.open = true;
+            break;
+        }
+        if token != b"*" {
+            shape.literals |= 1 << shape.tokens;
+        }
+        shape.tokens += 1;
+    }
+    shape
+}

@@ -1,0 +1,98 @@
+//! Messages as browsers take them without a library: WebSocket messages, JSON objects, events.
+
+use serde::Serialize;
+
+use super::form::EventStyle;
+use super::message::Message;
+use crate::protocol::websocket::{self, sender};
+
+/// The payload in a WebSocket message of its own.
+pub(super) fn write_frame(message: &Message<'_>, out: &mut Vec<u8>) {
+    let kind = if message.is_text() { websocket::Kind::Text } else { websocket::Kind::Binary };
+    sender::message(out, kind, message.payload, None);
+}
+
+/// What a subscriber of the subprotocol `tidemill.v1` is told, and what an event in JSON holds.
+#[derive(Serialize)]
+struct Object<'a> {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    sid: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    reply: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a str>,
+    /// Bytes that are not text, in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+}
+
+impl<'a> Object<'a> {
+    fn new(kind: Option<&'static str>, sid: &'a [u8], message: &Message<'a>) -> Self {
+        let text = if message.is_text() { std::str::from_utf8(message.payload).ok() } else { None };
+        let base64 = || {
+            use base64::Engine;
+            base64::engine::general_purpose::STANDARD.encode(message.payload)
+        };
+        Self {
+            kind,
+            sid: std::str::from_utf8(sid).unwrap_or_default(),
+            subject: std::str::from_utf8(message.subject).unwrap_or_default(),
+            reply: std::str::from_utf8(message.reply).unwrap_or_default(),
+            data: text,
+            base64: text.is_none().then(base64),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        // Writing to memory cannot fail, and nothing in it is without a form in JSON.
+        let _ = serde_json::to_writer(out, self);
+    }
+}
+
+/// `{"type":"message",...}` in a WebSocket text message.
+pub(super) fn write_json(sid: &[u8], message: &Message<'_>, out: &mut Vec<u8>) {
+    let mut text = Vec::with_capacity(64 + message.subject.len() + message.payload.len());
+    Object::new(Some("message"), sid, message).write(&mut text);
+    sender::message(out, websocket::Kind::Text, &text, None);
+}
+
+/// One event of an event stream (HTML, section 9.2): `id`, perhaps `event`, and `data`, which may take several lines.
+pub(super) fn write_event(style: EventStyle, id: u64, message: &Message<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"id: ");
+    super::form::write_decimal(usize::try_from(id).unwrap_or(usize::MAX), out);
+    out.push(b'\n');
+    match style {
+        EventStyle::Plain => write_data(message.payload, out),
+        EventStyle::Named => {
+            out.extend_from_slice(b"event: ");
+            out.extend_from_slice(message.subject);
+            out.push(b'\n');
+            write_data(message.payload, out);
+        }
+        EventStyle::Json => {
+            out.extend_from_slice(b"data: ");
+            Object::new(None, b"", message).write(out);
+            out.push(b'\n');
+        }
+    }
+    out.push(b'\n');
+}
+
+/// Lines of data: an event ends its lines with LF, CR or both, so each of these begins a new one.
+fn write_data(payload: &[u8], out: &mut Vec<u8>) {
+    let mut rest = payload;
+    loop {
+        let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&rest[..end]);
+        out.push(b'\n');
+        if end == rest.len() {
+            break;
+        }
+        let both = rest[end..].starts_with(b"\r\n");
+        rest = &rest[end + 1 + usize::from(both)..];
+    }
+}
