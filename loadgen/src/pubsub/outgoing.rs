@@ -8,7 +8,7 @@ use tidemill::protocol::websocket::{Kind, sender};
 use tidemill::ring::Part;
 
 use super::stamp::{STAMP_BYTES, Stamp, Stride};
-use super::subjects::Subjects;
+use super::subjects::{Subjects, place};
 
 /// The mask of our frames: it changes nothing, so that masking costs the generator nothing. A server unmasks all the same.
 pub const NO_MASK: [u8; 4] = [0; 4];
@@ -102,11 +102,11 @@ impl Batch {
         let mut bytes = std::mem::take(&mut self.spare);
         let mut start = 0;
         if let [template] = &*self.templates {
-            let (frame, frames) = (template.bytes.len(), self.frames_max as usize);
+            let (frame, frames) = (template.bytes.len(), place(self.frames_max));
             if bytes.len() != frame * frames {
                 bytes = template.bytes.repeat(frames);
             }
-            start = (frames - count as usize) * frame;
+            start = (frames - place(count)) * frame;
             for frame in bytes[start..].chunks_exact_mut(frame) {
                 template.stamp(frame, stamp);
                 stamp = stamp.plus(one);
@@ -115,7 +115,7 @@ impl Batch {
             bytes.clear();
             let subjects = self.templates.len() as u64;
             for number in number..number + count {
-                let template = &self.templates[(number % subjects) as usize];
+                let template = &self.templates[place(number % subjects)];
                 let at = bytes.len();
                 bytes.extend_from_slice(&template.bytes);
                 template.stamp(&mut bytes[at..], stamp);

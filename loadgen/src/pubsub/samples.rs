@@ -7,6 +7,7 @@
 use hdrhistogram::Histogram;
 use tidemill::sys::clock::Time;
 
+use super::subjects::place;
 use crate::record::{LATENCY_MAX, new_histogram};
 
 /// Fibonacci hashing: which messages are sampled does not depend on their subject.
@@ -79,7 +80,7 @@ impl Samples {
     /// Whether a message can be remembered: the one in its place, if there is one, is not waited for any more, or was sent
     /// before `forgiven`. Only for messages that may be overtaken by many.
     pub fn has_room(&self, number: u64, forgiven: u64) -> bool {
-        let slot = self.slots[number as usize & (self.slots.len() - 1)];
+        let slot = self.slots[place(number & (self.slots.len() as u64 - 1))];
         slot.left == 0 || slot.number < forgiven
     }
 
@@ -112,7 +113,7 @@ impl Samples {
     }
 
     fn slot(&mut self, number: u64) -> &mut Slot {
-        let at = number as usize & (self.slots.len() - 1);
+        let at = place(number & (self.slots.len() as u64 - 1));
         &mut self.slots[at]
     }
 }
@@ -143,6 +144,17 @@ mod tests {
         assert_eq!(figures(&latencies.first), (1, 10.0, 10.0));
         assert_eq!(figures(&latencies.last), (1, 90.0, 90.0));
         assert_eq!(figures(&latencies.every), (3, 10.0, 90.0));
+    }
+
+    /// A place is taken again when what was there has come, or does not come any more.
+    #[test]
+    fn a_request_that_waits_keeps_its_place() {
+        let (mut samples, mut latencies) = (Samples::new(4, 0), Latencies::new());
+        samples.leaves(1, Time::ZERO, 1, true);
+        assert!(samples.has_room(2, 0) && !samples.has_room(5, 0) && !samples.has_room(5, 1));
+        assert!(samples.has_room(5, 2), "what was sent before 2 is not waited for");
+        assert!(!samples.forget(5) && samples.forget(1) && !samples.forget(1));
+        assert!(samples.has_room(5, 0) && !samples.comes(1, Time::ZERO, &mut latencies));
     }
 
     /// One in 64, and of every 64th subject as well as of any other.

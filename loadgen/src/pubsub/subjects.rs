@@ -60,7 +60,7 @@ impl Subjects {
     /// Where this message of every publisher goes.
     #[inline]
     pub fn of(&self, number: u64) -> usize {
-        if self.names.len() == 1 { 0 } else { (number % self.names.len() as u64) as usize }
+        if self.names.len() == 1 { 0 } else { place(number % self.names.len() as u64) }
     }
 
     /// The name of a subject.
@@ -90,7 +90,7 @@ impl Subjects {
         let mut takers = vec![0; self.names.len()];
         for subscriber in 0..audience.subscribers {
             for Interest { share, .. } in self.interests(audience, subscriber) {
-                let taken = (share.start as usize..takers.len()).step_by(share.stride as usize);
+                let taken = (place(share.start)..takers.len()).step_by(place(share.stride));
                 taken.for_each(|subject| takers[subject] += 1);
             }
         }
@@ -125,6 +125,12 @@ impl Share {
     pub fn count(self, numbers: &Range<u64>) -> u64 {
         numbers.end.saturating_sub(numbers.start).div_ceil(self.stride)
     }
+}
+
+/// A number as a place in memory, of which it is known that it is one.
+#[inline]
+pub(super) fn place(number: u64) -> usize {
+    usize::try_from(number).expect("it is smaller than a length")
 }
 
 /// As many groups as evenly divide the subjects, and no more than each has members: 100 of 10,000.
@@ -194,6 +200,6 @@ mod tests {
             let counted = numbers.clone().filter(|number| share.has(*number)).count() as u64;
             assert_eq!(share.count(&numbers), counted, "{numbers:?}");
         };
-        [3..3, 3..4, 3..13, 3..14, 13..104, 23..20].into_iter().for_each(check);
+        [3..3, 3..4, 3..13, 3..14, 13..104, Range { start: 23, end: 20 }].into_iter().for_each(check);
     }
 }

