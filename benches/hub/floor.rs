@@ -6,6 +6,8 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 
 /// Bytes that are read at once.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -14,25 +16,29 @@ const PIECE_BYTES: usize = 256 * 1024;
 pub(crate) fn serve() -> io::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     super::say(&listener.local_addr()?.port().to_string());
+    // All connections of a load are made before the first of them says anything, and no backlog holds a thousand.
+    let (accepted, streams) = channel();
+    thread::spawn(move || {
+        let _ = listener.incoming().flatten().try_for_each(|stream| accepted.send(stream));
+    });
     loop {
-        serve_load(&listener)?;
+        // Whatever ends a load ends it for all of its connections.
+        serve_load(&streams).unwrap_or_else(|error| super::say(&error.to_string()));
     }
 }
 
 /// The connections of one load: subscribers first, then the publisher.
-fn serve_load(listener: &TcpListener) -> io::Result<()> {
+fn serve_load(streams: &Receiver<TcpStream>) -> io::Result<()> {
     let mut subscribers = Vec::new();
     loop {
-        let (stream, _) = listener.accept()?;
+        let stream = streams.recv().map_err(io::Error::other)?;
         stream.set_nodelay(true)?;
         let mut reader = BufReader::with_capacity(PIECE_BYTES, stream.try_clone()?);
         if greet(&mut reader, &stream)? {
             subscribers.push(stream);
             continue;
         }
-        // Whatever ends a load ends it for all.
-        let _ = publish(&mut reader, &mut subscribers);
-        return Ok(());
+        return publish(&mut reader, &mut subscribers);
     }
 }
 

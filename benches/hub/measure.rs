@@ -46,12 +46,18 @@ pub(crate) fn run(options: &Options, row: &Row, report: &mut Report) -> io::Resu
         return run_idle(options, row, &servers, report);
     }
     let words = words(options, row, &servers)?;
+    // The first slice of each is not like the rest; and it shows who does not do what the row asks for.
+    servers.retain(|server| {
+        let first = slice(options, &words, server);
+        first
+            .map_err(|error| say(&format!("{}: {} is left out: {error}", row.name, server.kind.name())))
+            .is_ok()
+    });
+    if servers.is_empty() {
+        return Ok(());
+    }
     let mut rounds: Vec<Vec<Slice>> = Vec::new();
     let mut dropped = 0;
-    // The first slice of each is not like the rest.
-    for server in &servers {
-        slice(options, &words, server)?;
-    }
     while rounds.len() < options.rounds && dropped < 4 * options.rounds {
         let mut near = vec![is_near(options)];
         let mut round = vec![None; servers.len()];

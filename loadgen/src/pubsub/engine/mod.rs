@@ -148,7 +148,7 @@ impl<'a> Engine<'a> {
         Ok(engine)
     }
 
-    /// The server's side of what came of it all.
+    /// What was published, and what came.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
