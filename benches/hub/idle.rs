@@ -37,6 +37,10 @@ fn subscribe(server: &Server, number: usize) -> io::Result<TcpStream> {
     // Byte by byte it takes nothing that it does not need; whatever comes later stays in the kernel.
     let mut reader = BufReader::with_capacity(1, stream.try_clone()?);
     let mut line = String::new();
+    reader.read_line(&mut line)?;
+    if !line.starts_with("INFO ") && !line.starts_with("HTTP/1.1 101 ") {
+        return Err(io::Error::other(format!("the server answered with {}", line.trim())));
+    }
     while line != last {
         line.clear();
         if reader.read_line(&mut line)? == 0 {

@@ -73,9 +73,7 @@ pub(crate) fn run(options: &Options, row: &Row, report: &mut Report) -> io::Resu
         }
     }
     report.commands.push(format!("{}: `loadgen pubsub URL {words}`", row.name));
-    for (at, server) in servers.iter().enumerate() {
-        report.add(row, server, &rounds, at);
-    }
+    (0..servers.len()).for_each(|at| report.add(row, &servers, &rounds, at));
     say(&format!("{}: {} rounds, {dropped} dropped", row.name, rounds.len()));
     report.lines.iter().rev().take(servers.len()).rev().for_each(|line| say(line));
     Ok(())
@@ -84,14 +82,17 @@ pub(crate) fn run(options: &Options, row: &Row, report: &mut Report) -> io::Resu
 fn run_idle(options: &Options, row: &Row, servers: &[Server], report: &mut Report) -> io::Result<()> {
     let mut first = None;
     for server in servers {
-        let bytes = idle::bytes_per_connection(server, options.idle_connections)?;
-        let compared = *first.get_or_insert(bytes);
-        let line = format!(
-            "| {} | {} | {bytes:.0} B each | | | | {:.3} |",
-            row.name,
-            server.kind.name(),
-            bytes / compared
-        );
+        let bytes = match idle::bytes_per_connection(server, options.idle_connections) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                say(&format!("{}: {} is left out: {error}", row.name, server.kind.name()));
+                continue;
+            }
+        };
+        first = first.or((server.kind == row.servers[0]).then_some(bytes));
+        let ratio = first.map_or(f64::NAN, |first| bytes / first);
+        let name = server.kind.name();
+        let line = format!("| {} | {name} | {bytes:.0} B each | | | | {ratio:.3} | |", row.name);
         say(&line);
         report.lines.push(line);
     }
@@ -102,6 +103,9 @@ fn run_idle(options: &Options, row: &Row, servers: &[Server], report: &mut Repor
 fn words(options: &Options, row: &Row, servers: &[Server]) -> io::Result<String> {
     if row.load != Load::Tenth {
         return Ok(row.arguments.to_owned());
+    }
+    if servers[0].kind != row.servers[0] {
+        return Err(io::Error::other("without nats-server there is no tenth of its maximum"));
     }
     let takers = row.arguments.split_whitespace().nth(1).and_then(|number| number.parse::<f64>().ok());
     let most = slice(options, row.arguments, &servers[0])?.per_second / takers.unwrap_or(1.0);
@@ -123,13 +127,15 @@ fn slice(options: &Options, words: &str, server: &Server) -> io::Result<Slice> {
             per_second: figure("/throughput/deliveries_per_second")?,
             server_cpu: figure("/server/cpu_s")? / figure("/throughput/duration_s")?,
             per_cpu_second: figure("/server/deliveries_per_cpu_second")?,
-            p50_us: figure("/latency/every/p50_us")?,
-            p99_us: figure("/latency/every/p99_us")?,
+            // In a short slice of a slow server there may be no sample.
+            p50_us: figure("/latency/every/p50_us").unwrap_or(f64::NAN),
+            p99_us: figure("/latency/every/p99_us").unwrap_or(f64::NAN),
             generator_percent: figure("/generator/cpu_percent")?,
         })
     };
     read().filter(|_| output.status.success()).ok_or_else(|| {
         let said = String::from_utf8_lossy(&output.stderr);
+        let said = said.lines().last().unwrap_or("it said nothing"); // The last line is what went wrong.
         io::Error::other(format!("the load generator failed against {}: {said}", server.kind.name()))
     })
 }
@@ -139,7 +145,8 @@ fn is_near(options: &Options) -> bool {
 }
 
 impl Report {
-    fn add(&mut self, row: &Row, server: &Server, rounds: &[Vec<Slice>], at: usize) {
+    fn add(&mut self, row: &Row, servers: &[Server], rounds: &[Vec<Slice>], at: usize) {
+        let server = &servers[at];
         let median =
             |figure: fn(&Slice) -> f64| Spread::of(rounds.iter().map(|round| figure(&round[at]))).0[1];
         let is_latency = row.load == Load::Tenth;
@@ -147,7 +154,9 @@ impl Report {
             let [own, first] = [&round[at], &round[0]];
             if is_latency { own.p99_us / first.p99_us } else { own.per_cpu_second / first.per_cpu_second }
         };
-        let ratio = Spread::of(rounds.iter().map(compared));
+        // Without the one that all are compared with there is no ratio.
+        let is_compared = servers[0].kind == row.servers[0];
+        let ratio = Spread::of(rounds.iter().filter(|_| is_compared).map(compared));
         self.lines.push(format!(
             "| {} | {} | {:.3} M/s | {:.2} s/s | {:.2} M | {:.0} / {:.0} us | {ratio} | {:.0} % |",
             row.name,
