@@ -61,7 +61,7 @@ impl Hub {
     /// Starts the server under test; says so if this host has none.
     #[track_caller]
     pub(super) fn start(settings: &Settings) -> Option<Self> {
-        if nats_server_is_tested() { Self::nats_server(settings) } else { Some(Self::tidemill(settings)) }
+        if nats_server_is_tested() { Self::nats_server(settings) } else { Self::tidemill(settings) }
     }
 
     /// Starts a nats-server; says so if this host has none.
@@ -72,11 +72,14 @@ impl Hub {
     }
 
     #[track_caller]
-    fn tidemill(settings: &Settings) -> Self {
+    fn tidemill(settings: &Settings) -> Option<Self> {
+        if let Some(what) = settings.beyond_tidemill() {
+            skip(&format!("the configuration of Tidemill does not have {what} for NATS clients"));
+            return None;
+        }
         let listeners = [format!("nats://127.0.0.1:{}", settings.port), "http://127.0.0.1:0".to_owned()];
-        let flags = ["--shards".to_owned(), settings.shards.max(1).to_string()];
-        let listeners = listeners.iter().map(String::as_str).collect::<Vec<_>>();
-        Self::Tidemill(Server::listen(&listeners, &flags.each_ref().map(String::as_str)))
+        let listeners = listeners.each_ref().map(String::as_str);
+        Some(Self::Tidemill(Server::listen(&listeners, &["--shards", &settings.shards.max(1).to_string()])))
     }
 
     /// Where NATS is spoken.
@@ -87,18 +90,42 @@ impl Hub {
         }
     }
 
-    /// Where NATS is spoken over WebSocket.
-    pub(super) fn websocket(&self) -> String {
+    /// Where NATS is spoken over WebSocket; says so if it is not.
+    pub(super) fn websocket(&self) -> Option<String> {
         match self {
-            Self::NatsServer(broker) => format!("ws://{}/nats", broker.websocket),
-            Self::Tidemill(server) => format!("ws://{}/nats", server.http_address()),
+            Self::NatsServer(broker) => Some(format!("ws://{}/nats", broker.websocket)),
+            Self::Tidemill(_) => {
+                skip("Tidemill does not speak NATS over WebSocket");
+                None
+            }
         }
+    }
+
+    /// Both addresses, as clients are given them.
+    pub(super) fn urls(&self) -> Vec<String> {
+        [Some(format!("nats://{}", self.address())), self.websocket()].into_iter().flatten().collect()
+    }
+}
+
+impl Settings {
+    /// What Tidemill cannot be told.
+    fn beyond_tidemill(&self) -> Option<&'static str> {
+        let asked = [
+            (!self.users.is_empty(), "users"),
+            (self.token.is_some(), "a token"),
+            (self.key_set.is_some(), "a key set"),
+            (self.tls.is_some(), "TLS"),
+            (self.max_payload.is_some(), "a bound of payloads"),
+            (self.max_control_line.is_some(), "a bound of lines"),
+            (self.max_subscriptions.is_some(), "a bound of subscriptions"),
+        ];
+        asked.into_iter().find_map(|(is_asked, what)| is_asked.then_some(what))
     }
 }
 
 /// Whether a nats-server stands in for ours, to prove the tests.
 pub(super) fn nats_server_is_tested() -> bool {
-    std::env::var("TIDEMILL_NATS_PEER").map_or(true, |peer| peer == "nats-server")
+    std::env::var("TIDEMILL_NATS_PEER").is_ok_and(|peer| peer == "nats-server")
 }
 
 /// A nats-server that runs, and is killed when a test gives it up.

@@ -45,10 +45,11 @@ fn answers_are_those_of_nats_server() {
     assert!(80 <= cases.len(), "only {} cases are left", cases.len());
     let mut failures = Vec::new();
     for (name, settings) in servers() {
-        let Some(hub) = Hub::start(&settings) else { return };
-        for case in cases.iter().filter(|case| case.server == name) {
+        let Some(hub) = Hub::start(&settings) else { continue };
+        let is_meant = |case: &&Case| case.server == name && known::reason(&case.name).is_none();
+        for case in cases.iter().filter(is_meant) {
             let heard = replay(&hub, case);
-            if heard != case.lines && known::reason(&case.name).is_none() {
+            if heard != case.lines {
                 let (expected, heard) = (show(&case.lines), show(&heard));
                 failures.push(format!("{}\n expected\n{expected} heard\n{heard}", case.name));
             }
