@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tidemill::config::{Config, Listener, ServiceName};
 use tidemill::connection::ConnectionId;
-use tidemill::hub::{ClientId, ClientOptions, Form, Hub, Kind as Said, Message, Subscribe};
+use tidemill::hub::{ClientId, ClientOptions, Form, Hub, Kind as Said, Message, SlowPolicy, Subscribe};
 use tidemill::protocol::http1::Request;
 use tidemill::protocol::websocket::Kind;
 use tidemill::server::Server;
@@ -65,7 +65,12 @@ impl Site for Room {
         let name = talk.peer().to_string();
         say(talk.hub(), &format!("* {name} has come"));
         let id = talk.id();
-        let options = ClientOptions { form: Form::WebSocket, echo: true, pending_bytes_max: 1 << 20 };
+        let options = ClientOptions {
+            form: Form::WebSocket,
+            echo: true,
+            pending_bytes_max: 1 << 20,
+            slow: SlowPolicy::Cut,
+        };
         let client = talk.hub().join(id, options);
         // There is no other subscription of this client that could have the name.
         let _ = talk.hub().subscribe(client, &Subscribe { filter: b"room", ..Subscribe::default() });

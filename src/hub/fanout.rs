@@ -12,6 +12,7 @@ use super::routes::RouteQueue;
 use super::summary::bit;
 use super::{ClientId, Hub};
 use crate::limits;
+use crate::protocol::nats::subject;
 
 impl Hub {
     /// The place of the subject's route.
@@ -29,7 +30,9 @@ impl Hub {
         self.index.matches(subject, &mut filters);
         let mut far = Vec::new();
         let shards = self.elsewhere.summary.matches(subject, &mut far);
+        let rule = self.rules.iter().find(|(filter, _)| subject::matches(filter, subject));
         let route = self.routes.fill(place, subject);
+        route.mark.rule = rule.map(|(_, policy)| *policy);
         route.shards = shards;
         for filter in filters {
             let filter = &self.filters[filter as usize];
@@ -72,7 +75,9 @@ impl Hub {
         message: &Message<'_>,
         silent: Option<u32>,
     ) -> (u32, Option<Arc<Vec<u8>>>) {
-        if let Some(local) = self.add_to_run(place, message, silent) {
+        if self.lossy {
+            self.mark = Some(self.routes.at(place).mark);
+        } else if let Some(local) = self.add_to_run(place, message, silent) {
             return (local, None);
         }
         let large = self.shared_payload(place, message);
@@ -141,6 +146,7 @@ impl Hub {
             self.fan_out_plainly(place, &message, None)
         } else {
             self.settle_run();
+            self.mark = self.lossy.then(|| self.routes.at(place).mark);
             (0, self.shared_payload(place, &message))
         };
         for (shard, name) in &parcel.queues[entry.queues.start as usize..entry.queues.end as usize] {
@@ -220,6 +226,7 @@ impl Hub {
                 None => group.write(message, self.last_id),
                 Some(payload) => group.splice(message, payload),
             }
+            group.mark(self.mark);
             return count;
         }
         self.append_carefully(id, message, large, silent)
@@ -264,6 +271,7 @@ impl Hub {
             None => group.write(message, self.last_id),
             Some(payload) => group.splice(message, payload),
         }
+        group.mark(self.mark);
         if is_last {
             let subscription = group.members[0].subscription;
             self.end_subscription(subscription);

@@ -1,6 +1,7 @@
 //! What a message looks like on the wire, in each of the protocols that subscribers speak.
 
 use super::message::Message;
+use crate::connection::Outbox;
 use crate::protocol::websocket::{self, CloseCode, sender};
 
 /// How a client is told what it has subscribed to. Clients whose form and `sid` are the same share the bytes.
@@ -51,6 +52,21 @@ impl Form {
             Self::Told => {}
         }
         out
+    }
+
+    /// Tells a client how many messages were left out for it, where its protocol can say so.
+    pub(super) fn write_dropped(self, count: u64, outbox: &mut Outbox) {
+        if count == 0 {
+            return;
+        }
+        match self {
+            Self::Json => {
+                let text = format!("{{\"type\":\"dropped\",\"messages\":{count}}}");
+                outbox.write_with(|out| sender::message(out, websocket::Kind::Text, text.as_bytes(), None));
+            }
+            Self::Events(_) => outbox.write(format!("event: dropped\ndata: {count}\n\n").as_bytes()),
+            Self::Nats { .. } | Self::WebSocket | Self::Told => {}
+        }
     }
 
     /// Whether two of them share bytes: a frame around them is each connection's own.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::http::{self, Http, Public, Settings};
 use super::nats::{self, Nats};
 use super::{Closed, Context, Echo, Service};
-use crate::connection::{Inbox, Replies};
-use crate::hub::{Hub, Told};
+use crate::connection::{About, Inbox, Replies};
+use crate::hub::{ClientId, Hub, Told};
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -18,7 +18,7 @@ pub enum Behind {
     /// The public pages, and WebSocket.
     Http(Arc<Settings>),
     /// The NATS client protocol.
-    Nats(Arc<nats::Settings>),
+    Nats,
 }
 
 /// All services that peers can reach.
@@ -52,25 +52,22 @@ pub enum Session {
 
 impl House {
     /// The services behind these listeners, with the figures of this board on their pages.
-    pub fn new(listeners: &[Behind], board: Arc<Board>) -> Self {
+    pub fn new(listeners: &[Behind], nats: &[Arc<nats::Settings>], board: Arc<Board>) -> Self {
         let speaks = |behind: &Behind| match behind {
             Behind::Echo => Speaks::Echo,
             Behind::Http(_) => Speaks::Http,
-            Behind::Nats(_) => Speaks::Nats,
+            Behind::Nats => Speaks::Nats,
         };
         let http = |behind: &Behind| match behind {
             Behind::Http(settings) => Arc::clone(settings),
-            Behind::Echo | Behind::Nats(_) => Arc::default(),
-        };
-        let nats = |behind: &Behind| match behind {
-            Behind::Nats(settings) => Arc::clone(settings),
-            Behind::Echo | Behind::Http(_) => Arc::default(),
+            Behind::Echo | Behind::Nats => Arc::default(),
         };
         Self {
             speaks: listeners.iter().map(speaks).collect(),
             echo: Echo,
-            http: Http::new(Public::new(board), listeners.iter().map(http).collect()),
-            nats: Nats::new(listeners.iter().map(nats).collect()),
+            http: Http::new(Public::new(board), listeners.iter().map(http).collect())
+                .with_nats(Nats::new(nats.to_vec())),
+            nats: Nats::new(nats.to_vec()),
         }
     }
 }
@@ -146,6 +143,22 @@ impl Service for House {
             Session::Echo => self.echo.protocol(&()),
             Session::Http(session) => self.http.protocol(session),
             Session::Nats(session) => self.nats.protocol(session),
+        }
+    }
+
+    fn client(&self, session: &Session) -> Option<ClientId> {
+        match session {
+            Session::Echo => None,
+            Session::Http(session) => self.http.client(session),
+            Session::Nats(session) => self.nats.client(session),
+        }
+    }
+
+    fn about(&self, session: &Session) -> Option<About> {
+        match session {
+            Session::Echo => None,
+            Session::Http(session) => self.http.about(session),
+            Session::Nats(session) => self.nats.about(session),
         }
     }
 

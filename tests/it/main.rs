@@ -20,4 +20,5 @@ mod tiers;
 mod tls;
 mod udp;
 mod unix;
+mod users;
 mod websocket;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::authorization::{self, Denial};
+use super::nats::NatsSocket;
 use super::session::{Phase, Reply, Session};
 use super::site::{Answer, Page, Site};
 use super::{Http, Step};
@@ -35,7 +36,8 @@ impl<P: Site> Http<P> {
                 context.hold_until(context.now.saturating_add(delay));
                 return Step::Wait;
             }
-            Answer::WebSocket => self.upgrade(reply, session, inbox, context),
+            Answer::WebSocket => self.upgrade(false, reply, session, inbox, context),
+            Answer::Nats => self.upgrade(true, reply, session, inbox, context),
         }
         Step::Go
     }
@@ -110,9 +112,10 @@ impl<P: Site> Http<P> {
         }
     }
 
-    /// Makes a WebSocket of the connection, if the request is right.
+    /// Makes a WebSocket of the connection, if the request is right; perhaps for `nats`.
     fn upgrade(
         &mut self,
+        nats: bool,
         reply: Reply,
         session: &mut Session<P::Route>,
         inbox: &Inbox<'_>,
@@ -127,6 +130,18 @@ impl<P: Site> Http<P> {
         let mut progress = Default::default();
         let parsed = parse_request(inbox.bytes(), &mut progress, &settings.head, &mut self.table);
         let Ok(Some(request)) = parsed else { return context.abort() };
+        let grant = match self.nats.as_ref().filter(|_| nats) {
+            None => Ok(None),
+            Some(nats) => super::nats::grant(&request, &settings, nats, context),
+        };
+        let grant = match grant {
+            Ok(grant) => grant,
+            Err(denied) => {
+                let denial = authorization::denial(denied, &settings);
+                context.refuse(denial.refused);
+                return self.send(&denial.page, reply, context);
+            }
+        };
         let identity_ends = authorization::end_of(&request, &settings, context);
         match self.websockets.accept(
             &request,
@@ -135,6 +150,11 @@ impl<P: Site> Http<P> {
             context,
         ) {
             Ok(mut websocket) => {
+                if let Some(nats) = self.nats.as_mut().filter(|_| nats) {
+                    count_answer(101, context);
+                    session.phase = Phase::Nats(NatsSocket::greet(websocket, grant, nats, context));
+                    return;
+                }
                 websocket.ends_at = identity_ends;
                 self.site.joined(&mut self.websockets.talk(&mut websocket, context));
                 count_answer(101, context);

@@ -8,6 +8,7 @@ mod admin;
 mod answers;
 mod authorization;
 mod date;
+mod nats;
 mod public;
 mod session;
 mod settings;
@@ -29,6 +30,7 @@ pub use self::settings::{Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
 pub use self::talk::Talk;
 use self::websocket::WebSockets;
+use super::nats::Nats;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
 use crate::hub::Told;
@@ -44,6 +46,8 @@ pub struct Http<P> {
     date: Date,
     table: Table,
     websockets: WebSockets,
+    /// For who asks for it, where it is spoken.
+    nats: Option<Nats>,
     /// What long answers are made of.
     zeros: Arc<Vec<u8>>,
 }
@@ -67,8 +71,14 @@ impl<P: Site> Http<P> {
             date: Date::new(),
             table: Table::new(),
             websockets: WebSockets::default(),
+            nats: None,
             zeros: Arc::new(vec![0; limits::HTTP_ZEROS_BYTES]),
         }
+    }
+
+    /// The same, where NATS is spoken as well, within WebSocket.
+    pub fn with_nats(self, nats: Nats) -> Self {
+        Self { nats: Some(nats), ..self }
     }
 
     /// Goes on for as long as there is something to do.
@@ -88,6 +98,12 @@ impl<P: Site> Http<P> {
             Phase::Zeros(..) => self.step_zeros(session, context),
             Phase::WebSocket(websocket) => {
                 self.websockets.receive(&mut self.site, websocket, inbox, context);
+                Step::Wait
+            }
+            Phase::Nats(_) => {
+                self.nats_do(session, |socket, nats, websockets| {
+                    socket.receive(nats, websockets, inbox, context);
+                });
                 Step::Wait
             }
             Phase::Later(_) => Step::Wait,
@@ -213,7 +229,9 @@ impl<P: Site> Http<P> {
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
         let answer = match self.site.answer(route, ask) {
             // The head is gone, and whoever waits for 101 before the first frame has no content to send.
-            Answer::WebSocket => Answer::Page(Page::sentence(400, "An upgrade to WebSocket has no content.")),
+            Answer::WebSocket | Answer::Nats => {
+                Answer::Page(Page::sentence(400, "An upgrade to WebSocket has no content."))
+            }
             answer => answer,
         };
         self.answer(answer, reply.last_if(!context.ready), session, inbox, context)
@@ -280,6 +298,8 @@ impl<P: Site> Service for Http<P> {
         if let Phase::WebSocket(websocket) = &mut session.phase {
             // Also when no frame is whole yet. A timer of our own comes another way.
             websocket.hear(context.now);
+        } else if let Phase::Nats(socket) = &mut session.phase {
+            socket.hear(context);
         }
         self.advance(session, inbox, context);
     }
@@ -294,6 +314,9 @@ impl<P: Site> Service for Http<P> {
                 }
             }
             Phase::WebSocket(websocket) => self.websockets.expire(websocket, context),
+            Phase::Nats(_) => self.nats_do(session, |socket, nats, websockets| {
+                socket.expire(nats, websockets, context);
+            }),
             Phase::Zeros(..) => {}
             Phase::Head | Phase::Content(_) => self.expire(session, inbox, context),
         }
@@ -313,6 +336,7 @@ impl<P: Site> Service for Http<P> {
             // Between two requests nothing is lost; one that is coming gets its answer, and no other.
             Phase::Head if session.progress.is_new() => context.finish(),
             Phase::WebSocket(websocket) => self.websockets.go_away(websocket, context),
+            Phase::Nats(_) => self.nats_do(session, |socket, nats, _| socket.send_away(nats, context)),
             Phase::Later(later) => later.1.persistence = Persistence::Close,
             Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
             // What it was told of the connection has been sent already.
@@ -326,6 +350,10 @@ impl<P: Site> Service for Http<P> {
             closed.counters.websockets_open -= 1;
             self.site.left(closed);
         }
+        if let (Phase::Nats(socket), Some(nats)) = (&session.phase, &self.nats) {
+            closed.counters.websockets_open -= 1;
+            socket.leave(nats, closed);
+        }
     }
 
     fn memory(&self, session: &Self::Session) -> usize {
@@ -335,6 +363,7 @@ impl<P: Site> Service for Http<P> {
     fn protocol(&self, session: &Self::Session) -> &'static str {
         match session.phase {
             Phase::WebSocket(_) => "websocket",
+            Phase::Nats(_) => "nats+ws",
             Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) => "http",
         }
     }

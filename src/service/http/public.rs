@@ -36,6 +36,8 @@ pub enum Route {
     Delay(Duration),
     /// WebSocket.
     WebSocket,
+    /// NATS within WebSocket.
+    Nats,
     /// The server as a whole (`OPTIONS *`).
     Server,
     /// There is nothing.
@@ -64,8 +66,8 @@ impl Site for Public {
             (Route::Echo, Method::Post | Method::Put) => route,
             (Route::Echo, _) => Route::WrongMethod("POST, PUT"),
             (Route::Missing, _) => route,
-            (Route::WebSocket, Method::Get) => route,
-            (Route::WebSocket, _) => Route::WrongMethod("GET"),
+            (Route::WebSocket | Route::Nats, Method::Get) => route,
+            (Route::WebSocket | Route::Nats, _) => Route::WrongMethod("GET"),
             (_, _) if reads => route,
             (_, _) => Route::WrongMethod("GET, HEAD"),
         }
@@ -76,7 +78,8 @@ impl Site for Public {
     }
 
     fn is_open(&self, route: &Route) -> bool {
-        matches!(route, Route::Health | Route::Ready)
+        // Who speaks NATS may say who it is in CONNECT.
+        matches!(route, Route::Health | Route::Ready | Route::Nats)
     }
 
     fn answer(&mut self, route: Route, ask: Ask) -> Answer {
@@ -90,6 +93,7 @@ impl Site for Public {
             Route::Bytes(count) => return Answer::Zeros(count),
             Route::Delay(delay) => return Answer::Later(delay, Page::ok(TEXT, &b"ok\n"[..])),
             Route::WebSocket => return Answer::WebSocket,
+            Route::Nats => return Answer::Nats,
             Route::Server => Page { status: 204, ..Page::ok(TEXT, &b""[..]) },
             Route::Missing => Page::sentence(404, "There is nothing at this path."),
             Route::WrongMethod(allowed) => Page::wrong_method(allowed),
@@ -116,6 +120,7 @@ fn by_path(path: &[u8]) -> Route {
         b"/metrics" => Route::Metrics,
         b"/echo" => Route::Echo,
         b"/ws" => Route::WebSocket,
+        b"/nats" => Route::Nats,
         _ => with_number(path),
     }
 }
@@ -160,6 +165,7 @@ mod tests {
         check("/metrics", Route::Metrics);
         check("/echo", Route::Echo);
         check("/ws", Route::WebSocket);
+        check("/nats", Route::Nats);
         check("/bytes/0", Route::Bytes(0));
         check("/bytes/1073741824", Route::Bytes(1 << 30));
         check("/delay/60000", Route::Delay(Duration::from_secs(60)));

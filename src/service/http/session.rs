@@ -1,5 +1,6 @@
 //! What is remembered of one HTTP connection.
 
+use super::nats::NatsSocket;
 use super::site::Page;
 use super::websocket::WebSocket;
 use crate::protocol::http1::{Body, Method, Persistence, Progress, Request};
@@ -30,6 +31,8 @@ pub(super) enum Phase<R> {
     Zeros(u64, Reply),
     /// WebSocket.
     WebSocket(Box<WebSocket>),
+    /// NATS within WebSocket.
+    Nats(Box<NatsSocket>),
 }
 
 /// A request whose content is coming.
@@ -91,6 +94,7 @@ impl<R> Session<R> {
         match &self.phase {
             Phase::Content(pending) => pending.content.as_ref().map_or(0, Vec::capacity),
             Phase::WebSocket(websocket) => websocket.memory_bytes(),
+            Phase::Nats(socket) => socket.memory_bytes(),
             Phase::Head | Phase::Later(_) | Phase::Zeros(..) => 0,
         }
     }

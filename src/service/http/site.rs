@@ -80,6 +80,8 @@ pub enum Answer {
     Later(Duration, Page),
     /// Speak WebSocket from now on, if the request asks for it in the right way.
     WebSocket,
+    /// Speak NATS within WebSocket from now on, under the same condition.
+    Nats,
 }
 
 /// An answer that is whole.

@@ -107,7 +107,7 @@ impl WebSockets {
         context: &mut Context<'_>,
     ) {
         let (mut messages, mut controls) = (0, 0);
-        while !context.is_ending() && !inbox.is_empty() {
+        while !context.is_ending() && !context.is_held() && !inbox.is_empty() {
             if context.room() == 0 {
                 context.hold_for_room();
                 break;
@@ -227,6 +227,13 @@ impl WebSocket {
             // Its own may have come already, and lie behind messages that are kept back.
             context.release();
             context.set_timer(context.now.saturating_add(limits::WEBSOCKET_CLOSE_TIMEOUT));
+        }
+    }
+
+    /// The connection ends: the peer is told so, if it was not.
+    pub(super) fn last_word(&mut self, context: &mut Context<'_>) {
+        if self.closing.start() {
+            close(context, Some(CloseCode::NORMAL), "");
         }
     }
 

@@ -30,7 +30,7 @@ impl Nats {
             return self.complain(Fault::Subscriptions, NatsError::Subscriptions, state, context);
         }
         if !subject::is_valid_filter(filter) {
-            let known = context.hub.subscriptions(client).iter().any(|known| *known.sid == *sid);
+            let known = context.hub.has_subscribed(client, sid);
             if !known {
                 return self.complain(Fault::InvalidSubject, NatsError::Subject, state, context);
             }
