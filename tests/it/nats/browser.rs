@@ -30,8 +30,7 @@ fn nats_core_in_a_browser_does_what_its_users_do() {
         Err(why) => return skip(&why),
     };
     let Some(hub) = Hub::start(&Settings::default()) else { return };
-    let Some(websocket) = hub.websocket() else { return };
-    let (url, reports) = serve(page(&modules, &websocket));
+    let (url, reports) = serve(page(&modules, &hub.websocket()));
     let profile = Folder::new();
     let _window = Window::open(browser, &url, &profile.path("profile"));
     for name in behaviours(Language::JavaScript) {

@@ -246,11 +246,11 @@ impl Pair<'_> {
 fn low() -> (Settings, Servers) {
     let settings = Settings {
         max_payload: Some(300),
-        max_control_line: Some(256),
+        max_control_line: Some(512),
         max_subscriptions: Some(10),
         ..Settings::default()
     };
-    (settings, Servers { credentials: &[""], max_payload: 300, max_control_line: 256 })
+    (settings, Servers { credentials: &[""], max_payload: 300, max_control_line: 512 })
 }
 
 /// Plays the scripts of all seeds on both.
@@ -293,7 +293,7 @@ fn seeds_of_bytes_of_users_are_answered_as_by_nats_server() {
             name: "some",
             password: "2",
             publish: Permission { allow: &[], deny: &["*.a", "*.a.>"] },
-            subscribe: Permission { allow: &["*.*", "*.alive.*", "*.a.>"], deny: &["*.b"] },
+            subscribe: Permission { allow: &["*.a", "*.b", "*.*.b", "*.alive.*", "*.a.>"], deny: &["*.b"] },
             ..User::default()
         },
         User {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::support::server::Server;
 use crate::support::{DEADLINE, Folder, skip, text};
 
-use super::tools;
+use super::{toml, tools};
 
 /// What a server is to be like, in no server's own language.
 #[derive(Clone, Default)]
@@ -19,8 +19,6 @@ pub(super) struct Settings {
     pub(super) port: u16,
     pub(super) users: Vec<User>,
     pub(super) token: Option<&'static str>,
-    /// A key set in a file, for tokens that are standard JWTs. nats-server has no such thing.
-    pub(super) key_set: Option<PathBuf>,
     /// The files of a certificate and its key; TLS is then required, after INFO.
     pub(super) tls: Option<(PathBuf, PathBuf)>,
     pub(super) max_payload: Option<u32>,
@@ -61,7 +59,7 @@ impl Hub {
     /// Starts the server under test; says so if this host has none.
     #[track_caller]
     pub(super) fn start(settings: &Settings) -> Option<Self> {
-        if nats_server_is_tested() { Self::nats_server(settings) } else { Self::tidemill(settings) }
+        if nats_server_is_tested() { Self::nats_server(settings) } else { Some(Self::tidemill(settings)) }
     }
 
     /// Starts a nats-server; says so if this host has none.
@@ -72,54 +70,35 @@ impl Hub {
     }
 
     #[track_caller]
-    fn tidemill(settings: &Settings) -> Option<Self> {
-        if let Some(what) = settings.beyond_tidemill() {
-            skip(&format!("the configuration of Tidemill does not have {what} for NATS clients"));
-            return None;
-        }
-        let listeners = [format!("nats://127.0.0.1:{}", settings.port), "http://127.0.0.1:0".to_owned()];
-        let listeners = listeners.each_ref().map(String::as_str);
-        Some(Self::Tidemill(Server::listen(&listeners, &["--shards", &settings.shards.max(1).to_string()])))
+    fn tidemill(settings: &Settings) -> Self {
+        let folder = Folder::new();
+        let file = folder.write("tidemill.toml", &toml::configuration(settings, &folder));
+        // The files are read at the start, and not again.
+        Self::Tidemill(Server::start(&["--config", text(&file)]))
     }
 
     /// Where NATS is spoken.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
             Self::NatsServer(broker) => broker.address,
-            Self::Tidemill(server) => server.addresses("nats://")[0],
-        }
-    }
-
-    /// Where NATS is spoken over WebSocket; says so if it is not.
-    pub(super) fn websocket(&self) -> Option<String> {
-        match self {
-            Self::NatsServer(broker) => Some(format!("ws://{}/nats", broker.websocket)),
-            Self::Tidemill(_) => {
-                skip("Tidemill does not speak NATS over WebSocket");
-                None
+            Self::Tidemill(server) => {
+                let addresses = [server.addresses("nats://"), server.addresses("nats+tls://")].concat();
+                addresses[0]
             }
         }
     }
 
-    /// Both addresses, as clients are given them.
-    pub(super) fn urls(&self) -> Vec<String> {
-        [Some(format!("nats://{}", self.address())), self.websocket()].into_iter().flatten().collect()
+    /// Where NATS is spoken over WebSocket.
+    pub(super) fn websocket(&self) -> String {
+        match self {
+            Self::NatsServer(broker) => format!("ws://{}/nats", broker.websocket),
+            Self::Tidemill(server) => format!("ws://{}/nats", server.http_address()),
+        }
     }
-}
 
-impl Settings {
-    /// What Tidemill cannot be told.
-    fn beyond_tidemill(&self) -> Option<&'static str> {
-        let asked = [
-            (!self.users.is_empty(), "users"),
-            (self.token.is_some(), "a token"),
-            (self.key_set.is_some(), "a key set"),
-            (self.tls.is_some(), "TLS"),
-            (self.max_payload.is_some(), "a bound of payloads"),
-            (self.max_control_line.is_some(), "a bound of lines"),
-            (self.max_subscriptions.is_some(), "a bound of subscriptions"),
-        ];
-        asked.into_iter().find_map(|(is_asked, what)| is_asked.then_some(what))
+    /// Both addresses, as clients are given them.
+    pub(super) fn urls(&self) -> [String; 2] {
+        [format!("nats://{}", self.address()), self.websocket()]
     }
 }
 

@@ -20,8 +20,7 @@ fn nats_py_does_what_its_users_do() {
 fn nats_py_does_what_its_users_do_over_websocket() {
     let settings = Settings { max_payload: Some(32 * 1024), ..Settings::default() };
     let Some(hub) = Hub::start(&settings) else { return };
-    let Some(url) = hub.websocket() else { return };
-    let Some(program) = Program::start(Python, &url, "behaviours", &[]) else { return };
+    let Some(program) = Program::start(Python, &hub.websocket(), "behaviours", &[]) else { return };
     program.await_all(&behaviours(Python));
 }
 
