@@ -171,7 +171,8 @@ impl<'a> Author<'a> {
     }
 
     fn space(&mut self) -> &'static str {
-        if self.dice.one_in(20) { *self.dice.pick(&["  ", "\t", " \t "]) } else { " " }
+        let gap: &'static str = self.dice.pick::<&'static str>(&["  ", "\t", " \t "]);
+        if self.dice.one_in(20) { gap } else { " " }
     }
 
     /// A number, with its group if it is of one: what is in a group shows in the number.
