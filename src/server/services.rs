@@ -7,15 +7,24 @@ use crate::config::{Config, Listener, ServiceName};
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
 use crate::service::house::Behind;
-use crate::service::http::{Settings, WebSocketSettings};
+use crate::service::http::{SUBPROTOCOL, Settings, WebSocketSettings};
 
 /// What stands behind these listeners.
 pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
-        ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
+        ServiceName::Http | ServiceName::Admin => Behind::Http(with_hub(http_settings(config, listener))),
     };
     listeners.iter().map(behind).collect()
+}
+
+/// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol.
+fn with_hub(mut settings: Arc<Settings>) -> Arc<Settings> {
+    let spoken = &mut Arc::make_mut(&mut settings).websocket.policy.subprotocols;
+    if !spoken.iter().any(|name| name == SUBPROTOCOL) {
+        spoken.push(SUBPROTOCOL.to_owned());
+    }
+    settings
 }
 
 /// What a configuration says of a listener that speaks HTTP: for an [`Http`](crate::service::http::Http) of one's own,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::http::{self, Http, Public, Settings};
-use super::{Closed, Context, Echo, Service};
+use super::http::{Http, Public, Settings};
+use super::{Closed, Context, Echo, IngestSubject, Service};
 use crate::connection::{Inbox, Replies};
 use crate::hub::{Hub, Told};
+use crate::metrics::Counters;
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -22,6 +23,8 @@ pub enum Behind {
 pub struct House {
     /// By the number of the listener: whether it speaks HTTP.
     speaks_http: Vec<bool>,
+    /// By the number of the listener among those for datagrams: where they are published. Others are echoed.
+    ingest: Vec<Option<IngestSubject>>,
     echo: Echo,
     http: Http<Public>,
 }
@@ -32,7 +35,7 @@ pub enum Session {
     /// Echo remembers nothing.
     Echo,
     /// HTTP.
-    Http(http::Session<<Public as http::Site>::Route>),
+    Http(<Http<Public> as Service>::Session),
 }
 
 impl House {
@@ -45,9 +48,15 @@ impl House {
         });
         Self {
             speaks_http: listeners.iter().map(|behind| matches!(behind, Behind::Http(_))).collect(),
+            ingest: Vec::new(),
             echo: Echo,
             http: Http::new(Public::new(board), settings.collect()),
         }
+    }
+
+    /// The same, with datagrams that are published: where, by the number of their listener. Without a subject they are echoed.
+    pub fn with_ingest(self, subjects: Vec<Option<IngestSubject>>) -> Self {
+        Self { ingest: subjects, ..self }
     }
 }
 
@@ -118,7 +127,17 @@ impl Service for House {
         }
     }
 
-    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
-        self.echo.datagram(listener, datagram, replies, hub);
+    fn datagram(
+        &mut self,
+        listener: u16,
+        datagram: Datagram,
+        replies: &mut Replies,
+        hub: &mut Hub,
+        counters: &mut Counters,
+    ) {
+        match self.ingest.get(usize::from(listener)) {
+            Some(Some(subject)) => subject.publish(datagram, hub, counters),
+            _ => self.echo.datagram(listener, datagram, replies, hub, counters),
+        }
     }
 }

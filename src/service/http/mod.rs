@@ -12,6 +12,7 @@ mod public;
 mod session;
 mod settings;
 mod site;
+mod subjects;
 mod talk;
 mod websocket;
 
@@ -27,6 +28,8 @@ use self::session::{Pending, Phase, Reply};
 use self::settings::PerListener;
 pub use self::settings::{Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
+use self::subjects::Names;
+pub use self::subjects::{Enquiry, Errand, Listen, Opening, Origin, Publication, SUBPROTOCOL, Seat};
 pub use self::talk::Talk;
 use self::websocket::WebSockets;
 use super::{Closed, Context, Service};
@@ -44,6 +47,8 @@ pub struct Http<P> {
     date: Date,
     table: Table,
     websockets: WebSockets,
+    /// Names for places where answers from the hub arrive.
+    names: Names,
     /// What long answers are made of.
     zeros: Arc<Vec<u8>>,
 }
@@ -67,18 +72,24 @@ impl<P: Site> Http<P> {
             date: Date::new(),
             table: Table::new(),
             websockets: WebSockets::default(),
+            names: Names::default(),
             zeros: Arc::new(vec![0; limits::HTTP_ZEROS_BYTES]),
         }
     }
 
     /// Goes on for as long as there is something to do.
-    fn advance(&mut self, session: &mut Session<P::Route>, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+    fn advance(
+        &mut self,
+        session: &mut Session<P::Route, P::Seat>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
         while !context.is_ending() && self.step(session, inbox, context) == Step::Go {}
     }
 
     fn step(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
@@ -90,7 +101,11 @@ impl<P: Site> Http<P> {
                 self.websockets.receive(&mut self.site, websocket, inbox, context);
                 Step::Wait
             }
-            Phase::Later(_) => Step::Wait,
+            Phase::Events(subscriber) => {
+                subscriber.ignore(inbox, context);
+                Step::Wait
+            }
+            Phase::Later(_) | Phase::Exchange(_) => Step::Wait,
         }
     }
 
@@ -99,7 +114,7 @@ impl<P: Site> Http<P> {
     #[inline]
     fn step_head(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
@@ -141,19 +156,19 @@ impl<P: Site> Http<P> {
     fn begin(
         &mut self,
         begun: Begun<P::Route>,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let Begun { route, reply, length, content_type, expects_continue, denial } = begun;
+        let Begun { route, reply, origin, length, content_type, expects_continue, denial } = begun;
         let reply = reply.last_if(session.closing || !context.ready);
         if let Some(denial) = denial {
-            return self.deny(denial, length, reply, context);
+            return self.deny(denial, origin, length, reply, context);
         }
         if length == BodyLength::None || length == BodyLength::Length(0) {
             let ask = Ask { content: Vec::new(), content_type: None, ready: context.ready };
             let answer = self.site.answer(route, ask);
-            return self.answer(answer, reply, session, inbox, context);
+            return self.answer(answer, reply, origin, session, inbox, context);
         }
         let settings = self.settings.of(context.listener);
         let body = match Body::new(length, settings.body_bytes) {
@@ -171,6 +186,7 @@ impl<P: Site> Http<P> {
             body,
             content: keeps.then(Vec::new),
             content_type,
+            origin,
             since: context.now,
             received: 0,
         }));
@@ -181,7 +197,7 @@ impl<P: Site> Http<P> {
 
     fn step_content(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
@@ -209,14 +225,16 @@ impl<P: Site> Http<P> {
         let Phase::Content(pending) = std::mem::replace(&mut session.phase, Phase::Head) else {
             return Step::Go;
         };
-        let Pending { route, reply, content, content_type, .. } = *pending;
+        let Pending { route, reply, origin, content, content_type, .. } = *pending;
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
         let answer = match self.site.answer(route, ask) {
             // The head is gone, and whoever waits for 101 before the first frame has no content to send.
-            Answer::WebSocket => Answer::Page(Page::sentence(400, "An upgrade to WebSocket has no content.")),
+            Answer::WebSocket(_) | Answer::Listen(_) => {
+                Answer::Page(Page::sentence(400, "Who asks for this sends no content."))
+            }
             answer => answer,
         };
-        self.answer(answer, reply.last_if(!context.ready), session, inbox, context)
+        self.answer(answer, reply.last_if(!context.ready), origin, session, inbox, context)
     }
 
     // --- Time ---------------------------------------------------------------------------------------------------
@@ -225,7 +243,7 @@ impl<P: Site> Http<P> {
     fn wait_anew(
         &self,
         until: Time,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) {
@@ -246,7 +264,12 @@ impl<P: Site> Http<P> {
     }
 
     /// What was awaited has not come in time.
-    fn expire(&mut self, session: &mut Session<P::Route>, inbox: &Inbox<'_>, context: &mut Context<'_>) {
+    fn expire(
+        &mut self,
+        session: &mut Session<P::Route, P::Seat>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
         if let Some(until) = context.throttled_until() {
             return self.wait_anew(until, session, inbox, context);
         }
@@ -268,7 +291,7 @@ impl<P: Site> Http<P> {
 }
 
 impl<P: Site> Service for Http<P> {
-    type Session = Session<P::Route>;
+    type Session = Session<P::Route, P::Seat>;
 
     fn open(&mut self, context: &mut Context<'_>) -> Self::Session {
         let settings = self.settings.of(context.listener);
@@ -293,7 +316,9 @@ impl<P: Site> Service for Http<P> {
                     self.send(&later.0, later.1.last_if(!context.ready), context);
                 }
             }
-            Phase::WebSocket(websocket) => self.websockets.expire(websocket, context),
+            Phase::WebSocket(websocket) => self.websockets.expire(&mut self.site, websocket, context),
+            Phase::Events(subscriber) => subscriber.expire(context),
+            Phase::Exchange(_) => self.give_up(session, context),
             Phase::Zeros(..) => {}
             Phase::Head | Phase::Content(_) => self.expire(session, inbox, context),
         }
@@ -301,9 +326,15 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn told(&mut self, session: &mut Self::Session, told: &Told, context: &mut Context<'_>) {
-        if let Phase::WebSocket(websocket) = &mut session.phase {
-            let mut talk = self.websockets.talk(websocket, context);
-            self.site.told(told, &mut talk);
+        match &mut session.phase {
+            Phase::WebSocket(websocket) => {
+                let site = &mut self.site;
+                self.websockets.consult(websocket, context, |seat, talk| site.told(seat, told, talk));
+            }
+            Phase::Exchange(exchange) if exchange.is_answer(told) => {
+                self.pass_on(told, session, context);
+            }
+            _ => {}
         }
     }
 
@@ -313,6 +344,8 @@ impl<P: Site> Service for Http<P> {
             // Between two requests nothing is lost; one that is coming gets its answer, and no other.
             Phase::Head if session.progress.is_new() => context.finish(),
             Phase::WebSocket(websocket) => self.websockets.go_away(websocket, context),
+            Phase::Events(subscriber) => subscriber.go_away(context),
+            Phase::Exchange(exchange) => exchange.reply.persistence = Persistence::Close,
             Phase::Later(later) => later.1.persistence = Persistence::Close,
             Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
             // What it was told of the connection has been sent already.
@@ -322,9 +355,19 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn close(&mut self, session: Self::Session, closed: &mut Closed<'_>) {
-        if matches!(session.phase, Phase::WebSocket(_)) {
-            closed.counters.websockets_open -= 1;
-            self.site.left(closed);
+        if let Some(letterbox) = session.letterbox {
+            closed.hub.leave(letterbox.client);
+        }
+        match session.phase {
+            Phase::WebSocket(websocket) => {
+                closed.counters.websockets_open -= 1;
+                if let Some(client) = websocket.wishes.client {
+                    closed.hub.leave(client);
+                }
+                self.site.left(websocket.seat, closed);
+            }
+            Phase::Events(subscriber) => subscriber.leave(closed),
+            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {}
         }
     }
 
@@ -335,7 +378,10 @@ impl<P: Site> Service for Http<P> {
     fn protocol(&self, session: &Self::Session) -> &'static str {
         match session.phase {
             Phase::WebSocket(_) => "websocket",
-            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) => "http",
+            Phase::Events(_) => "events",
+            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {
+                "http"
+            }
         }
     }
 }
@@ -344,6 +390,7 @@ impl<P: Site> Service for Http<P> {
 struct Begun<R> {
     route: R,
     reply: Reply,
+    origin: Option<Box<Origin>>,
     length: BodyLength,
     content_type: Option<Vec<u8>>,
     expects_continue: bool,
@@ -360,15 +407,20 @@ impl<R> Begun<R> {
     ) -> Self {
         let route = site.route(request);
         let denial = authorization::check(request, settings, site.is_open(&route), context);
+        let (origin, stranger) = match site.is_shared(&route) {
+            false => (None, None),
+            true => Origin::judge(request, &settings.websocket.policy),
+        };
         let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
         let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };
         Self {
             route,
             reply: Reply::to(request),
+            origin,
             length: request.body,
             content_type,
             expects_continue: request.expects_continue,
-            denial,
+            denial: denial.or(stranger),
         }
     }
 }
