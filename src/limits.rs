@@ -220,12 +220,39 @@ pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
 /// Most that may be configured for clocks that are off.
 pub const JWT_LEEWAY_MAX: Duration = Duration::from_secs(600);
 
+/// Most users of the hub that are configured. More is refused when the configuration is read.
+pub const USERS_MAX: usize = 4096;
+/// Users whose connections, messages and bytes are counted at once, over all shards; some 20 MiB when all are in use. One
+/// more is let in uncounted; see `access::users`.
+pub const USERS_COUNTED_MAX: usize = 65_536;
+/// Longest password or token of a user, in bytes; bcrypt looks at the first 72.
+pub const USER_SECRET_BYTES_MAX: usize = 256;
+/// Lowest cost of a bcrypt hash that is taken: there is none below it.
+pub const BCRYPT_COST_MIN: u32 = 4;
+/// Highest cost of a bcrypt hash that is taken: some two seconds of a core. Whoever has it tried often has that core.
+pub const BCRYPT_COST_MAX: u32 = 14;
+/// Passwords that a shard remembers to have found good, so that they need not be hashed again. The oldest goes first.
+pub const PASSWORDS_REMEMBERED_MAX: usize = 1024;
+/// Most entries in one list of allowed or denied subjects. They are compared one after the other.
+pub const PERMISSION_SUBJECTS_MAX: usize = 256;
+/// Longest entry in a list of allowed or denied subjects, in bytes.
+pub const PERMISSION_SUBJECT_BYTES_MAX: usize = 1024;
+/// Default for the answers to each request where answers are allowed: as nats-server has it.
+pub const RESPONSES_MAX: u32 = 1;
+/// Default for the time in which a request may be answered: as nats-server has it.
+pub const RESPONSES_EXPIRE: Duration = Duration::from_secs(120);
+/// Requests that wait for an answer of one connection which may only answer. Beyond it, the older half is forgotten.
+pub const REPLIES_OPEN_MAX: usize = 4096;
+
 const _: () = assert!(NETWORKS_MAX <= u32::MAX as usize);
 const _: () = assert!(ADDRESS_PARTS.is_power_of_two() && ADDRESS_PARTS <= ADDRESSES);
 const _: () = assert!(CONNECTIONS as usize <= ADDRESSES && ADDRESSES <= ADDRESSES_MAX);
 const _: () = assert!(STATIC_TOKEN_BYTES_MIN <= STATIC_TOKEN_CLASS_BYTES);
 const _: () = assert!(STATIC_TOKEN_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
 const _: () = assert!(STATIC_TOKEN_BYTES_MAX <= CREDENTIAL_BYTES_MAX);
+const _: () = assert!(USER_SECRET_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
+const _: () = assert!(USER_SECRET_BYTES_MAX <= CREDENTIAL_BYTES_MAX && USERS_MAX <= USERS_COUNTED_MAX);
+const _: () = assert!(BCRYPT_COST_MIN < BCRYPT_COST_MAX && 2 <= REPLIES_OPEN_MAX);
 const _: () = assert!(JWT_TRIES_MAX <= JWT_KEYS_MAX);
 const _: () = assert!(JWT_LEEWAY.as_secs() <= JWT_LEEWAY_MAX.as_secs());
 
@@ -374,6 +401,10 @@ pub const HTTP_ZEROS_COPIED_BYTES: usize = 2 * 1024;
 pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most connections on one page of `/connz`.
 pub const CONNZ_PAGE_MAX: usize = 1000;
+/// Subscriptions that `/connz` shows of one connection.
+pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
+/// Most filters on one page of `/subsz`.
+pub const SUBSZ_PAGE_MAX: usize = 1000;
 /// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
 pub const CONNZ_OFFSET_MAX: usize = 1 << 20;
 /// Messages to services of one shard that may wait for the end of a turn: two for each connection of the default. One more
@@ -390,6 +421,10 @@ pub const PIECES_KEPT: usize = 4;
 pub const PARCELS_MAX: usize = 64;
 /// When a parcel is offered again to a shard whose mailbox was full.
 pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
+/// Bytes that are held back for a client that does not keep up, of messages that may be left out.
+pub const HUB_BACKLOG_BYTES: usize = 1 << 20;
+/// Bytes of what was held back that are sent at once: what is in the kernel's hands is not left out any more.
+pub const HUB_BACKLOG_SEND_BYTES: usize = 64 * 1024;
 /// Bytes that may wait for a subscriber: as much as nats-server lets wait.
 pub const HUB_PENDING_BYTES: usize = 64 << 20;
 
@@ -426,3 +461,36 @@ pub const HUB_PAUSE: Duration = TIMER_TICK;
 const _: () = assert!(EVENT_RETRY_MIN.as_millis() < EVENT_RETRY_MAX.as_millis());
 const _: () = assert!(REQUEST_TIMEOUT.as_millis() <= REQUEST_TIMEOUT_MAX.as_millis());
 const _: () = assert!(SUBJECT_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
+
+// --- NATS ------------------------------------------------------------------------------------------------------
+
+/// The port of NATS, registered with IANA.
+pub const NATS_PORT: u16 = 4222;
+/// Default for the arguments of one operation, in bytes: nats-server's own.
+pub const NATS_CONTROL_LINE_BYTES: u32 = 4096;
+/// Default for one message, headers and payload together, in bytes: nats-server's own.
+pub const NATS_PAYLOAD_BYTES: u32 = 1 << 20;
+/// Largest message that may be configured, in bytes: what nats-server allows at most.
+pub const NATS_PAYLOAD_BYTES_MAX: u32 = 64 << 20;
+/// Default for the subscriptions of one connection. Each takes a few hundred bytes, so all of them some 30 MB.
+pub const NATS_SUBSCRIPTIONS: u32 = 100_000;
+/// Default for the silence after which a client is pinged: nats-server's own.
+pub const NATS_PING_INTERVAL: Duration = Duration::from_secs(120);
+/// When a client is pinged first, so that a way that is open in one direction only is found out early: nats-server's own.
+pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
+/// Pings that may be without an answer when the next one is due: nats-server's own.
+pub const NATS_PINGS_OUT: u8 = 2;
+/// Default for the time that a client may take to say who it is: nats-server's own.
+pub const NATS_AUTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client that was told of a stop may take to go: less than half of a stop, after which all are told at the
+/// latest, so that it ends in order.
+pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
+/// How long a publisher is not read from when another shard is behind: a few turns.
+pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
+/// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
+pub const NATS_FACT_BYTES_MAX: usize = 128;
+
+const _: () = assert!(NATS_PAYLOAD_BYTES <= NATS_PAYLOAD_BYTES_MAX);
+const _: () = assert!(NATS_FIRST_PING.as_secs() < NATS_PING_INTERVAL.as_secs());
+const _: () = assert!(2 * NATS_LAME_DUCK_GRACE.as_secs() < DRAIN_TIMEOUT.as_secs());
+const _: () = assert!(NATS_PING_INTERVAL.as_secs() < IDLE_TIMEOUT.as_secs());

@@ -16,7 +16,8 @@ pub fn challenge(realm: &str, denied: Denied) -> String {
         | Denied::WrongAudience
         | Denied::WrongIssuer
         | Denied::UnknownKey
-        | Denied::Algorithm => r#", error="invalid_token""#,
+        | Denied::Algorithm
+        | Denied::WrongPassword => r#", error="invalid_token""#,
     };
     format!("Bearer realm=\"{}\"{error}", quoted(realm))
 }

@@ -49,6 +49,20 @@ pub enum AccessError {
     /// All files together hold too many keys.
     #[error("there are more than {} keys for JSON Web Tokens", limits::JWT_KEYS_MAX)]
     TooManyKeys,
+    /// A user's own setting.
+    #[error("the user {name:?}: {problem}")]
+    User {
+        /// The user.
+        name: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A list of subjects.
+    #[error("permissions: a list {0}")]
+    Permissions(String),
+    /// A public key that is none.
+    #[error("{0:?} is not the public nkey of a user, which begins with U and has 56 letters")]
+    Key(String),
     /// The clocks are allowed to be off by too much.
     #[error("the leeway for tokens is at most {} seconds", limits::JWT_LEEWAY_MAX.as_secs())]
     Leeway,

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::crypto;
 use serde::Deserialize;
-use serde_json::Number;
+use serde_json::{Map, Number, Value};
 
 use super::keys::{self, VerifyingKey};
 use super::token::{Denied, Identity};
@@ -55,10 +55,26 @@ enum Audience {
 
 impl Verifier {
     /// Says whom a token is for, if it is good now.
+    #[cfg(test)]
     pub(super) fn verify(&self, token: &str, unix_now: u64) -> Result<Identity, Denied> {
+        self.verify_with_claim(token, unix_now, "").map(|(identity, _)| identity)
+    }
+
+    /// Says whom a token is for, if it is good now, and what it holds in the claim of that name; an empty name is no claim.
+    pub(super) fn verify_with_claim(
+        &self,
+        token: &str,
+        unix_now: u64,
+        claim: &str,
+    ) -> Result<(Identity, Option<Value>), Denied> {
         let payload = self.signed_payload(token)?;
         let claims: Claims = serde_json::from_slice(&payload).map_err(|_| Denied::Malformed)?;
-        self.check(claims, unix_now)
+        let identity = self.check(claims, unix_now)?;
+        if claim.is_empty() {
+            return Ok((identity, None));
+        }
+        let mut all: Map<String, Value> = serde_json::from_slice(&payload).map_err(|_| Denied::Malformed)?;
+        Ok((identity, all.remove(claim)))
     }
 
     /// The payload of a token whose signature is good.

@@ -1,10 +1,11 @@
-//! What one connection takes, against the rates of a connection and those of its address.
+//! What one connection takes, against the rates of a connection, those of its address, and those of its user.
 
 use std::time::Duration;
 
 use super::addresses::Ticket;
 use super::bucket::{Bucket, Wait};
 use super::rate::Rate;
+use super::users::Seat;
 use crate::sys::clock::Time;
 
 /// The rates of each connection; unset ones are unbounded.
@@ -26,12 +27,19 @@ pub struct Meter {
     bytes: Bucket,
     /// Its place among those of its address, where addresses are counted.
     ticket: Option<Ticket>,
+    /// Its place among those of its user, once it is known whose it is.
+    seat: Option<Seat>,
 }
 
 impl Meter {
     /// The meter of a connection that comes with this ticket.
     pub fn new(ticket: Option<Ticket>) -> Self {
         Self { ticket, ..Self::default() }
+    }
+
+    /// Charges what comes from here on to this user as well. What came before was nobody's.
+    pub fn sit(&mut self, seat: Seat) {
+        self.seat = Some(seat);
     }
 
     /// Takes one request, or says how long to wait; then nothing was taken from the connection's own.
@@ -52,13 +60,15 @@ impl Meter {
     pub fn charge_messages(&mut self, rates: &Rates, count: u64, now: Time) -> Duration {
         let own = rates.messages.as_ref().map(|rate| self.messages.charge(rate, count, now));
         let all = self.ticket.as_ref().map(|ticket| ticket.charge_messages(count, now));
-        own.max(all).unwrap_or_default()
+        let user = self.seat.as_ref().map(|seat| seat.charge_messages(count, now));
+        own.max(all).max(user).unwrap_or_default()
     }
 
     /// Counts bytes that have come; says how long to take no more.
     pub fn charge_bytes(&mut self, rates: &Rates, bytes: u64, now: Time) -> Duration {
         let own = rates.bytes.as_ref().map(|rate| self.bytes.charge(rate, bytes, now));
         let all = self.ticket.as_ref().map(|ticket| ticket.charge_bytes(bytes, now));
-        own.max(all).unwrap_or_default()
+        let user = self.seat.as_ref().map(|seat| seat.charge_bytes(bytes, now));
+        own.max(all).max(user).unwrap_or_default()
     }
 }

@@ -23,20 +23,20 @@ struct Static {
 }
 
 /// A token with zeros behind it, up to the end of its length class, and its length.
-struct Padded {
+pub(super) struct Padded {
     bytes: Vec<u8>,
     len: u64,
 }
 
 impl Padded {
-    fn new(token: &[u8]) -> Self {
+    pub(super) fn new(token: &[u8]) -> Self {
         let mut bytes = token.to_vec();
         bytes.resize(token.len().next_multiple_of(limits::STATIC_TOKEN_CLASS_BYTES), 0);
         Self { bytes, len: token.len() as u64 }
     }
 
     /// Slices of different length are told apart at once; here that is the length class.
-    fn equals(&self, other: &Self) -> Choice {
+    pub(super) fn equals(&self, other: &Self) -> Choice {
         self.bytes.ct_eq(&other.bytes) & self.len.ct_eq(&other.len)
     }
 }

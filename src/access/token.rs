@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::credential::{Malformed, is_token};
 use super::error::AccessError;
 use super::files;
@@ -85,11 +87,13 @@ pub enum Denied {
     UnknownKey,
     /// No key here is for its algorithm.
     Algorithm,
+    /// There is no such user, or it is not the user's password.
+    WrongPassword,
 }
 
 impl Denied {
     /// All reasons, for counters.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Missing,
         Self::Malformed,
         Self::UnknownToken,
@@ -100,6 +104,7 @@ impl Denied {
         Self::WrongIssuer,
         Self::UnknownKey,
         Self::Algorithm,
+        Self::WrongPassword,
     ];
 
     /// Its name in counters.
@@ -115,6 +120,7 @@ impl Denied {
             Self::WrongIssuer => "wrong_issuer",
             Self::UnknownKey => "unknown_key",
             Self::Algorithm => "algorithm",
+            Self::WrongPassword => "wrong_password",
         }
     }
 }
@@ -172,6 +178,16 @@ impl Authenticator {
     /// Says who sent this credential; `unix_now` is the seconds since 1970. Without a credential there is
     /// [`Denied::Missing`].
     pub fn verify(&self, credential: &str, unix_now: u64) -> Result<Identity, Denied> {
+        self.verify_with_claim(credential, unix_now, "").map(|(identity, _)| identity)
+    }
+
+    /// As [`verify`](Self::verify), and says what a JSON Web Token holds in the claim of that name. Static tokens have none.
+    pub fn verify_with_claim(
+        &self,
+        credential: &str,
+        unix_now: u64,
+        claim: &str,
+    ) -> Result<(Identity, Option<Value>), Denied> {
         if credential.is_empty() {
             return Err(Denied::Missing);
         }
@@ -179,11 +195,11 @@ impl Authenticator {
             return Err(Denied::Malformed);
         }
         if let Some(name) = self.statics.find(credential) {
-            return Ok(Identity { name: name.to_owned(), expires: None });
+            return Ok((Identity { name: name.to_owned(), expires: None }, None));
         }
         let is_jwt = credential.bytes().filter(|byte| *byte == b'.').count() == 2;
         match (self.verifier.keys.is_empty(), is_jwt) {
-            (false, true) => self.verifier.verify(credential, unix_now),
+            (false, true) => self.verifier.verify_with_claim(credential, unix_now, claim),
             (false, false) if self.statics.is_empty() => Err(Denied::Malformed),
             (false, false) | (true, _) => Err(Denied::UnknownToken),
         }

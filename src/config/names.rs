@@ -9,6 +9,8 @@ pub enum ServiceName {
     Echo,
     /// HTTP/1.1: pages, and WebSocket at /ws on the same port.
     Http,
+    /// The NATS client protocol.
+    Nats,
     /// Figures and connections, for operators.
     Admin,
 }
@@ -71,13 +73,14 @@ fn pick<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T
 
 impl ServiceName {
     /// All services.
-    pub const ALL: [Self; 3] = [Self::Echo, Self::Http, Self::Admin];
+    pub const ALL: [Self; 4] = [Self::Echo, Self::Http, Self::Nats, Self::Admin];
 
     /// Its name in the file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
             Self::Http => "http",
+            Self::Nats => "nats",
             Self::Admin => "admin",
         }
     }

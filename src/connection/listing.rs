@@ -38,6 +38,38 @@ pub struct Listed {
     pub bytes_sent: u64,
     /// Bytes that wait for the peer.
     pub pending_bytes: u64,
+    /// What the peer says of itself.
+    pub about: Option<About>,
+    /// What it does in the hub, if it takes part.
+    pub interest: Option<Interest>,
+}
+
+/// What a peer says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What it calls itself.
+    pub name: String,
+    /// The language of its library.
+    pub lang: String,
+    /// The version of its library.
+    pub version: String,
+    /// As whom it was let in.
+    pub user: String,
+}
+
+/// What a connection does in the hub.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interest {
+    /// How many subscriptions it has.
+    pub subscriptions: usize,
+    /// The filters of some of them, with their queue groups.
+    pub filters: Vec<(String, Option<String>)>,
+    /// Messages that it was sent.
+    pub messages_sent: u64,
+    /// Messages that were left out because it did not keep up.
+    pub messages_dropped: u64,
+    /// Bytes that are held back for it, beside those that wait.
+    pub held_bytes: usize,
 }
 
 impl State {
@@ -126,6 +158,8 @@ mod tests {
             bytes_received: 0,
             bytes_sent: 0,
             pending_bytes,
+            about: None,
+            interest: None,
         }
     }
 

@@ -29,7 +29,7 @@ pub use self::datagram::{DATAGRAM_SLOTS, DatagramSocket, Replies};
 pub use self::deadline::Due;
 pub use self::inbox::{Carried, Inbox, InboxFull};
 pub use self::listener::{Backoff, LISTENER_SLOTS, Listener};
-pub use self::listing::{Listed, Order};
+pub use self::listing::{About, Interest, Listed, Order};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
 pub use self::transport::Transport;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::backlog::{Backlog, SlowPolicy};
 use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
 use crate::connection::ConnectionId;
@@ -23,6 +24,8 @@ pub struct ClientOptions {
     pub echo: bool,
     /// Bytes that may wait for it; when more would, it is cut.
     pub pending_bytes_max: usize,
+    /// What is done when it does not keep up.
+    pub slow: SlowPolicy,
 }
 
 /// What was delivered to a client, and what it listens to.
@@ -32,6 +35,10 @@ pub struct ClientCounts {
     pub subscriptions: usize,
     /// Messages that it was sent.
     pub messages_out: u64,
+    /// Messages that were left out because it did not keep up.
+    pub dropped: u64,
+    /// Bytes that are held back for it.
+    pub held_bytes: usize,
 }
 
 /// One connection, as the hub knows it.
@@ -51,6 +58,9 @@ pub(super) struct Client {
     /// Whether it is on the list of those to be sent something.
     pub(super) touched: bool,
     pub(super) messages_out: u64,
+    /// What waits until its outbox is empty.
+    pub(super) backlog: Option<Box<Backlog>>,
+    pub(super) dropped: u64,
 }
 
 /// From where on a client hears the bytes of a group.

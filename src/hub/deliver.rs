@@ -1,13 +1,17 @@
 //! The end of a turn: from what clients have heard to their outboxes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::backlog::{Mark, Parts, SlowPolicy};
 use super::client::{Client, ClientOptions, Piece};
 use super::form::Form;
+use super::group::Group;
 use super::{ClientId, Hub};
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits;
 use crate::protocol::websocket::{self, sender};
+use crate::sys::clock::Time;
 
 /// What came of writing what a client has heard.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ impl Client {
             touched: false,
             asked: 0,
             messages_out: 0,
+            backlog: None,
+            dropped: 0,
         }
     }
 }
@@ -38,15 +44,18 @@ impl Hub {
     /// Writes what a client has been told so far in this turn, so that what its service writes next comes behind it. A
     /// service does so before it answers anything whose place among the messages matters.
     pub fn catch_up(&mut self, client: ClientId, outbox: &mut Outbox) {
-        if self.client(client).is_none_or(|client| !client.touched) {
+        // What is held back goes first, and that is not now.
+        if self.client(client).is_none_or(|client| !client.touched || client.backlog.is_some()) {
             return;
         }
+        self.settle_run();
         self.set_down(client.place);
         self.write_pieces(client.place, outbox);
     }
 
     /// Ends the bytes of this turn: they can be shared now.
     pub(crate) fn close_turn(&mut self) {
+        self.settle_run();
         for id in &self.open {
             let group = &mut self.groups[*id as usize];
             if limits::SHARE_BYTES_MIN <= group.bytes.len() {
@@ -64,7 +73,8 @@ impl Hub {
             if client.generation != 0 {
                 return Some((ClientId { place, generation: client.generation }, client.connection));
             }
-            self.clients.remove(place as usize);
+            let gone = self.clients.remove(place as usize);
+            self.behind.remove(&gone.connection);
         }
     }
 
@@ -72,13 +82,20 @@ impl Hub {
     /// the outbox itself may hold none, where they are encrypted elsewhere.
     pub(crate) fn deliver(&mut self, client: ClientId, waiting: usize, outbox: &mut Outbox) -> Written {
         self.finish_hearing(client.place);
+        if self.lossy {
+            self.hold_back(client.place, waiting);
+        }
         let entry = &mut self.clients[client.place as usize];
-        if entry.options.pending_bytes_max < waiting {
+        let kept = entry.backlog.as_ref().map_or(0, |backlog| backlog.kept_bytes());
+        if entry.options.pending_bytes_max < waiting + kept {
             entry.pieces.clear();
             self.counts.slow_consumers += 1;
             return Written::TooSlow(entry.options.form.farewell());
         }
         self.write_pieces(client.place, outbox);
+        if waiting == 0 {
+            self.send_backlog(client.place, outbox);
+        }
         Written::Fine
     }
 
@@ -96,6 +113,7 @@ impl Hub {
             group.shared = None;
             self.buffers.give(std::mem::take(&mut group.bytes));
             group.splices.clear();
+            group.marks.clear();
             group.late.clear();
             if group.is_dead {
                 self.groups.remove(id as usize);
@@ -103,6 +121,14 @@ impl Hub {
         }
         self.buffers.collect();
         self.turn += 1;
+    }
+
+    /// Takes the deliveries of this turn: when their messages came in, and how many they are.
+    pub(crate) fn take_deliveries(&mut self) -> impl Iterator<Item = (Time, u64)> {
+        let own = self.counts.delivered - self.counted;
+        self.counted = self.counts.delivered;
+        let own = (0 < own).then_some((self.now, own));
+        std::mem::take(&mut self.came).into_iter().chain(own)
     }
 
     /// Sets down what a client has heard, at the end of the turn: nobody needs to know that it hears no more.
@@ -135,6 +161,91 @@ impl Hub {
         }
     }
 
+    /// Whether something is held back for a connection that has taken all that it was sent; then it is sent more when the
+    /// turn ends.
+    #[inline]
+    pub(crate) fn resume(&mut self, connection: ConnectionId) {
+        if self.behind.is_empty() {
+            return;
+        }
+        if let Some(client) = self.behind.get(&connection) {
+            self.touch(*client);
+        }
+    }
+
+    /// Whether anything is held back.
+    #[inline]
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Holds back what a client has heard that may be left out, if it still has something to take, and what comes behind
+    /// it.
+    fn hold_back(&mut self, client: u32, waiting: usize) {
+        let entry = &mut self.clients[client as usize];
+        let is_behind = entry.backlog.is_some();
+        if waiting == 0 && !is_behind {
+            return;
+        }
+        let policy = entry.options.slow;
+        let pieces = std::mem::take(&mut entry.pieces);
+        let mut backlog = entry.backlog.take().unwrap_or_default();
+        let mut direct = Vec::new();
+        let mut dropped = 0;
+        for piece in pieces {
+            let may_go = |mark: &Mark| mark.rule.unwrap_or(policy) == SlowPolicy::Cut;
+            let all_kept = match &piece {
+                Piece::Group(group, range) => {
+                    marks_within(&self.groups[*group as usize], range).all(|(_, mark)| may_go(mark))
+                }
+                Piece::Shared(..) => true,
+            };
+            if all_kept && backlog.is_empty() {
+                direct.push(piece);
+                continue;
+            }
+            match piece {
+                Piece::Shared(bytes, range) => {
+                    let mark = Mark { subject: 0, rule: Some(SlowPolicy::Cut) };
+                    dropped += backlog.push(mark, policy, Parts::Copied(bytes[range].into()));
+                }
+                Piece::Group(group, range) => {
+                    let group = &self.groups[group as usize];
+                    let mut start = range.start;
+                    for (end, mark) in marks_within(group, &range) {
+                        dropped += backlog.push(*mark, policy, parts_of(group, start..*end));
+                        start = *end;
+                    }
+                }
+            }
+        }
+        let entry = &mut self.clients[client as usize];
+        entry.pieces = direct;
+        entry.dropped += dropped;
+        self.counts.dropped += dropped;
+        if !backlog.is_empty() {
+            self.behind.insert(entry.connection, client);
+            entry.backlog = Some(backlog);
+        }
+    }
+
+    /// Sends some of what was held back, and what was left out of it.
+    fn send_backlog(&mut self, client: u32, outbox: &mut Outbox) {
+        let entry = &mut self.clients[client as usize];
+        let Some(backlog) = &mut entry.backlog else { return };
+        let form = entry.options.form;
+        form.write_dropped(backlog.take_untold(), outbox);
+        let length = backlog.next_bytes();
+        if matches!(form, Form::Nats { framed: true, .. }) && 0 < length {
+            outbox.write(&sender::message_header(websocket::Kind::Binary, length, None));
+        }
+        backlog.send(outbox);
+        if backlog.is_empty() {
+            self.behind.remove(&entry.connection);
+            entry.backlog = None;
+        }
+    }
+
     fn length(&self, piece: &Piece) -> usize {
         match piece {
             Piece::Shared(_, range) => range.len(),
@@ -162,8 +273,28 @@ impl Hub {
     }
 }
 
+/// The messages of a group that end within a range of its bytes.
+fn marks_within<'a>(group: &'a Group, range: &Range<usize>) -> impl Iterator<Item = &'a (usize, Mark)> {
+    let first = group.marks.partition_point(|(end, _)| *end <= range.start);
+    let end = range.end;
+    group.marks[first..].iter().take_while(move |(at, _)| *at <= end)
+}
+
+/// A message's bytes, to be held back.
+fn parts_of(group: &Group, range: Range<usize>) -> Parts {
+    let bytes = group.shared.as_ref().map_or(&group.bytes, |shared| &**shared);
+    match group.splices.iter().find(|splice| range.contains(&splice.at)) {
+        None => Parts::Copied(bytes[range].into()),
+        Some(splice) => Parts::Spliced(
+            bytes[range.start..splice.at].into(),
+            Arc::clone(&splice.payload),
+            bytes[splice.at..range.end].into(),
+        ),
+    }
+}
+
 /// Some of a group's bytes: shared when the turn is over, copied while it lasts.
-fn write_range(group: &super::group::Group, range: std::ops::Range<usize>, outbox: &mut Outbox) {
+fn write_range(group: &Group, range: Range<usize>, outbox: &mut Outbox) {
     match &group.shared {
         Some(bytes) => share(outbox, bytes, range),
         None => outbox.write(&group.bytes[range]),
@@ -171,7 +302,7 @@ fn write_range(group: &super::group::Group, range: std::ops::Range<usize>, outbo
 }
 
 /// A few bytes are copied: that costs less than one more part of a send, and frees what many share.
-fn share(outbox: &mut Outbox, bytes: &Arc<Vec<u8>>, range: std::ops::Range<usize>) {
+fn share(outbox: &mut Outbox, bytes: &Arc<Vec<u8>>, range: Range<usize>) {
     if range.len() < limits::SHARE_BYTES_MIN {
         outbox.write(&bytes[range]);
     } else {

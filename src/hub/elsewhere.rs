@@ -158,6 +158,7 @@ impl Hub {
 
     /// Hears what another shard has said.
     pub(crate) fn receive(&mut self, parcel: &Parcel) {
+        self.settle_run();
         for advert in &parcel.adverts {
             let summary = &mut self.elsewhere.summary;
             summary.set(parcel.from, &advert.filter, advert.queue.as_deref(), advert.members);
@@ -173,12 +174,18 @@ impl Hub {
                 *known = (*known).max(*number);
             }
         }
+        let before = self.counts.delivered;
         for entry in &parcel.entries {
             self.receive_entry(parcel, entry);
         }
+        let delivered = self.counts.delivered - before;
+        if 0 < delivered {
+            self.came.push((parcel.sent, delivered));
+            self.counted += delivered;
+        }
     }
 
-    /// When the oldest message that this turn brought from elsewhere was published.
+    /// A turn begins: what comes in from now on came in then.
     pub(crate) fn turn_began(&mut self, now: Time) {
         self.now = now;
     }

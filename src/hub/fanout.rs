@@ -5,12 +5,14 @@ use std::sync::Arc;
 use super::client::{Hears, Piece};
 use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
+use super::index::number;
 use super::message::{Message, Published};
 use super::parcel::{Entry, Parcel};
 use super::routes::RouteQueue;
 use super::summary::bit;
 use super::{ClientId, Hub};
 use crate::limits;
+use crate::protocol::nats::subject;
 
 impl Hub {
     /// The place of the subject's route.
@@ -28,7 +30,9 @@ impl Hub {
         self.index.matches(subject, &mut filters);
         let mut far = Vec::new();
         let shards = self.elsewhere.summary.matches(subject, &mut far);
+        let rule = self.rules.iter().find(|(filter, _)| subject::matches(filter, subject));
         let route = self.routes.fill(place, subject);
+        route.mark.rule = rule.map(|(_, policy)| *policy);
         route.shards = shards;
         for filter in filters {
             let filter = &self.filters[filter as usize];
@@ -54,16 +58,35 @@ impl Hub {
         crosses: bool,
     ) -> Published {
         let mut published = Published::default();
-        let large = self.shared_payload(place, message);
-        for index in 0..self.routes.at(place).groups.len() {
-            let group = self.routes.at(place).groups[index];
-            published.local += self.append(group, message, large.as_ref(), silent);
-        }
+        let (local, large) = self.fan_out_plainly(place, message, silent);
+        published.local = local;
         if !self.routes.at(place).queues.is_empty() || self.routes.at(place).shards != 0 {
             self.fan_out_further(place, message, large.as_ref(), silent, crosses, &mut published);
         }
         self.counts.delivered += u64::from(published.local);
         published
+    }
+
+    /// All groups of a route. Returns how many hear it, and the payload if it stands apart.
+    #[inline]
+    fn fan_out_plainly(
+        &mut self,
+        place: usize,
+        message: &Message<'_>,
+        silent: Option<u32>,
+    ) -> (u32, Option<Arc<Vec<u8>>>) {
+        if self.lossy {
+            self.mark = Some(self.routes.at(place).mark);
+        } else if let Some(local) = self.add_to_run(place, message, silent) {
+            return (local, None);
+        }
+        let large = self.shared_payload(place, message);
+        let mut local = 0;
+        for index in 0..self.routes.at(place).groups.len() {
+            let group = self.routes.at(place).groups[index];
+            local += self.append(group, message, large.as_ref(), silent);
+        }
+        (local, large)
     }
 
     /// One member of each queue group, here if there is one here; and the other shards.
@@ -106,7 +129,7 @@ impl Hub {
     /// A member of a queue group on this shard: any, with the same probability.
     fn choose(&self, place: usize, queue: usize, silent: Option<u32>, random: u64) -> Option<SubscriptionId> {
         let members = &self.routes.at(place).queues[queue].members;
-        let start = random.checked_rem(members.len() as u64)? as usize;
+        let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
         let from_start = members[start..].iter().chain(&members[..start]);
         from_start.copied().find(|id| silent != Some(self.subscriptions[*id as usize].client))
     }
@@ -118,14 +141,14 @@ impl Hub {
         self.counts.arrived += 1;
         self.last_id += 1;
         let place = self.route(message.subject);
-        let large = self.shared_payload(place, &message);
-        let mut local = 0;
-        if entry.plain & bit(own) != 0 {
-            for index in 0..self.routes.at(place).groups.len() {
-                let group = self.routes.at(place).groups[index];
-                local += self.append(group, &message, large.as_ref(), None);
-            }
-        }
+        let plain = entry.plain & bit(own) != 0;
+        let (mut local, large) = if plain {
+            self.fan_out_plainly(place, &message, None)
+        } else {
+            self.settle_run();
+            self.mark = self.lossy.then(|| self.routes.at(place).mark);
+            (0, self.shared_payload(place, &message))
+        };
         for (shard, name) in &parcel.queues[entry.queues.start as usize..entry.queues.end as usize] {
             let known = self.routes.at(place).queues.iter().position(|queue| queue.name == *name);
             let Some(index) = known.filter(|_| *shard == own) else { continue };
@@ -198,11 +221,12 @@ impl Hub {
     ) -> u32 {
         let group = &mut self.groups[id as usize];
         if group.turn == self.turn && group.late.is_empty() && group.alone.is_none() && silent.is_none() {
-            let count = group.members.len() as u32;
+            let count = number(group.members.len());
             match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
                 None => group.write(message, self.last_id),
                 Some(payload) => group.splice(message, payload),
             }
+            group.mark(self.mark);
             return count;
         }
         self.append_carefully(id, message, large, silent)
@@ -242,11 +266,12 @@ impl Hub {
         };
         let quiet = self.gather_members(id, silent);
         let group = &mut self.groups[id as usize];
-        let count = group.members.len() as u32 - u32::from(quiet);
+        let count = number(group.members.len()) - u32::from(quiet);
         match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
             None => group.write(message, self.last_id),
             Some(payload) => group.splice(message, payload),
         }
+        group.mark(self.mark);
         if is_last {
             let subscription = group.members[0].subscription;
             self.end_subscription(subscription);
@@ -255,7 +280,7 @@ impl Hub {
     }
 
     /// Lets all members hear what comes next, but for the silent one. Returns whether that is one of them.
-    fn gather_members(&mut self, id: GroupId, silent: Option<u32>) -> bool {
+    pub(super) fn gather_members(&mut self, id: GroupId, silent: Option<u32>) -> bool {
         if self.groups[id as usize].turn != self.turn {
             let bytes = self.buffers.take();
             let group = &mut self.groups[id as usize];

@@ -1,6 +1,7 @@
 //! What a message looks like on the wire, in each of the protocols that subscribers speak.
 
 use super::message::Message;
+use crate::connection::Outbox;
 use crate::protocol::websocket::{self, CloseCode, sender};
 
 /// How a client is told what it has subscribed to. Clients whose form and `sid` are the same share the bytes.
@@ -53,6 +54,21 @@ impl Form {
         out
     }
 
+    /// Tells a client how many messages were left out for it, where its protocol can say so.
+    pub(super) fn write_dropped(self, count: u64, outbox: &mut Outbox) {
+        if count == 0 {
+            return;
+        }
+        match self {
+            Self::Json => {
+                let text = format!("{{\"type\":\"dropped\",\"messages\":{count}}}");
+                outbox.write_with(|out| sender::message(out, websocket::Kind::Text, text.as_bytes(), None));
+            }
+            Self::Events(_) => outbox.write(format!("event: dropped\ndata: {count}\n\n").as_bytes()),
+            Self::Nats { .. } | Self::WebSocket | Self::Told => {}
+        }
+    }
+
     /// Whether two of them share bytes: a frame around them is each connection's own.
     pub(super) fn encoding(self) -> Self {
         match self {
@@ -103,11 +119,12 @@ pub(super) fn write_nats_head(headers: bool, sid: &[u8], message: &Message<'_>, 
 
 /// A number in decimal digits.
 pub(super) fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 10] = b"0123456789";
     let mut digits = [0; 20];
     let mut first = digits.len();
     loop {
         first -= 1;
-        digits[first] = b'0' + (number % 10) as u8;
+        digits[first] = DIGITS[number % 10];
         number /= 10;
         if number == 0 {
             break;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::backlog::Mark;
 use super::form::{Form, write, write_nats_head};
 use super::index::FilterId;
 use super::message::Message;
@@ -30,6 +31,8 @@ pub(super) struct Group {
     pub(super) bytes: Vec<u8>,
     /// Large payloads between the bytes.
     pub(super) splices: Vec<Splice>,
+    /// Where each message ends, and what it is, while messages may be left out.
+    pub(super) marks: Vec<(usize, Mark)>,
     /// The bytes, when the turn is over and they are worth sharing.
     pub(super) shared: Option<Arc<Vec<u8>>>,
     /// Members that do not hear the bytes now: they joined since, or have heard another group meanwhile.
@@ -83,6 +86,7 @@ impl Group {
             turn: 0,
             bytes: Vec::new(),
             splices: Vec::new(),
+            marks: Vec::new(),
             shared: None,
             late: Vec::new(),
             line: Line::default(),
@@ -138,6 +142,13 @@ impl Group {
             subject: message.subject.len(),
             payload: message.payload.len(),
         };
+    }
+
+    /// Says what the last message is.
+    pub(super) fn mark(&mut self, mark: Option<Mark>) {
+        if let Some(mark) = mark {
+            self.marks.push((self.bytes.len(), mark));
+        }
     }
 
     /// Where the bytes of this turn end.

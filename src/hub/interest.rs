@@ -1,5 +1,6 @@
 //! Who listens to what: beginning and ending subscriptions.
 
+use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 use super::form::Form;
@@ -44,6 +45,40 @@ pub struct ListedSubscription {
     pub messages: u64,
 }
 
+/// One filter, for a listing: who listens to it on one shard, or on all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListedFilter {
+    /// What is listened to.
+    pub filter: Box<[u8]>,
+    /// Plain subscriptions.
+    pub plain: usize,
+    /// Queue groups, each with its members.
+    pub queues: Vec<(Box<[u8]>, usize)>,
+}
+
+impl ListedFilter {
+    /// Subscriptions of both kinds.
+    pub fn subscriptions(&self) -> usize {
+        self.plain + self.queues.iter().map(|(_, members)| members).sum::<usize>()
+    }
+
+    /// The order of listings: the one with most subscriptions first.
+    pub fn most_first(&self, other: &Self) -> Ordering {
+        other.subscriptions().cmp(&self.subscriptions()).then_with(|| self.filter.cmp(&other.filter))
+    }
+
+    /// Takes in those of another shard who listen to the same.
+    pub fn add(&mut self, other: &Self) {
+        self.plain += other.plain;
+        for (name, members) in &other.queues {
+            match self.queues.iter_mut().find(|(known, _)| known == name) {
+                Some((_, sum)) => *sum += members,
+                None => self.queues.push((name.clone(), *members)),
+            }
+        }
+    }
+}
+
 /// What at least one subscription listens to.
 #[derive(Debug)]
 pub(super) struct Filter {
@@ -83,6 +118,7 @@ impl Hub {
     pub fn subscribe(&mut self, client: ClientId, wish: &Subscribe<'_>) -> Result<(), NotSubscribed> {
         let Some(found) = self.client(client) else { return Err(NotSubscribed::NoClient) };
         let form = found.options.form.encoding();
+        self.settle_run();
         if self.find_subscription(client.place, wish.sid).is_some() {
             return Err(NotSubscribed::Duplicate);
         }
@@ -103,6 +139,7 @@ impl Hub {
         if self.client(client).is_none() {
             return false;
         }
+        self.settle_run();
         let Some(id) = self.find_subscription(client.place, sid) else { return false };
         let heard = self.heard(id);
         match most {
@@ -112,9 +149,15 @@ impl Hub {
         true
     }
 
-    /// What a client listens to.
-    pub fn subscriptions(&self, client: ClientId) -> Vec<ListedSubscription> {
+    /// Whether a client has a subscription of this name.
+    pub fn has_subscribed(&self, client: ClientId, sid: &[u8]) -> bool {
+        self.client(client).is_some() && self.find_subscription(client.place, sid).is_some()
+    }
+
+    /// What a client listens to, at most so many of it.
+    pub fn subscriptions(&self, client: ClientId, count: usize) -> Vec<ListedSubscription> {
         let ids = self.client(client).map_or(&[][..], |client| &client.subscriptions);
+        let ids = &ids[..count.min(ids.len())];
         let listed = |id: &u32| {
             let subscription = &self.subscriptions[*id as usize];
             ListedSubscription {
@@ -125,6 +168,19 @@ impl Hub {
             }
         };
         ids.iter().map(listed).collect()
+    }
+
+    /// The filters with most subscriptions on this shard, at most so many.
+    pub fn filters(&self, count: usize) -> Vec<ListedFilter> {
+        let listed = |filter: &Filter| ListedFilter {
+            filter: filter.text.clone(),
+            plain: filter.groups.iter().map(|group| self.groups[*group as usize].members.len()).sum(),
+            queues: filter.queues.iter().map(|queue| (queue.name.clone(), queue.members.len())).collect(),
+        };
+        let mut all: Vec<ListedFilter> = self.filters.iter().map(|(_, filter)| listed(filter)).collect();
+        all.sort_by(ListedFilter::most_first);
+        all.truncate(count);
+        all
     }
 
     pub(super) fn unsubscribe_all(&mut self, client: ClientId) {

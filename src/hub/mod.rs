@@ -17,6 +17,7 @@
 //!
 //! It must know nothing of rings and sockets, and not who may do what: services ask [access](crate::access) first.
 
+mod backlog;
 mod buffers;
 mod client;
 mod deliver;
@@ -29,17 +30,20 @@ mod interest;
 mod message;
 mod parcel;
 mod routes;
+mod run;
 mod summary;
 #[cfg(test)]
 mod tests;
 mod web;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
+use self::backlog::Mark;
+pub use self::backlog::SlowPolicy;
 use self::buffers::Buffers;
 use self::client::Client;
 pub use self::client::{ClientCounts, ClientId, ClientOptions};
@@ -50,10 +54,11 @@ pub use self::group::Hidden;
 use self::group::{Group, GroupId};
 use self::index::Index;
 use self::interest::{Filter, Subscription};
-pub use self::interest::{ListedSubscription, NotSubscribed, Subscribe};
+pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
 use self::routes::Routes;
+use self::run::Run;
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -76,6 +81,15 @@ pub struct Hub {
     routes: Routes,
     elsewhere: Elsewhere,
     buffers: Buffers,
+    run: Run,
+    /// What is done with slow consumers of some subjects.
+    rules: Vec<(Box<[u8]>, SlowPolicy)>,
+    /// Whether any message may be left out; else nobody needs to know where one ends.
+    lossy: bool,
+    /// What the message that is fanned out is to a backlog, while any may be left out.
+    mark: Option<Mark>,
+    /// Clients for which something is held back, by the place of their connection.
+    behind: HashMap<ConnectionId, u32>,
     /// The number of this turn; no group is of turn 0.
     turn: u64,
     /// When it began.
@@ -90,6 +104,10 @@ pub struct Hub {
     last_id: u64,
     random: u64,
     counts: HubCounts,
+    /// Deliveries of this turn that came from elsewhere, by when their messages came in there.
+    came: Vec<(Time, u64)>,
+    /// Deliveries whose time is noted, there or as a latency.
+    counted: u64,
 }
 
 /// What a hub has counted.
@@ -105,8 +123,10 @@ pub struct HubCounts {
     pub arrived: u64,
     /// Messages to a service that found no room.
     pub told_lost: u64,
-    /// Clients that did not keep up.
+    /// Clients that did not keep up, and were cut.
     pub slow_consumers: u64,
+    /// Messages that were left out for clients that did not keep up.
+    pub dropped: u64,
 }
 
 impl Hub {
@@ -125,6 +145,11 @@ impl Hub {
             routes: Routes::new(),
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
+            run: Run::default(),
+            rules: Vec::new(),
+            lossy: false,
+            mark: None,
+            behind: HashMap::new(),
             turn: 1,
             now: Time::ZERO,
             open: Vec::new(),
@@ -133,14 +158,25 @@ impl Hub {
             last_id: 0,
             random: seed | 1,
             counts: HubCounts::default(),
+            came: Vec::new(),
+            counted: 0,
         }
+    }
+
+    /// Says what is done with slow consumers of some subjects: the first filter that matches decides, and where none does
+    /// the client's own policy.
+    pub fn set_rules(&mut self, rules: Vec<(Box<[u8]>, SlowPolicy)>) {
+        self.lossy |= rules.iter().any(|(_, policy)| *policy != SlowPolicy::Cut);
+        self.rules = rules;
     }
 
     // --- Clients ------------------------------------------------------------------------------------------------
 
     /// A connection of this shard comes in. It must [leave](Self::leave) before it is gone.
     pub fn join(&mut self, connection: ConnectionId, options: ClientOptions) -> ClientId {
-        self.generation = self.generation.wrapping_add(1);
+        // Generation 0 is that of clients who have left.
+        self.generation = self.generation.wrapping_add(1).max(1);
+        self.lossy |= options.slow != SlowPolicy::Cut;
         let place = self.clients.insert(Client::new(self.generation, connection, options));
         ClientId { place: index::number(place), generation: self.generation }
     }
@@ -150,6 +186,7 @@ impl Hub {
         if self.client(client).is_none() {
             return;
         }
+        self.settle_run();
         self.unsubscribe_all(client);
         // Its place stays until the turn is over, when nothing names it any more.
         self.clients[client.place as usize].generation = 0;
@@ -160,6 +197,7 @@ impl Hub {
     pub fn set_options(&mut self, client: ClientId, options: ClientOptions) {
         if let Some(client) = self.client_mut(client) {
             client.options = options;
+            self.lossy |= options.slow != SlowPolicy::Cut;
         }
     }
 
@@ -168,6 +206,8 @@ impl Hub {
         self.client(client).map(|client| ClientCounts {
             subscriptions: client.subscriptions.len(),
             messages_out: client.messages_out,
+            dropped: client.dropped,
+            held_bytes: client.backlog.as_ref().map_or(0, |backlog| backlog.bytes()),
         })
     }
 
@@ -195,6 +235,7 @@ impl Hub {
     /// Sends a message to one client alone, if it listens to the subject. Returns whether it does.
     pub fn tell(&mut self, client: ClientId, message: &Message<'_>) -> bool {
         self.last_id += 1;
+        self.settle_run();
         let place = self.route(message.subject);
         self.fan_out_to(place, message, client)
     }
@@ -269,4 +310,18 @@ pub struct HubSizes {
     pub route_misses: u64,
     /// Bytes that sends have borrowed.
     pub lent_bytes: usize,
+}
+
+impl HubSizes {
+    /// Takes in those of another shard.
+    pub fn add(&mut self, other: &Self) {
+        self.clients += other.clients;
+        self.subscriptions += other.subscriptions;
+        self.filters += other.filters;
+        self.groups += other.groups;
+        self.filters_elsewhere += other.filters_elsewhere;
+        self.route_hits += other.route_hits;
+        self.route_misses += other.route_misses;
+        self.lent_bytes += other.lent_bytes;
+    }
 }

@@ -8,18 +8,21 @@ use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
 
+use super::backlog::Mark;
 use super::group::{GroupId, SubscriptionId};
 use super::index::tokens;
 use super::summary::{FarQueue, Shards};
 
 /// Where the messages of one subject go.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Route {
     subject: Vec<u8>,
     /// What [`Routes::stamp`] said when it was made; none, it holds no more.
     stamp: Option<u64>,
     pub(super) groups: Vec<GroupId>,
     pub(super) queues: Vec<RouteQueue>,
+    /// What a message of this subject is to those who hold it back.
+    pub(super) mark: Mark,
     /// Shards whose plain subscriptions match.
     pub(super) shards: Shards,
 }
@@ -32,6 +35,19 @@ pub(super) struct RouteQueue {
     pub(super) members: Vec<SubscriptionId>,
     /// Members elsewhere.
     pub(super) far: Vec<FarQueue>,
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self {
+            subject: Vec::new(),
+            stamp: None,
+            groups: Vec::new(),
+            queues: Vec::new(),
+            mark: Mark { subject: 0, rule: None },
+            shards: 0,
+        }
+    }
 }
 
 /// Routes by subject: a bounded number of them, each in one of two places.
@@ -119,7 +135,7 @@ impl Routes {
 
     /// An emptied route at this place, to be filled, and good from now on.
     pub(super) fn fill(&mut self, place: usize, subject: &[u8]) -> &mut Route {
-        let stamp = self.stamp(subject);
+        let (stamp, number) = (self.stamp(subject), self.hasher.hash_one(subject));
         self.last = place;
         let route = &mut self.places[place];
         route.subject.clear();
@@ -128,6 +144,7 @@ impl Routes {
         route.groups.clear();
         route.queues.clear();
         route.shards = 0;
+        route.mark.subject = number;
         route
     }
 
@@ -162,7 +179,7 @@ impl Routes {
     fn pair(&self, subject: &[u8]) -> [usize; 2] {
         let hash = self.hasher.hash_one(subject);
         let mask = self.places.len() as u64 - 1;
-        [(hash & mask) as usize, (hash >> 32 & mask) as usize]
+        [hash & mask, hash >> 32 & mask].map(|place| usize::try_from(place).expect("places are fewer"))
     }
 }
 
@@ -175,6 +192,6 @@ fn first_kind(token: &[u8]) -> usize {
     let sum = token
         .iter()
         .take(16)
-        .fold(token.len() as u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
-    (sum ^ sum >> 8 ^ sum >> 16) as usize % FIRST_TOKENS
+        .fold(token.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    (sum ^ sum >> 8 ^ sum >> 16) % FIRST_TOKENS
 }

@@ -5,12 +5,16 @@
 //! No counter is shared, so none is atomic.
 
 pub mod board;
+mod micros;
+mod nats;
 pub mod process;
 pub mod prometheus;
 mod refused;
 
 use std::time::Duration;
 
+use self::micros::Micros;
+pub use self::nats::NatsError;
 pub use self::refused::Refused;
 
 use hdrhistogram::Histogram;
@@ -20,18 +24,28 @@ use hdrhistogram::Histogram;
 pub struct Metrics {
     /// Plain numbers; any part of the shard writes its own.
     pub counters: Counters,
-    stall: Stall,
+    stall: Micros,
+    delivery: Micros,
 }
 
 impl Metrics {
     /// Notes how long one turn kept the ring waiting. Longer than a minute counts as a minute.
     pub fn record_stall(&mut self, stall: Duration) {
-        self.stall.0.saturating_record(u64::try_from(stall.as_micros()).unwrap_or(u64::MAX));
+        self.stall.record(stall, 1);
+    }
+
+    /// Notes how long so many deliveries took, from when their messages came in to when they were handed to the kernel.
+    pub fn record_delivery(&mut self, took: Duration, count: u64) {
+        self.delivery.record(took, count);
     }
 
     /// A copy to send away.
     pub fn snapshot(&self) -> Snapshot {
-        Snapshot { counters: self.counters.clone(), stall: self.stall.clone() }
+        Snapshot {
+            counters: self.counters.clone(),
+            stall: self.stall.clone(),
+            delivery: self.delivery.clone(),
+        }
     }
 }
 
@@ -40,7 +54,8 @@ impl Metrics {
 pub struct Snapshot {
     /// The counters as they stood.
     pub counters: Counters,
-    stall: Stall,
+    stall: Micros,
+    delivery: Micros,
 }
 
 impl Snapshot {
@@ -50,12 +65,19 @@ impl Snapshot {
             let value = (row.place)(&mut self.counters);
             *value = row.kind.join(*value, (row.read)(&other.counters));
         }
-        self.stall.0.add(&other.stall.0).expect("all stall histograms have the same bounds");
+        self.stall.add(&other.stall);
+        self.delivery.add(&other.delivery);
     }
 
     /// How long turns kept the ring waiting, in microseconds.
     pub fn stall(&self) -> &Histogram<u64> {
-        &self.stall.0
+        self.stall.histogram()
+    }
+
+    /// How long deliveries took inside the server, in microseconds: from when their messages came in to when they were
+    /// handed to the kernel, over shards if need be.
+    pub fn delivery(&self) -> &Histogram<u64> {
+        self.delivery.histogram()
     }
 
     /// Completions handled per system call; none before the first call.
@@ -271,6 +293,8 @@ counters! {
         "Messages that went to another shard, because somebody there listens."
     Sum hub_slow_consumers "tidemill_hub_slow_consumers_total"
         "Connections that were cut because too much waited for them."
+    Sum hub_dropped "tidemill_hub_dropped_total"
+        "Messages that were left out for connections that did not keep up, by their policy."
     Sum hub_told_lost "tidemill_hub_told_lost_total"
         "Messages to the server's own services that were lost because too many waited."
     Gauge hub_clients "tidemill_hub_clients"
@@ -295,6 +319,38 @@ counters! {
         "Turns that had something for subscribers."
     Sum parcels_sent "tidemill_hub_parcels_total"
         "Batches of messages and of interest that one shard has sent to another."
+    Gauge nats_open "tidemill_nats_connections_open"
+        "NATS clients, over TCP and over WebSocket."
+    Sum nats_messages_received "tidemill_nats_messages_received_total"
+        "Messages that NATS clients have sent."
+    Sum nats_payload_bytes_received "tidemill_nats_payload_bytes_received_total"
+        "Bytes of headers and payloads that NATS clients have sent."
+    Sum nats_pauses "tidemill_nats_pauses_total"
+        "Times that a NATS client was read from later because another shard was behind."
+    Sum nats_errors_operation "tidemill_nats_errors_total{kind=\"operation\"}"
+        "What came begins like no operation, or a payload does not end where its line said."
+    Sum nats_errors_control_line "tidemill_nats_errors_total{kind=\"control_line\"}"
+        "A line was too long."
+    Sum nats_errors_payload "tidemill_nats_errors_total{kind=\"payload\"}"
+        "A message was too long."
+    Sum nats_errors_arguments "tidemill_nats_errors_total{kind=\"arguments\"}"
+        "An operation did not have the arguments that it needs."
+    Sum nats_errors_reported "tidemill_nats_errors_total{kind=\"reported\"}"
+        "The client reported an error, and was let go."
+    Sum nats_errors_connect "tidemill_nats_errors_total{kind=\"connect\"}"
+        "A CONNECT asked for what there is not."
+    Sum nats_errors_authorization "tidemill_nats_errors_total{kind=\"authorization\"}"
+        "A client did not say in time who it is, or not truly."
+    Sum nats_errors_stale "tidemill_nats_errors_total{kind=\"stale\"}"
+        "A client did not answer two pings."
+    Sum nats_errors_subject "tidemill_nats_errors_total{kind=\"subject\"}"
+        "A subject was not one."
+    Sum nats_errors_subscriptions "tidemill_nats_errors_total{kind=\"subscriptions\"}"
+        "A client had all the subscriptions that it may have."
+    Sum nats_errors_publish_permission "tidemill_nats_errors_total{kind=\"publish_permission\"}"
+        "A client published where it may not."
+    Sum nats_errors_subscribe_permission "tidemill_nats_errors_total{kind=\"subscribe_permission\"}"
+        "A client subscribed to what it may not hear."
     Sum throttled "tidemill_throttled_total"
         "Times that a peer was read from later because it sent more than its rate."
     Sum refused_network "tidemill_refused_total{reason=\"network\"}"
@@ -343,33 +399,6 @@ counters! {
         "Turns of the loop."
 }
 
-/// Microseconds a turn kept the ring waiting, to two digits, in fixed memory.
-#[derive(Clone, Debug)]
-struct Stall(Histogram<u64>);
-
-impl Stall {
-    /// The named percentiles: half, and how bad it gets.
-    fn marks(&self) -> [(&'static str, u64); 4] {
-        let mark = |quantile| self.0.value_at_quantile(quantile).min(STALL_MICROS_MAX);
-        [
-            ("stall p50 (us)", mark(0.5)),
-            ("stall p99 (us)", mark(0.99)),
-            ("stall p99.9 (us)", mark(0.999)),
-            ("stall max (us)", mark(1.0)),
-        ]
-    }
-}
-
-impl Default for Stall {
-    fn default() -> Self {
-        let histogram = Histogram::new_with_bounds(1, STALL_MICROS_MAX, 2);
-        Self(histogram.expect("the bounds are constant and in order"))
-    }
-}
-
-/// The longest stall that is told apart: a minute.
-const STALL_MICROS_MAX: u64 = 60_000_000;
-
 /// A line of the table: what it tells, and one cell per column.
 struct Line {
     label: &'static str,
@@ -388,7 +417,7 @@ fn lines(columns: &[&Snapshot]) -> Vec<Line> {
         snapshot.completions_per_enter().map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.1}"))
     };
     lines.push(Line { label: "completions per enter", cells: columns.iter().map(ratio).collect() });
-    lines.extend(stalled(columns));
+    lines.extend(spans(columns));
     lines
 }
 
@@ -400,14 +429,23 @@ fn counted(row: &Row, columns: &[&Snapshot]) -> Line {
     Line { label: row.field, cells: columns.iter().map(cell).collect() }
 }
 
-fn stalled(columns: &[&Snapshot]) -> Vec<Line> {
-    let marks: Vec<_> = columns.iter().map(|snapshot| snapshot.stall.marks()).collect();
-    let line = |at: usize| Line {
-        label: marks[0][at].0,
-        cells: marks.iter().map(|marks| grouped(marks[at].1)).collect(),
+/// Spans as people read them: half of them, and how bad it gets.
+fn spans(columns: &[&Snapshot]) -> Vec<Line> {
+    let lines = |names: [&'static str; 4], of: fn(&Snapshot) -> &Micros| {
+        let marks: Vec<_> = columns.iter().map(|snapshot| of(snapshot).marks(names)).collect();
+        let line = move |at: usize| Line {
+            label: names[at],
+            cells: marks.iter().map(|marks| grouped(marks[at].1)).collect(),
+        };
+        (0..names.len()).map(line)
     };
-    (0..marks[0].len()).map(line).collect()
+    let delivery = lines(DELIVERIES, |snapshot| &snapshot.delivery);
+    delivery.chain(lines(STALLS, |snapshot| &snapshot.stall)).collect()
 }
+
+const STALLS: [&str; 4] = ["stall p50 (us)", "stall p99 (us)", "stall p99.9 (us)", "stall max (us)"];
+const DELIVERIES: [&str; 4] =
+    ["delivery p50 (us)", "delivery p99 (us)", "delivery p99.9 (us)", "delivery max (us)"];
 
 fn heading(columns: usize) -> Line {
     let name = |column| if column == 0 { "total".to_owned() } else { format!("shard {}", column - 1) };
@@ -531,7 +569,7 @@ mod tests {
 
     #[test]
     fn percentiles_of_one_to_a_hundred_are_their_rank() {
-        assert_eq!(day().stall.marks().map(|(_, value)| value), [50, 99, 100, 100]);
+        assert_eq!(day().stall.marks(STALLS).map(|(_, value)| value), [50, 99, 100, 100]);
     }
 
     #[test]
@@ -539,7 +577,7 @@ mod tests {
         let mut metrics = Metrics::default();
         metrics.record_stall(Duration::MAX);
         metrics.record_stall(Duration::from_secs(61));
-        assert_eq!(metrics.snapshot().stall.marks().map(|(_, value)| value), [60_000_000; 4]);
+        assert_eq!(metrics.snapshot().stall.marks(STALLS).map(|(_, value)| value), [60_000_000; 4]);
     }
 
     #[test]

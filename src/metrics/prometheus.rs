@@ -33,6 +33,7 @@ impl Collector for Figures {
             self.encode_family(rows, &mut encoder)?;
         }
         self.encode_stalls(&mut encoder)?;
+        self.encode_deliveries(&mut encoder)?;
         self.1.map_or(Ok(()), |process| encode_process(process, &mut encoder))
     }
 }
@@ -63,6 +64,23 @@ impl Figures {
         Ok(())
     }
 
+    fn encode_deliveries(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let name = "tidemill_hub_delivery_seconds";
+        let help = "How long messages were in the server, from their receive to the send to each subscriber.";
+        let family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        let histogram = self.0.delivery();
+        let mut below = 0;
+        let buckets = BUCKETS.map(|bound| {
+            let count = histogram.count_between(0, u64::from(bound));
+            (f64::from(bound) / 1e6, count - std::mem::replace(&mut below, count))
+        });
+        let rest = (f64::MAX, histogram.len() - below);
+        let buckets: Vec<(f64, u64)> = buckets.into_iter().chain([rest]).collect();
+        let sum = histogram.mean() * histogram.len() as f64 / 1e6;
+        let mut family = family;
+        family.encode_histogram::<[(String, String); 0]>(sum, histogram.len(), &buckets, None)
+    }
+
     fn encode_stalls(&self, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let help = "How long a turn of the loop kept the ring waiting, in seconds, by quantile.";
         let mut family =
@@ -75,6 +93,9 @@ impl Figures {
         Ok(())
     }
 }
+
+/// Upper bounds of the spans that are told apart, in microseconds.
+const BUCKETS: [u32; 13] = [10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 25_000, 100_000, 1_000_000];
 
 /// By the names that all client libraries of Prometheus use.
 fn encode_process(process: Process, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::switchboard::Switchboard;
 use crate::connection::{Listed, Order};
+use crate::hub::{HubSizes, ListedFilter};
 use crate::metrics::Snapshot;
 use crate::service::http::Inspect;
 use crate::sys::clock::{self, Time};
@@ -23,6 +24,10 @@ impl Inspect for Inspector {
 
     fn connections(&mut self, order: Order, count: usize) -> (usize, Vec<Listed>) {
         self.switchboard.list(self.shards, order, count)
+    }
+
+    fn filters(&mut self, count: usize) -> (HubSizes, Vec<ListedFilter>) {
+        self.switchboard.filters(self.shards, count)
     }
 
     fn uptime(&self) -> Duration {

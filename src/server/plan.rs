@@ -93,7 +93,7 @@ impl Opened {
         let group = match listener.service {
             _ if !is_stream => &mut self.datagrams,
             ServiceName::Admin => &mut self.admins,
-            ServiceName::Echo | ServiceName::Http => &mut self.listeners,
+            ServiceName::Echo | ServiceName::Http | ServiceName::Nats => &mut self.listeners,
         };
         group.push(listener);
     }

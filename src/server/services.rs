@@ -8,11 +8,16 @@ use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
 use crate::service::house::Behind;
 use crate::service::http::{SUBPROTOCOL, Settings, WebSocketSettings};
+use crate::service::nats::{self, Identity};
+use crate::sys::address::Listen;
+use crate::sys::clock;
 
 /// What stands behind these listeners.
 pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
+    let identity = Arc::new(Identity::new(server_id()));
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
+        ServiceName::Nats => Behind::Nats(Arc::new(nats_settings(listener, &identity))),
         ServiceName::Http | ServiceName::Admin => Behind::Http(with_hub(http_settings(config, listener))),
     };
     listeners.iter().map(behind).collect()
@@ -65,3 +70,25 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
         ping_interval: config.ping_interval,
     }
 }
+
+fn nats_settings(listener: &Listener, identity: &Arc<Identity>) -> nats::Settings {
+    let (host, port) = match &listener.listen {
+        Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
+        Listen::Unix(path) => (path.display().to_string(), 0),
+    };
+    nats::Settings { host, port, identity: Arc::clone(identity), ..nats::Settings::default() }
+}
+
+/// A name that no other server has: 130 bits of chance, in letters and digits as nats-server's own have them.
+fn server_id() -> String {
+    let mut bytes = [0; SERVER_ID_LETTERS];
+    // Without chance there would be no TLS either; the process and the time are enough for a name.
+    if rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes).is_err() {
+        let seed = clock::now().as_nanos() ^ u64::from(std::process::id());
+        bytes.iter_mut().zip(seed.to_le_bytes()).for_each(|(byte, seed)| *byte = seed);
+    }
+    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+}
+
+const SERVER_ID_LETTERS: usize = 26;
+const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

@@ -1,12 +1,13 @@
 //! Reaching the shards from outside: their mailboxes, and a ring that rings their bells.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 use super::plan::ring_failed;
 use crate::connection::{Listed, Order};
 use crate::error::StartError;
+use crate::hub::{HubSizes, ListedFilter};
 use crate::metrics::Snapshot;
 use crate::ring::{Bell, Capabilities, Generation, Kernel, Kind, Op, Outcome, Setup, Token, Uring, Wait};
 use crate::shard::mailbox::{Contact, Delivered, Message, Undelivered};
@@ -68,6 +69,30 @@ impl Switchboard {
         let total = answers.iter().map(|(total, _)| total).sum();
         let all = answers.into_iter().flat_map(|(_, listed)| listed).collect();
         (total, order.first(all, count))
+    }
+
+    /// How large the hubs of the first `shards` shards are together, and the filters with most subscriptions, at most so
+    /// many.
+    pub(super) fn filters(&mut self, shards: usize, count: usize) -> (HubSizes, Vec<ListedFilter>) {
+        let (sender, receiver) = sync_channel(shards);
+        self.tell(shards, || Message::Filters(count, sender.clone()));
+        drop(sender);
+        let mut sizes = HubSizes::default();
+        let mut all: HashMap<Box<[u8]>, ListedFilter> = HashMap::new();
+        for (size, filters) in await_answers(&receiver) {
+            sizes.add(&size);
+            for filter in filters {
+                let sum = all.entry(filter.filter.clone()).or_insert_with(|| ListedFilter {
+                    filter: filter.filter.clone(),
+                    ..ListedFilter::default()
+                });
+                sum.add(&filter);
+            }
+        }
+        let mut all: Vec<ListedFilter> = all.into_values().collect();
+        all.sort_by(ListedFilter::most_first);
+        all.truncate(count);
+        (sizes, all)
     }
 
     /// Puts a message into a shard's mailbox, and rings if it sleeps.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::http::{Http, Public, Settings};
+use super::nats::{self, Nats};
 use super::{Closed, Context, Echo, IngestSubject, Service};
-use crate::connection::{Inbox, Replies};
-use crate::hub::{Hub, Told};
+use crate::connection::{About, Inbox, Replies};
+use crate::hub::{ClientId, Hub, Told};
 use crate::metrics::Counters;
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
@@ -17,16 +18,28 @@ pub enum Behind {
     Echo,
     /// The public pages, and WebSocket.
     Http(Arc<Settings>),
+    /// The NATS client protocol.
+    Nats(Arc<nats::Settings>),
 }
 
 /// All services that peers can reach.
 pub struct House {
-    /// By the number of the listener: whether it speaks HTTP.
-    speaks_http: Vec<bool>,
+    /// By the number of the listener: what it speaks.
+    speaks: Vec<Speaks>,
     /// By the number of the listener among those for datagrams: where they are published. Others are echoed.
     ingest: Vec<Option<IngestSubject>>,
     echo: Echo,
     http: Http<Public>,
+    nats: Nats,
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Speaks {
+    #[default]
+    Echo,
+    Http,
+    Nats,
 }
 
 /// One connection of any of them.
@@ -36,21 +49,32 @@ pub enum Session {
     Echo,
     /// HTTP.
     Http(<Http<Public> as Service>::Session),
+    /// NATS. It is larger than the others, and each pays for the largest.
+    Nats(Box<nats::Session>),
 }
 
 impl House {
     /// The services behind these listeners, with the figures of this board on their pages.
     pub fn new(listeners: &[Behind], board: Arc<Board>) -> Self {
-        let unused = Arc::new(Settings::default());
-        let settings = listeners.iter().map(|behind| match behind {
+        let speaks = |behind: &Behind| match behind {
+            Behind::Echo => Speaks::Echo,
+            Behind::Http(_) => Speaks::Http,
+            Behind::Nats(_) => Speaks::Nats,
+        };
+        let http = |behind: &Behind| match behind {
             Behind::Http(settings) => Arc::clone(settings),
-            Behind::Echo => Arc::clone(&unused),
-        });
+            Behind::Echo | Behind::Nats(_) => Arc::default(),
+        };
+        let nats = |behind: &Behind| match behind {
+            Behind::Nats(settings) => Arc::clone(settings),
+            Behind::Echo | Behind::Http(_) => Arc::default(),
+        };
         Self {
-            speaks_http: listeners.iter().map(|behind| matches!(behind, Behind::Http(_))).collect(),
+            speaks: listeners.iter().map(speaks).collect(),
             ingest: Vec::new(),
             echo: Echo,
-            http: Http::new(Public::new(board), settings.collect()),
+            http: Http::new(Public::new(board), listeners.iter().map(http).collect()),
+            nats: Nats::new(listeners.iter().map(nats).collect()),
         }
     }
 
@@ -64,10 +88,10 @@ impl Service for House {
     type Session = Session;
 
     fn open(&mut self, context: &mut Context<'_>) -> Session {
-        if self.speaks_http.get(usize::from(context.listener)) == Some(&true) {
-            Session::Http(self.http.open(context))
-        } else {
-            Session::Echo
+        match self.speaks.get(usize::from(context.listener)).copied().unwrap_or_default() {
+            Speaks::Echo => Session::Echo,
+            Speaks::Http => Session::Http(self.http.open(context)),
+            Speaks::Nats => Session::Nats(Box::new(self.nats.open(context))),
         }
     }
 
@@ -76,6 +100,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.receive(&mut (), inbox, context),
             Session::Http(session) => self.http.receive(session, inbox, context),
+            Session::Nats(session) => self.nats.receive(session, inbox, context),
         }
     }
 
@@ -83,6 +108,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.timer(&mut (), inbox, context),
             Session::Http(session) => self.http.timer(session, inbox, context),
+            Session::Nats(session) => self.nats.timer(session, inbox, context),
         }
     }
 
@@ -96,6 +122,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.end(&mut (), context),
             Session::Http(session) => self.http.end(session, context),
+            Session::Nats(session) => self.nats.end(session, context),
         }
     }
 
@@ -103,6 +130,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.drain(&mut (), context),
             Session::Http(session) => self.http.drain(session, context),
+            Session::Nats(session) => self.nats.drain(session, context),
         }
     }
 
@@ -110,6 +138,7 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.close((), closed),
             Session::Http(session) => self.http.close(session, closed),
+            Session::Nats(session) => self.nats.close(*session, closed),
         }
     }
 
@@ -117,6 +146,7 @@ impl Service for House {
         match session {
             Session::Echo => 0,
             Session::Http(session) => self.http.memory(session),
+            Session::Nats(session) => self.nats.memory(session),
         }
     }
 
@@ -124,6 +154,23 @@ impl Service for House {
         match session {
             Session::Echo => self.echo.protocol(&()),
             Session::Http(session) => self.http.protocol(session),
+            Session::Nats(session) => self.nats.protocol(session),
+        }
+    }
+
+    fn client(&self, session: &Session) -> Option<ClientId> {
+        match session {
+            Session::Echo => None,
+            Session::Http(session) => self.http.client(session),
+            Session::Nats(session) => self.nats.client(session),
+        }
+    }
+
+    fn about(&self, session: &Session) -> Option<About> {
+        match session {
+            Session::Echo => None,
+            Session::Http(session) => self.http.about(session),
+            Session::Nats(session) => self.nats.about(session),
         }
     }
 

@@ -9,14 +9,15 @@ mod echo;
 pub mod house;
 pub mod http;
 mod ingest;
+pub mod nats;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};
 pub use self::echo::Echo;
 pub use self::ingest::IngestSubject;
 
-use crate::connection::{Inbox, Replies};
-use crate::hub::{Hub, Told};
+use crate::connection::{About, Inbox, Replies};
+use crate::hub::{ClientId, Hub, Told};
 use crate::metrics::Counters;
 use crate::ring::Datagram;
 
@@ -76,6 +77,18 @@ pub trait Service {
     fn protocol(&self, session: &Self::Session) -> &'static str {
         let _ = session;
         "raw"
+    }
+
+    /// Who a session is in the hub, if it takes part: for listings.
+    fn client(&self, session: &Self::Session) -> Option<ClientId> {
+        let _ = session;
+        None
+    }
+
+    /// What the peer says of itself: for listings.
+    fn about(&self, session: &Self::Session) -> Option<About> {
+        let _ = session;
+        None
     }
 
     /// A datagram came in, through the listener of this number among those for datagrams.

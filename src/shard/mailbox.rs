@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::door::Door;
 use crate::connection::{Listed, Order};
-use crate::hub::Parcel;
+use crate::hub::{HubSizes, ListedFilter, Parcel};
 use crate::limits;
 use crate::metrics::Snapshot;
 use crate::ring::Bell;
@@ -29,6 +29,8 @@ pub enum Message {
     Parcel(Arc<Parcel>),
     /// Send your counters there, with your number.
     Report(SyncSender<(usize, Snapshot)>),
+    /// Send there how large your hub is, and the filters with most subscriptions, at most so many.
+    Filters(usize, SyncSender<(HubSizes, Vec<ListedFilter>)>),
     /// Send there how many connections you have, and the first so many of them in this order.
     List(Order, usize, SyncSender<(usize, Vec<Listed>)>),
 }

@@ -31,8 +31,8 @@ use crate::access::networks::AccessList;
 use crate::connection::timers::Timers;
 use crate::connection::tls::Filter;
 use crate::connection::{
-    Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, LISTENER_SLOTS, Listed, Listener,
-    Order, Outbox, Replies, Table,
+    About, Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Interest, LISTENER_SLOTS,
+    Listed, Listener, Order, Outbox, Replies, Table,
 };
 use crate::hub::{Hub, Parcel};
 use crate::limits;
@@ -324,6 +324,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.hub_delivered = hub.delivered;
         counters.hub_crossed = hub.crossed;
         counters.hub_told_lost = hub.told_lost;
+        counters.hub_dropped = hub.dropped;
         counters.hub_clients = sizes.clients as u64;
         counters.hub_subscriptions = sizes.subscriptions as u64;
         counters.hub_lent_bytes = sizes.lent_bytes as u64;
@@ -347,8 +348,37 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             bytes_received: connection.bytes_received,
             bytes_sent: connection.bytes_sent,
             pending_bytes: connection.outbox.pending_bytes() as u64,
+            about: None,
+            interest: None,
         };
-        order.first(self.connections.iter().map(listed).collect(), count)
+        let mut first = order.first(self.connections.iter().map(listed).collect(), count);
+        // Only of those that are shown.
+        for listed in &mut first {
+            listed.about = self.about(listed.slot);
+            listed.interest = self.interest(listed.slot);
+        }
+        first
+    }
+
+    /// What a connection does in the hub.
+    fn interest(&self, slot: u32) -> Option<Interest> {
+        let session = self.places.get(slot as usize).and_then(|place| place.session.as_ref())?;
+        let client = self.service.client(session)?;
+        let counts = self.hub.client_counts(client)?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let listed = self.hub.subscriptions(client, limits::CONNZ_SUBSCRIPTIONS_MAX);
+        Some(Interest {
+            subscriptions: counts.subscriptions,
+            filters: listed.iter().map(|one| (text(&one.filter), one.queue.as_deref().map(text))).collect(),
+            messages_sent: counts.messages_out,
+            messages_dropped: counts.dropped,
+            held_bytes: counts.held_bytes,
+        })
+    }
+
+    fn about(&self, slot: u32) -> Option<About> {
+        let session = self.places.get(slot as usize).and_then(|place| place.session.as_ref())?;
+        self.service.about(session)
     }
 
     fn protocol(&self, slot: u32) -> &'static str {
@@ -430,6 +460,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 Message::Doors(doors) => self.doors = doors,
                 Message::Contacts(contacts) => self.contacts = Some(contacts),
                 Message::Parcel(parcel) => self.hub.receive(&parcel),
+                Message::Filters(count, to) => {
+                    let _ = to.try_send((self.hub.sizes(), self.hub.filters(count)));
+                }
                 Message::List(order, count, to) => {
                     let _ = to.try_send((self.connections.len(), self.list(order, count)));
                 }

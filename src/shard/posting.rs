@@ -33,6 +33,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             deliveries += 1;
             self.deliver_to(client, id);
         }
+        let now = self.kernel.now();
+        for (came, count) in self.hub.take_deliveries() {
+            self.metrics.record_delivery(now.saturating_since(came), count);
+        }
         self.hub.end_turn();
         if deliveries != 0 {
             self.metrics.counters.hub_turns += 1;

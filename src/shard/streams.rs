@@ -119,6 +119,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             }
             Err(_) => counters.send_blocked += u64::from(result == Err(SendError::WouldBlock)),
         }
+        if self.hub.holds_back() && connection.outbox.is_empty() {
+            self.hub.resume(id);
+        }
         match ending {
             // The commonest case of all: everything is said, so there is nothing to settle.
             None if connection.is_caught_up() && !connection.keeps_memory() && self.drain.is_none() => return,

@@ -81,7 +81,7 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 11] = [
             ServiceName::Http => {
                 Some(list(listener.origins.iter().map(|origin| quoted(origin))).unwrap_or("[]".to_owned()))
             }
-            ServiceName::Echo | ServiceName::Admin => None,
+            ServiceName::Echo | ServiceName::Nats | ServiceName::Admin => None,
         },
     },
     Key {

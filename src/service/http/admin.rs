@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::public::prometheus_page;
 use super::site::{Answer, Ask, Content, HTML, JSON, Page, Site, TEXT};
-use crate::connection::{Listed, Order};
+use crate::connection::{About, Interest, Listed, Order};
+use crate::hub::{HubSizes, ListedFilter};
 use crate::limits;
 use crate::metrics::process::Process;
 use crate::metrics::{Snapshot, TABLE};
@@ -20,6 +21,9 @@ pub trait Inspect {
 
     /// How many connections there are, and the first `count` of them in this order.
     fn connections(&mut self, order: Order, count: usize) -> (usize, Vec<Listed>);
+
+    /// How large the hub is, and the filters with most subscriptions, at most so many.
+    fn filters(&mut self, count: usize) -> (HubSizes, Vec<ListedFilter>);
 
     /// How long the server has been running.
     fn uptime(&self) -> Duration;
@@ -48,6 +52,8 @@ pub enum Route {
     Varz,
     /// A page of connections.
     Connz(Paging),
+    /// What is listened to: so many filters.
+    Subsz(usize),
     /// There is nothing.
     Missing,
     /// It is there, and not for this method.
@@ -109,6 +115,24 @@ impl<I: Inspect> Admin<I> {
     }
 }
 
+impl<I: Inspect> Admin<I> {
+    fn subsz(&mut self, limit: usize) -> Page {
+        let (sizes, filters) = self.inspect.filters(limit);
+        let asked = sizes.route_hits + sizes.route_misses;
+        page(&json!({
+            "subscriptions": sizes.subscriptions,
+            "clients": sizes.clients,
+            "filters": sizes.filters,
+            "groups": sizes.groups,
+            "filters_known_of_other_shards": sizes.filters_elsewhere,
+            "routes_found_in_cache": if asked == 0 { 0.0 } else { sizes.route_hits as f64 / asked as f64 },
+            "lent_bytes": sizes.lent_bytes,
+            "limit": limit,
+            "most_subscribed": filters.iter().map(filter).collect::<Vec<Value>>(),
+        }))
+    }
+}
+
 impl<I: Inspect> Site for Admin<I> {
     type Route = Route;
     /// Nobody speaks WebSocket here.
@@ -122,6 +146,7 @@ impl<I: Inspect> Site for Admin<I> {
             b"/metrics" => Route::Metrics,
             b"/varz" => Route::Varz,
             b"/connz" => read_paging(request.target.query),
+            b"/subsz" => read_limit(request.target.query),
             _ => return Route::Missing,
         };
         if matches!(request.method, Method::Get | Method::Head) { route } else { Route::WrongMethod }
@@ -144,6 +169,7 @@ impl<I: Inspect> Site for Admin<I> {
             Route::Metrics => prometheus_page(&self.total(), Process::read()),
             Route::Varz => self.varz(),
             Route::Connz(paging) => self.connz(paging),
+            Route::Subsz(limit) => self.subsz(limit),
             Route::Missing => Page::sentence(404, "There is nothing at this path."),
             Route::WrongMethod => Page::wrong_method("GET, HEAD"),
             Route::BadQuery(wanted) => Page::sentence(400, wanted),
@@ -176,6 +202,51 @@ fn read_paging(query: Option<&[u8]>) -> Route {
     Route::Connz(paging)
 }
 
+/// How many filters the query asks for.
+fn read_limit(query: Option<&[u8]>) -> Route {
+    let mut route = Route::Subsz(100);
+    for parameter in query.into_iter().flat_map(parameters) {
+        let Ok((key, value)) = parameter else { return Route::BadQuery("The query has a bad escape.") };
+        let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse::<usize>().ok());
+        match (&key[..], number) {
+            (b"limit", Some(limit)) if (1..=limits::SUBSZ_PAGE_MAX).contains(&limit) => {
+                route = Route::Subsz(limit);
+            }
+            (b"limit", _) => return Route::BadQuery("limit is a number of filters from 1 to 1000."),
+            _ => return Route::BadQuery("The query may have limit."),
+        }
+    }
+    route
+}
+
+fn filter(listed: &ListedFilter) -> Value {
+    let queues: Map<String, Value> =
+        listed.queues.iter().map(|(name, members)| (lossy(name), (*members).into())).collect();
+    json!({ "filter": lossy(&listed.filter), "plain": listed.plain, "queues": queues })
+}
+
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+fn interest(interest: &Interest) -> Value {
+    let shown = |(filter, queue): &(String, Option<String>)| match queue {
+        Some(queue) => json!({ "filter": filter, "queue": queue }),
+        None => json!({ "filter": filter }),
+    };
+    json!({
+        "subscriptions": interest.subscriptions,
+        "filters": interest.filters.iter().map(shown).collect::<Vec<Value>>(),
+        "messages_sent": interest.messages_sent,
+        "messages_dropped": interest.messages_dropped,
+        "held_bytes": interest.held_bytes,
+    })
+}
+
+fn about(about: &About) -> Value {
+    json!({ "name": about.name, "lang": about.lang, "version": about.version, "user": about.user })
+}
+
 const WRONG_ORDER: &str = "sort is age, idle, bytes_received, bytes_sent, pending or address.";
 
 fn connection(listed: &Listed) -> Value {
@@ -191,6 +262,8 @@ fn connection(listed: &Listed) -> Value {
         "bytes_received": listed.bytes_received,
         "bytes_sent": listed.bytes_sent,
         "pending_bytes": listed.pending_bytes,
+        "about": listed.about.as_ref().map(about),
+        "hub": listed.interest.as_ref().map(interest),
     })
 }
 
@@ -207,6 +280,7 @@ fn home() -> String {
         ("/varz", "the figures, as JSON"),
         ("/connz", "the connections, oldest first"),
         ("/connz?sort=pending&limit=20", "those that do not read"),
+        ("/subsz", "what is listened to, most subscriptions first"),
         ("/healthz", "is the process well?"),
         ("/readyz", "does it take new work?"),
     ] {
@@ -243,6 +317,12 @@ mod tests {
             check(query, Route::BadQuery("limit is a number of connections from 1 to 1000."));
         }
         check("offset=1048577", Route::BadQuery("offset is a number of connections up to 1048576."));
+        assert_eq!(read_limit(Some(b"limit=7")), Route::Subsz(7));
+        assert_eq!(read_limit(None), Route::Subsz(100));
+        for query in ["limit=0", "limit=1001", "limit=x"] {
+            let wrong = Route::BadQuery("limit is a number of filters from 1 to 1000.");
+            assert_eq!(read_limit(Some(query.as_bytes())), wrong, "{query}");
+        }
         check("page=2", Route::BadQuery("The query may have sort, limit and offset."));
     }
 }

@@ -34,7 +34,7 @@ pub use self::talk::Talk;
 use self::websocket::WebSockets;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
-use crate::hub::Told;
+use crate::hub::{ClientId, Told};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{Body, BodyLength, CONTINUE, Persistence, Request, Table, parse_request};
@@ -373,6 +373,10 @@ impl<P: Site> Service for Http<P> {
 
     fn memory(&self, session: &Self::Session) -> usize {
         session.memory_bytes()
+    }
+
+    fn client(&self, session: &Self::Session) -> Option<ClientId> {
+        session.client()
     }
 
     fn protocol(&self, session: &Self::Session) -> &'static str {

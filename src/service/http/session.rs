@@ -3,6 +3,7 @@
 use super::site::Page;
 use super::subjects::{Exchange, Letterbox, Origin, Subscriber};
 use super::websocket::WebSocket;
+use crate::hub::ClientId;
 use crate::protocol::http1::{Body, Method, Persistence, Progress, Request};
 use crate::sys::clock::Time;
 
@@ -98,6 +99,15 @@ impl<R, S> Session<R, S> {
             head_since: Some(now),
             closing: false,
             letterbox: None,
+        }
+    }
+
+    /// Who it is in the hub, if it takes part.
+    pub(super) fn client(&self) -> Option<ClientId> {
+        match &self.phase {
+            Phase::WebSocket(websocket) => websocket.wishes.client,
+            Phase::Events(subscriber) => subscriber.client(),
+            _ => self.letterbox.as_ref().map(|letterbox| letterbox.client),
         }
     }
 

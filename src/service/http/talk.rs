@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::connection::ConnectionId;
-use crate::hub::{ClientId, ClientOptions, Form, Hub, Message, Published};
+use crate::hub::{ClientId, ClientOptions, Form, Hub, Message, Published, SlowPolicy};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Deflater, Kind, sender};
@@ -64,7 +64,8 @@ impl Talk<'_, '_> {
     /// Lets the connection take part in the hub, or changes how it does. It leaves when it is closed, so that nothing
     /// follows the close frame.
     pub fn join(&mut self, form: Form, echo: bool) -> ClientId {
-        let options = ClientOptions { form, echo, pending_bytes_max: limits::HUB_PENDING_BYTES };
+        let options =
+            ClientOptions { form, echo, pending_bytes_max: limits::HUB_PENDING_BYTES, slow: SlowPolicy::Cut };
         if let Some(client) = self.wishes.client {
             self.context.hub.set_options(client, options);
             return client;

@@ -48,7 +48,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("hub", &["connection", "protocol", "sys::clock::Time"]),
     ("tls", &["connection::tls", "sys"]),
     ("connection", &["protocol", "ring", "sys::clock", "sys::address", "sys::memory", "metrics"]),
-    ("access", &["sys::clock::Time", "sys::address"]),
+    ("access", &["protocol::nats", "sys::clock::Time", "sys::address"]),
     ("protocol", &[]),
     ("ring", &["sys", "tier"]),
     ("sys", &[]),

@@ -19,7 +19,7 @@ use super::errand::Listen;
 use super::origin::Origin;
 use super::permission::{self, NO_SUBSCRIBE, Who};
 use crate::connection::Inbox;
-use crate::hub::{ClientId, ClientOptions, Form, Subscribe};
+use crate::hub::{ClientId, ClientOptions, Form, SlowPolicy, Subscribe};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{BodyLength, Persistence, ResponseHead, encode_response, parse_request};
@@ -78,6 +78,7 @@ impl<P: Site> Http<P> {
             form: Form::Events(listen.style),
             echo: true,
             pending_bytes_max: limits::HUB_PENDING_BYTES,
+            slow: SlowPolicy::Cut,
         };
         let client = context.hub.join(context.id, options);
         for (place, (filter, hidden)) in listen.filters.iter().zip(hidden).enumerate() {
@@ -118,6 +119,11 @@ impl<P: Site> Http<P> {
 }
 
 impl Subscriber {
+    /// Who it is in the hub, as long as it listens.
+    pub(crate) fn client(&self) -> Option<ClientId> {
+        (!self.has_left).then_some(self.client)
+    }
+
     /// Says that nothing is missed from now on, as soon as that is so.
     fn greet(&mut self, context: &mut Context<'_>) {
         if self.is_greeted || self.has_left {

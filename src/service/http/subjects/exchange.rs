@@ -17,7 +17,7 @@ use super::errand::{Enquiry, Publication};
 use super::letterbox::Letterbox;
 use super::origin::Origin;
 use super::permission::{self, NO_PUBLISH, Who};
-use crate::hub::{ClientId, ClientOptions, Form, Kind, Message, Published, Told};
+use crate::hub::{ClientId, ClientOptions, Form, Kind, Message, Published, SlowPolicy, Told};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::service::Context;
@@ -127,8 +127,12 @@ impl<P: Site> Http<P> {
         context: &mut Context<'_>,
     ) -> Option<&'s mut Letterbox> {
         if session.letterbox.is_none() {
-            let options =
-                ClientOptions { form: Form::Told, echo: true, pending_bytes_max: limits::HUB_PENDING_BYTES };
+            let options = ClientOptions {
+                form: Form::Told,
+                echo: true,
+                pending_bytes_max: limits::HUB_PENDING_BYTES,
+                slow: SlowPolicy::Cut,
+            };
             let client = context.hub.join(context.id, options);
             let opened = Letterbox::open(context.hub, client, &mut self.names);
             session.letterbox = opened.ok().map(Box::new);

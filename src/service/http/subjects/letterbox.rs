@@ -62,14 +62,15 @@ const SID: &[u8] = b"\0answers";
 mod tests {
     use super::*;
     use crate::connection::ConnectionId;
-    use crate::hub::{ClientOptions, Form};
+    use crate::hub::{ClientOptions, Form, SlowPolicy};
 
     #[test]
     fn each_request_has_a_place_of_its_own() {
         let mut hub = Hub::new(0, 1, 1);
         let mut names = Names::default();
         let mut open = || {
-            let options = ClientOptions { form: Form::Told, echo: true, pending_bytes_max: 0 };
+            let options =
+                ClientOptions { form: Form::Told, echo: true, pending_bytes_max: 0, slow: SlowPolicy::Cut };
             let client = hub.join(ConnectionId::numbered(0), options);
             Letterbox::open(&mut hub, client, &mut names).unwrap()
         };

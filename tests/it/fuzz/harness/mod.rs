@@ -5,6 +5,7 @@
 
 mod access;
 mod http;
+mod nats;
 mod tls;
 mod websocket;
 
@@ -15,7 +16,7 @@ use tidemill::protocol::proxy;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 9] = [
     ("http1_request", http::request),
     ("http1_response", http::response),
     ("websocket", websocket::run),
@@ -24,6 +25,7 @@ pub(crate) const TARGETS: [Target; 8] = [
     ("tls_server", tls::server),
     ("tls_client", tls::client),
     ("credential", access::run),
+    ("nats_server", nats::server),
 ];
 
 /// Runs the target of that name.

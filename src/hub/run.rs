@@ -1,0 +1,141 @@
+//! Many messages in a row about one subject, for several groups.
+//!
+//! Each group has bytes of its own: written message by message, every message would touch the memory of all of them. So
+//! what follows one another on the same route is noted once, and written group by group when something else comes.
+
+use super::Hub;
+use super::form::{Form, write_decimal};
+use super::group::Group;
+use super::message::Message;
+use crate::limits;
+
+/// Messages that all groups of a route are to hear, and have not been given yet.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    /// The place of the route that the last message took.
+    last: Option<usize>,
+    /// The place of the route that all messages here take, while there are some, or may be.
+    place: Option<usize>,
+    /// Members of all groups.
+    members: u32,
+    /// `MSG`, and the subject.
+    head: Vec<u8>,
+    /// What comes behind the `sid`, message by message.
+    tails: Vec<u8>,
+    /// Where each of them ends.
+    ends: Vec<usize>,
+}
+
+impl Run {
+    fn push(&mut self, message: &Message<'_>) {
+        self.tails.push(b' ');
+        write_decimal(message.payload.len(), &mut self.tails);
+        self.tails.extend_from_slice(b"\r\n");
+        self.tails.extend_from_slice(message.payload);
+        self.tails.extend_from_slice(b"\r\n");
+        self.ends.push(self.tails.len());
+    }
+
+    /// Writes all of it to one group.
+    fn write(&self, group: &mut Group) {
+        group.messages += self.ends.len() as u64;
+        let mut head = [0; HEAD_BYTES_MAX];
+        let length = self.head.len() + group.sid.len();
+        head[..self.head.len()].copy_from_slice(&self.head);
+        head[self.head.len()..length].copy_from_slice(&group.sid);
+        let head = &head[..length];
+        group.bytes.reserve(self.ends.len() * length + self.tails.len());
+        let mut start = 0;
+        for end in &self.ends {
+            group.bytes.extend_from_slice(head);
+            group.bytes.extend_from_slice(&self.tails[start..*end]);
+            start = *end;
+        }
+    }
+}
+
+/// The longest line up to its `sid`, with it, of which a run is made.
+const HEAD_BYTES_MAX: usize = 256;
+
+impl Hub {
+    /// Adds a message to the run of its route, if it has one or can begin one. Returns how many hear it.
+    #[inline]
+    pub(super) fn add_to_run(
+        &mut self,
+        place: usize,
+        message: &Message<'_>,
+        silent: Option<u32>,
+    ) -> Option<u32> {
+        let fits = silent.is_none()
+            && message.reply.is_empty()
+            && message.headers.is_empty()
+            && message.payload.len() < limits::SPLICE_BYTES_MIN;
+        if self.run.place == Some(place) && fits {
+            self.run.push(message);
+            return Some(self.run.members);
+        }
+        self.settle_run();
+        let again = self.run.last.replace(place) == Some(place);
+        let route = self.routes.at(place);
+        // Members of queue groups may be members of these groups, too.
+        let suits = 2 <= route.groups.len() && route.queues.is_empty();
+        if !again || !fits || !suits || !self.begin_run(place, message.subject) {
+            return None;
+        }
+        self.run.push(message);
+        Some(self.run.members)
+    }
+
+    /// Whether all groups of a route could be written to at once; then they are ready to hear.
+    fn begin_run(&mut self, place: usize, subject: &[u8]) -> bool {
+        let mut members = 0;
+        for group in &self.routes.at(place).groups {
+            let group = &self.groups[*group as usize];
+            let length = group.sid.len() + subject.len() + HEAD_EXTRA;
+            if group.alone.is_some() || !matches!(group.form, Form::Nats { .. }) || HEAD_BYTES_MAX < length {
+                return false;
+            }
+            members += group.members.len();
+        }
+        if !self.hear_different(place) {
+            return false;
+        }
+        self.run.members = super::index::number(members);
+        self.run.place = Some(place);
+        self.run.head.clear();
+        self.run.head.extend_from_slice(b"MSG ");
+        self.run.head.extend_from_slice(subject);
+        self.run.head.push(b' ');
+        true
+    }
+
+    /// Lets the members of all groups of a route hear theirs. Returns whether each client is in one of them only: who hears
+    /// two has to be given each message twice in turn.
+    fn hear_different(&mut self, place: usize) -> bool {
+        for index in 0..self.routes.at(place).groups.len() {
+            let group = self.routes.at(place).groups[index];
+            self.gather_members(group, None);
+        }
+        self.routes.at(place).groups.iter().all(|group| self.groups[*group as usize].late.is_empty())
+    }
+
+    /// Writes what a run holds to its groups. Whoever changes or reads what they hold does this first.
+    #[inline]
+    pub(super) fn settle_run(&mut self) {
+        if self.run.place.is_some() {
+            self.write_run();
+        }
+    }
+
+    fn write_run(&mut self) {
+        let Some(place) = self.run.place.take() else { return };
+        for group in &self.routes.at(place).groups {
+            self.run.write(&mut self.groups[*group as usize]);
+        }
+        self.run.tails.clear();
+        self.run.ends.clear();
+    }
+}
+
+/// `MSG`, and the spaces around the subject.
+const HEAD_EXTRA: usize = 5;

@@ -1,0 +1,110 @@
+//! How a server and a client get to know each other: INFO, CONNECT, and the first PONG.
+
+use super::Nats;
+use super::access;
+use super::session::{State, first_ping};
+use super::settings::Settings;
+use crate::metrics::{NatsError, Refused};
+use crate::protocol::nats::server::{Connect, Fault, Info, Violation, encode};
+use crate::service::Context;
+
+impl Nats {
+    /// Says who the server is; or, once the client is `known`, what holds for it.
+    pub(super) fn tell_info(
+        &mut self,
+        state: &mut State,
+        settings: &Settings,
+        known: bool,
+        context: &mut Context<'_>,
+    ) {
+        let address = context.peer.ip().map(|ip| ip.to_string()).unwrap_or_default();
+        let info = Info {
+            server_id: settings.identity.id(),
+            server_name: NAME,
+            version: VERSION,
+            proto: 1,
+            host: &settings.host,
+            port: settings.port,
+            headers: true,
+            auth_required: access::asks(context),
+            max_payload: u32::try_from(state.rules.payload_bytes_max).unwrap_or(u32::MAX),
+            client_id: state.number,
+            client_ip: &address,
+            nonce: state.nonce.as_deref(),
+            ldm: state.at.leaving,
+            connect_info: known,
+            remote_account: known.then_some(ACCOUNT),
+            ..Info::default()
+        };
+        self.scratch.clear();
+        info.write(&mut self.scratch);
+        self.say(&self.scratch, state, context);
+    }
+
+    /// The client says who it is, and what it wants.
+    pub(super) fn connect(
+        &mut self,
+        json: &[u8],
+        state: &mut State,
+        settings: &Settings,
+        context: &mut Context<'_>,
+    ) {
+        let Ok(connect) = Connect::read(json) else {
+            return self.end_for(Violation::Arguments, state, context);
+        };
+        match access::authenticate(&connect, state, context) {
+            Ok(pass) => state.pass = pass,
+            Err(access::Denied) => {
+                context.refuse(Refused::CredentialBad);
+                return self.complain(Fault::Authorization, NatsError::Authorization, state, context);
+            }
+        }
+        if !(0..=1).contains(&connect.protocol) {
+            return self.complain(Fault::ClientProtocol, NatsError::Connect, state, context);
+        }
+        if connect.no_responders && !connect.headers {
+            return self.complain(Fault::NoRespondersNeedHeaders, NatsError::Connect, state, context);
+        }
+        if !state.rules.introduced {
+            // From now on it is its silence that matters.
+            state.check_at = context.now.saturating_add(first_ping(settings));
+            context.set_timer(state.check_at);
+        }
+        state.take(&connect);
+        let client = state.join(settings, context);
+        context.hub.set_options(client, state.options(settings));
+        self.confirm(state, context);
+    }
+
+    /// Answers a PING, if the other shards know by now of all that the client listens to; else waits until they do. Returns
+    /// whether it is answered.
+    pub(super) fn pay_pong(
+        &mut self,
+        state: &mut State,
+        settings: &Settings,
+        context: &mut Context<'_>,
+    ) -> bool {
+        if state.client.is_some_and(|client| !context.hub.is_known_elsewhere(client)) {
+            context.hold_until_known();
+            return false;
+        }
+        state.at.owes_pong = false;
+        self.say(encode::PONG, state, context);
+        // Clients read one line behind their first PING, and expect it to be the PONG.
+        if state.at.connected && !state.at.settled {
+            state.at.settled = true;
+            if state.asks.updates {
+                self.tell_info(state, settings, true, context);
+            }
+        }
+        true
+    }
+}
+
+/// The software's name, in INFO.
+const NAME: &str = "tidemill";
+/// The version of nats-server whose client protocol is spoken. Libraries need a version of three numbers, and switch on what
+/// came later than the one they read; JetStream's interface of 2.11 is not here, so 2.10 is the newest that is true.
+const VERSION: &str = "2.10.0";
+/// The account that everybody is in, as nats-server names its own.
+const ACCOUNT: &str = "$G";

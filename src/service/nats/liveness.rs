@@ -1,0 +1,71 @@
+//! Whether a client is still there, and how it is sent away.
+
+use super::Nats;
+use super::session::{Session, State};
+use crate::limits;
+use crate::metrics::{NatsError, Refused};
+use crate::protocol::nats::server::{Fault, encode};
+use crate::service::{Closed, Context};
+use crate::sys::clock::Time;
+
+impl State {
+    /// The client has given a sign of life, or could not: it was not read from.
+    pub(super) fn hear(&mut self, now: Time) {
+        self.heard = now;
+        self.pings_out = 0;
+    }
+}
+
+impl Nats {
+    /// A time has come: a silent client is pinged, one that does not answer, or does not say who it is, has to go.
+    pub(crate) fn check(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        let state = &mut session.state;
+        if context.now < state.check_at {
+            return;
+        }
+        if state.at.leaving {
+            return context.finish();
+        }
+        if !state.rules.introduced {
+            context.refuse(Refused::Slow);
+            return self.complain(Fault::AuthenticationTimeout, NatsError::Authorization, state, context);
+        }
+        if context.is_deaf() {
+            // Its answer may lie behind what is not read. Whoever takes nothing meets the stall time-out.
+            state.hear(context.now);
+        }
+        let interval = self.settings(context).ping_interval;
+        let is_silent = interval <= context.now.saturating_since(state.heard);
+        if !is_silent && state.at.pinged {
+            state.check_at = state.heard.saturating_add(interval);
+            return;
+        }
+        if limits::NATS_PINGS_OUT <= state.pings_out {
+            return self.complain(Fault::Stale, NatsError::Stale, state, context);
+        }
+        state.at.pinged = true;
+        state.pings_out += 1;
+        state.check_at = context.now.saturating_add(interval);
+        self.say(encode::PING, state, context);
+    }
+
+    /// The server is stopping. A client that can be told so has a while to go elsewhere by itself.
+    pub(crate) fn send_away(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        let state = &mut session.state;
+        if !(state.at.settled && state.asks.updates) {
+            return context.finish();
+        }
+        state.at.leaving = true;
+        state.check_at = context.now.saturating_add(limits::NATS_LAME_DUCK_GRACE);
+        let settings = self.settings(context);
+        self.tell_info(state, &settings, false, context);
+    }
+
+    /// The connection is over.
+    pub(crate) fn leave(&self, session: &Session, closed: &mut Closed<'_>) {
+        closed.counters.nats_open -= 1;
+        if let Some(client) = session.client() {
+            closed.hub.leave(client);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What is remembered of one NATS client.
+
+use super::access::Pass;
+use super::settings::Settings;
+use crate::hub::{ClientId, ClientOptions, Form, SlowPolicy};
+use crate::limits;
+use crate::protocol::nats::server::{Connect, Reader, Rules};
+use crate::service::Context;
+use crate::sys::clock::Time;
+
+/// One NATS client, however its bytes come.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) reader: Reader,
+    pub(super) state: State,
+}
+
+/// What is known of the client, beside what it is about to say.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) rules: Rules,
+    /// Who it is in the hub, from when it is let in.
+    pub(super) client: Option<ClientId>,
+    /// What it may do, where not everybody may do everything.
+    pub(super) pass: Option<Box<Pass>>,
+    /// What it says of itself, for people.
+    pub(super) facts: Option<Box<Facts>>,
+    /// What a client with a key is to sign.
+    pub(super) nonce: Option<Box<str>>,
+    /// Its number in this server.
+    pub(super) number: u64,
+    /// When it was last heard.
+    pub(super) heard: Time,
+    /// When it is to be looked at again: it may be silent, or late.
+    pub(super) check_at: Time,
+    pub(super) subscriptions_max: u32,
+    pub(super) asks: Asks,
+    pub(super) at: At,
+    /// Pings that it has not answered.
+    pub(super) pings_out: u8,
+    /// Whether each turn's answers go in a WebSocket frame.
+    pub(super) framed: bool,
+}
+
+/// What it asked for in CONNECT, or is given without.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asks {
+    pub(super) verbose: bool,
+    pub(super) pedantic: bool,
+    pub(super) echo: bool,
+    pub(super) no_responders: bool,
+    /// Whether it takes INFO at any time.
+    pub(super) updates: bool,
+}
+
+/// Where in its life it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct At {
+    /// Whether CONNECT has come.
+    pub(super) connected: bool,
+    /// Whether its first PING behind CONNECT was answered: from then on it may be told more.
+    pub(super) settled: bool,
+    /// Whether a PING waits until the other shards know what it listens to.
+    pub(super) owes_pong: bool,
+    /// Whether its first ping of ours has been sent.
+    pub(super) pinged: bool,
+    /// Whether it was told to go elsewhere.
+    pub(super) leaving: bool,
+}
+
+/// What a client says of itself, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// What it calls itself.
+    pub name: Box<str>,
+    /// The language of its library.
+    pub lang: Box<str>,
+    /// The version of its library.
+    pub version: Box<str>,
+}
+
+impl Session {
+    pub(super) fn new(settings: &Settings, asked: bool, framed: bool, now: Time) -> Self {
+        let patience = if asked { settings.auth_timeout } else { first_ping(settings) };
+        Self {
+            reader: Reader::default(),
+            state: State {
+                rules: Rules {
+                    control_line_bytes_max: settings.control_line_bytes as usize,
+                    payload_bytes_max: settings.payload_bytes as usize,
+                    headers: false,
+                    introduced: !asked,
+                },
+                client: None,
+                pass: None,
+                facts: None,
+                nonce: None,
+                number: settings.identity.next_client(),
+                heard: now,
+                check_at: now.saturating_add(patience),
+                subscriptions_max: settings.subscriptions,
+                asks: Asks {
+                    verbose: true,
+                    pedantic: true,
+                    echo: true,
+                    no_responders: false,
+                    updates: false,
+                },
+                at: At::default(),
+                pings_out: 0,
+                framed,
+            },
+        }
+    }
+
+    /// Memory that it holds beside itself, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.reader.memory_bytes()
+    }
+
+    /// Who it is in the hub.
+    pub(crate) fn client(&self) -> Option<ClientId> {
+        self.state.client
+    }
+
+    /// What it says of itself.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.state.facts.as_deref()
+    }
+}
+
+impl State {
+    /// Who it is in the hub: it joins when it has something to say there.
+    #[inline]
+    pub(super) fn join(&mut self, settings: &Settings, context: &mut Context<'_>) -> ClientId {
+        if let Some(client) = self.client {
+            return client;
+        }
+        let client = context.hub.join(context.id, self.options(settings));
+        self.client = Some(client);
+        client
+    }
+
+    /// What it wants of the hub.
+    pub(super) fn options(&self, settings: &Settings) -> ClientOptions {
+        ClientOptions {
+            form: Form::Nats { headers: self.rules.headers, framed: self.framed },
+            echo: self.asks.echo,
+            pending_bytes_max: settings.pending_bytes,
+            slow: SlowPolicy::Cut,
+        }
+    }
+
+    /// Takes over what CONNECT says.
+    pub(super) fn take(&mut self, connect: &Connect) {
+        let Connect { verbose, pedantic, echo, no_responders, .. } = *connect;
+        self.asks = Asks { verbose, pedantic, echo, no_responders, updates: 0 < connect.protocol };
+        self.rules.headers = connect.headers;
+        self.rules.introduced = true;
+        self.at.connected = true;
+        let text = |text: &Option<String>| -> Box<str> {
+            let text = text.as_deref().unwrap_or_default();
+            text[..text.floor_char_boundary(limits::NATS_FACT_BYTES_MAX)].into()
+        };
+        let facts =
+            Facts { name: text(&connect.name), lang: text(&connect.lang), version: text(&connect.version) };
+        let says = !(facts.name.is_empty() && facts.lang.is_empty() && facts.version.is_empty());
+        self.facts = says.then(|| Box::new(facts));
+    }
+}
+
+/// When a client is pinged first: early, so that the way is known to be open in both directions.
+pub(super) fn first_ping(settings: &Settings) -> std::time::Duration {
+    settings.ping_interval.min(limits::NATS_FIRST_PING)
+}

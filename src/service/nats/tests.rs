@@ -1,0 +1,247 @@
+//! Sessions on the simulated kernel, against what was recorded from a real server.
+
+mod recorded;
+
+use std::time::Duration;
+
+use self::recorded::Recorded;
+use super::{Identity, Nats, Session, Settings};
+use crate::access::meter::Rates;
+use crate::connection::Bounds;
+use crate::limits;
+use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
+use crate::ring::{Capabilities, Descriptor, Setup};
+use crate::shard::mailbox::{Address, Message, mailbox};
+use crate::shard::{House, Options, Shard, Sockets};
+use crate::tier::RingTier;
+use std::sync::Arc;
+
+/// One shard that speaks NATS.
+struct World {
+    shard: Shard<Sim, Nats>,
+    listener: Descriptor,
+    address: Address,
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        let slots = Options::slots_for(64, 1);
+        let setup = Setup::shard(Capabilities::of_tier(RingTier::V6_17), slots + 1, false);
+        let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
+        sim.set_window(4 << 20);
+        let listener = sim.listen();
+        let sockets = Sockets { listeners: vec![listener], datagrams: Vec::new() };
+        let options = Options {
+            number: 0,
+            slots,
+            bounds: Bounds::default(),
+            outbox_bytes: u64::MAX,
+            rates: Rates::default(),
+        };
+        let (mailbox, address) = mailbox();
+        let nats = Nats::new(vec![Arc::new(settings)]);
+        let shard = Shard::new(sim, nats, options, House::open(64), mailbox, &sockets);
+        Self { shard, listener, address }
+    }
+
+    /// Turns, until nothing is left to be done now.
+    fn settle(&mut self) {
+        for _ in 0..10 {
+            self.shard.kernel_mut().ring();
+            self.shard.turn().expect("a simulated ring does not fail");
+        }
+    }
+
+    /// A client, with the greeting that it was sent.
+    fn connect(&mut self) -> (PeerId, String) {
+        let listener = self.listener;
+        let peer =
+            self.shard.kernel_mut().connect(listener, Some("192.0.2.7:1234".parse().expect("an address")));
+        self.settle();
+        let greeting = self.read(peer);
+        (peer, String::from_utf8(greeting).expect("JSON is text"))
+    }
+
+    fn write(&mut self, peer: PeerId, bytes: &[u8]) {
+        self.shard.kernel_mut().write(peer, bytes);
+        self.settle();
+    }
+
+    fn read(&mut self, peer: PeerId) -> Vec<u8> {
+        self.shard.kernel_mut().read(peer, usize::MAX)
+    }
+
+    /// What comes back when the time has come.
+    fn wait(&mut self, peer: PeerId, time: Duration) -> String {
+        self.shard.kernel_mut().advance(time);
+        self.settle();
+        String::from_utf8_lossy(&self.read(peer)).into_owned()
+    }
+
+    fn has_ended(&mut self, peer: PeerId) -> bool {
+        let state = self.shard.kernel_mut().peer_state(peer);
+        state.saw_end || state.saw_reset
+    }
+
+    fn check(&mut self, (input, expected, ends): &Recorded, size: usize) {
+        let (peer, _) = self.connect();
+        for piece in input.chunks(size) {
+            self.shard.kernel_mut().write(peer, piece);
+            self.shard.turn().expect("a simulated ring does not fail");
+        }
+        self.settle();
+        let answer = without_info(&self.read(peer));
+        let words = input.escape_ascii();
+        assert_eq!(answer, expected.escape_ascii().to_string(), "{words} by {size}");
+        assert_eq!(self.has_ended(peer), *ends, "{words} by {size}");
+        self.shard.kernel_mut().close_peer(peer);
+        self.settle();
+        assert_eq!(self.shard.snapshot().counters.nats_open, 0);
+    }
+}
+
+/// The answer as it was recorded: what an INFO says is left out.
+fn without_info(answer: &[u8]) -> String {
+    let mut text = answer.escape_ascii().to_string();
+    while let Some(from) = text.find("INFO {") {
+        let to = text[from..].find(r"} \r\n").expect("it ends") + from;
+        text.replace_range(from + 4..to + 2, "..");
+    }
+    text
+}
+
+#[test]
+fn sessions_answer_as_nats_server_does() {
+    let mut world = World::new(Settings::default());
+    for recorded in recorded::RECORDED {
+        world.check(recorded, usize::MAX);
+        world.check(recorded, 1);
+        world.check(recorded, 7);
+    }
+}
+
+#[test]
+fn a_client_has_the_subscriptions_it_may_have() {
+    let mut world = World::new(Settings { subscriptions: 2, ..Settings::default() });
+    for recorded in recorded::RECORDED_WITH_TWO_SUBSCRIPTIONS {
+        world.check(recorded, usize::MAX);
+    }
+    assert!(0 < world.shard.snapshot().counters.nats_errors_subscriptions);
+}
+
+/// What clients read in the greeting, as the protocol's documents name it.
+#[test]
+fn the_greeting_says_who_the_server_is() {
+    let identity = Arc::new(Identity::new("SERVER".to_owned()));
+    let mut world = World::new(Settings { identity, ..Settings::default() });
+    let (_, greeting) = world.connect();
+    let json = greeting.strip_prefix("INFO ").and_then(|rest| rest.strip_suffix(" \r\n")).expect("one line");
+    let info: serde_json::Value = serde_json::from_str(json).expect("JSON");
+    let expected = serde_json::json!({
+        "server_id": "SERVER", "server_name": "tidemill", "version": "2.10.0", "proto": 1, "host": "127.0.0.1",
+        "port": 4222, "headers": true, "max_payload": 1_048_576, "client_id": 1, "client_ip": "192.0.2.7",
+    });
+    assert_eq!(info, expected);
+    let (other, greeting) = world.connect();
+    assert!(greeting.contains(r#""client_id":2"#), "{greeting}");
+    world.write(other, b"CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n");
+    let answer = String::from_utf8(world.read(other)).expect("text");
+    assert!(answer.starts_with("PONG\r\nINFO {") && answer.contains(r#""connect_info":true"#), "{answer}");
+}
+
+/// With a ping interval of 1 s, nats-server 2.15.1 pinged after 1.1 and 2.1 s, and gave up after 3.1 s.
+#[test]
+fn a_silent_client_is_pinged_twice_and_then_it_is_stale() {
+    let mut world = World::new(Settings { ping_interval: Duration::from_secs(1), ..Settings::default() });
+    let (silent, _) = world.connect();
+    let (lively, _) = world.connect();
+    assert_eq!(world.wait(silent, Duration::from_millis(900)), "");
+    assert_eq!(world.wait(silent, Duration::from_millis(200)), "PING\r\n");
+    world.write(lively, b"PONG\r\n");
+    assert_eq!(world.wait(silent, Duration::from_millis(1_100)), "PING\r\n");
+    world.write(lively, b"PONG\r\n");
+    assert_eq!(world.wait(silent, Duration::from_millis(1_100)), "-ERR 'Stale Connection'\r\n");
+    assert!(world.has_ended(silent));
+    assert!(!world.has_ended(lively), "who answers stays");
+    assert_eq!(world.shard.snapshot().counters.nats_errors_stale, 1);
+}
+
+/// By itself nats-server pings first after 2 s, then after 2 minutes of silence.
+#[test]
+fn the_first_ping_comes_early() {
+    let mut world = World::new(Settings::default());
+    let (peer, _) = world.connect();
+    assert_eq!(world.wait(peer, Duration::from_millis(2_100)), "PING\r\n");
+    world.write(peer, b"PONG\r\n");
+    assert_eq!(world.wait(peer, Duration::from_secs(119)), "");
+    assert_eq!(world.wait(peer, Duration::from_secs(2)), "PING\r\n");
+    world.write(peer, b"+OK\r\n");
+    assert_eq!(world.wait(peer, Duration::from_secs(119)), "", "any sign of life will do");
+}
+
+#[test]
+fn a_stop_sends_clients_away_before_it_ends_them() {
+    let mut world = World::new(Settings::default());
+    let (told, _) = world.connect();
+    world.write(told, b"CONNECT {\"verbose\":false,\"protocol\":1}\r\nSUB a 1\r\nPING\r\n");
+    world.read(told);
+    let (gone, _) = world.connect();
+    world.write(gone, b"CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n");
+    world.read(gone);
+    let (old, _) = world.connect();
+    world.write(old, b"CONNECT {\"verbose\":false}\r\nPING\r\n");
+    world.read(old);
+    world.address.post(Message::Stop(limits::DRAIN_TIMEOUT)).expect("there is room");
+    // A stop listens for a moment to those who have just come.
+    let info = world.wait(told, Duration::from_secs(1));
+    assert!(info.starts_with("INFO {") && info.contains(r#""ldm":true"#), "{info}");
+    assert!(!world.has_ended(told));
+    assert!(world.has_ended(old), "who takes no INFO is ended at once");
+    world.shard.kernel_mut().end(gone);
+    world.settle();
+    world.read(gone);
+    assert!(world.has_ended(gone), "who goes is let go");
+    world.write(told, b"PUB a 1\r\nx\r\n");
+    assert_eq!(world.read(told), b"MSG a 1 1\r\nx\r\n", "until then all goes on");
+    world.wait(told, limits::NATS_LAME_DUCK_GRACE);
+    assert!(world.has_ended(told));
+    world.shard.kernel_mut().close_peer(told);
+    world.shard.kernel_mut().close_peer(old);
+    world.settle();
+    assert!(world.shard.is_over());
+    assert_eq!(world.shard.snapshot().counters.cut_drain, 0);
+}
+
+/// A message of a megabyte comes in many pieces, and its memory goes when it is delivered.
+#[test]
+fn a_large_message_arrives_whole_and_leaves_nothing_behind() {
+    let mut world = World::new(Settings::default());
+    let (peer, _) = world.connect();
+    world.write(peer, b"CONNECT {\"verbose\":false}\r\nSUB a 1\r\nPING\r\n");
+    world.read(peer);
+    let size = limits::NATS_PAYLOAD_BYTES as usize;
+    let payload: Vec<u8> = (0..size).map(|at| (at % 251).to_le_bytes()[0]).collect();
+    let mut message = format!("PUB a {size}\r\n").into_bytes();
+    message.extend_from_slice(&payload);
+    message.extend_from_slice(b"\r\nPING\r\n");
+    let mut answer = Vec::new();
+    for piece in message.chunks(100_000) {
+        world.write(peer, piece);
+        answer.extend(world.read(peer));
+    }
+    for _ in 0..100 {
+        world.settle();
+        answer.extend(world.read(peer));
+    }
+    let mut expected = format!("MSG a 1 {size}\r\n").into_bytes();
+    expected.extend_from_slice(&payload);
+    expected.extend_from_slice(b"\r\nPONG\r\n");
+    assert!(answer == expected, "{} bytes of {}", answer.len(), expected.len());
+}
+
+/// An idle client with one subscription may cost 2 KiB in all. Most of it is the connection and the hub.
+#[test]
+fn a_session_is_small() {
+    let bytes = size_of::<Session>();
+    assert!(bytes <= 320, "{bytes}");
+}
