@@ -94,7 +94,7 @@ fn a_stream_ends_with_its_peer() {
     server.stop_clean();
 }
 
-/// A reader of a stream that stops reading is cut, and the speaker does not feel it.
+/// Pages are let in by the rules of the listener, as for WebSocket; others are refused before anything is done.
 #[test]
 fn pages_of_other_sites_need_leave() {
     let server = serve_http("", "origins = [\"same-origin\", \"https://shop.example\"]");
@@ -157,7 +157,9 @@ fn datagrams_are_heard() {
     }
     check(b"sensor.last\nx", lines, "sensor.last", "x");
     let mut server = server;
-    eventually("those are counted that name no subject", || server.total(|counters| counters.refused_subject) == 4);
+    eventually("those are counted that name no subject", || {
+        server.total(|counters| counters.refused_subject) == 4
+    });
     assert_eq!(server.total(|counters| counters.published_datagram), 4);
     drop(events);
 }

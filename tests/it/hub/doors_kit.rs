@@ -143,6 +143,11 @@ impl Events {
         }
     }
 
+    /// Sends something that nobody reads. Returns whether the server has had enough.
+    pub(super) fn chatter(&mut self) -> bool {
+        self.stream.write_all(&[b'x'; 4096]).is_err()
+    }
+
     fn line(&mut self) -> Option<String> {
         let mut bytes = Vec::new();
         loop {

@@ -12,8 +12,8 @@ use tidemill::service::http::Settings;
 use tidemill::sys::address::Listen;
 
 use super::doors_kit::{Socket, ask, publish, serve};
-use crate::support::http::Client;
 use crate::support::eventually;
+use crate::support::http::Client;
 
 /// A server in this process, with two listeners for datagrams.
 pub(super) struct Embedded {
@@ -101,7 +101,10 @@ fn requests_are_answered_over_http() {
         for client in &mut clients {
             client.send(crate::support::http::post("/request/service.double?timeout=30s", b"ab"));
             let asked = responder.json();
-            assert_eq!((asked["subject"].as_str(), asked["data"].as_str()), (Some("service.double"), Some("ab")));
+            assert_eq!(
+                (asked["subject"].as_str(), asked["data"].as_str()),
+                (Some("service.double"), Some("ab"))
+            );
             let reply = asked["reply"].as_str().expect("it says where").to_owned();
             assert!(reply.starts_with("_INBOX.") && reply.len() > 40, "nobody can guess {reply}");
             let text = format!("ab{round}");
@@ -130,7 +133,9 @@ fn requests_behind_a_request_wait() {
     let mut responder = Socket::command(address, "/ws/slow");
     responder.settle();
     let mut client = Client::to(address);
-    client.send(["/request/slow?timeout=30s", "/healthz", "/request/nobody"].map(crate::support::http::get).concat());
+    client.send(
+        ["/request/slow?timeout=30s", "/healthz", "/request/nobody"].map(crate::support::http::get).concat(),
+    );
     let asked = responder.json();
     // Not before the first is answered are the others looked at.
     assert_eq!(server.counters().total("http_requests"), 1);
@@ -158,7 +163,9 @@ fn requests_without_an_answer_end() {
     assert_eq!((answer.status, answer.text()), (504, "Nobody has answered in time.\n"));
     assert_eq!(silent.text(), "", "it was asked");
     assert_eq!(client.get("/healthz").status, 200);
-    for (target, word) in [("/request/a?timeout=1h", "timeout"), ("/request/a.*", "wildcard"), ("/request/", "token")] {
+    for (target, word) in
+        [("/request/a?timeout=1h", "timeout"), ("/request/a.*", "wildcard"), ("/request/", "token")]
+    {
         let answer = client.get(target);
         assert!(answer.status == 400 && answer.text().contains(word), "{target}: {}", answer.text());
     }

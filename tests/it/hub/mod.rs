@@ -4,5 +4,4 @@ mod doors;
 mod doors_commands;
 mod doors_events;
 mod doors_kit;
-mod doors_page;
 mod doors_requests;
