@@ -71,12 +71,13 @@ pub struct Flags {
     ///
     /// tcp://127.0.0.1:7000, udp://[::1]:7000 or unix:/run/tidemill.sock for echo, tls://ADDRESS for echo behind TLS;
     /// http://ADDRESS, https://ADDRESS or http+unix:PATH for pages and WebSocket; admin://ADDRESS or admin+unix:PATH for
-    /// operators. [::] is every address of this host, IPv4 included; port 0 is any free one. Replaces all default
+    /// operators; nats://ADDRESS, nats+tls://ADDRESS or nats+unix:PATH for NATS clients; publish://ADDRESS for datagrams
+    /// that are published. [::] is every address of this host, IPv4 included; port 0 is any free one. Replaces all default
     /// listeners and those of the file.
     #[arg(short, long, value_name = "ADDRESS")]
     pub listen: Vec<Endpoint>,
 
-    /// Show this certificate at https:// and tls:// addresses: a file with its chain, as PEM.
+    /// Show this certificate at https://, tls:// and nats+tls:// addresses: a file with its chain, as PEM.
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub tls_cert: Option<PathBuf>,
 
@@ -86,8 +87,8 @@ pub struct Flags {
 
     /// Make a certificate that nobody has signed, for a first try.
     ///
-    /// Without --listen and without listeners in the file, HTTP behind TLS at port 8443 and echo behind TLS at port 7443
-    /// of 127.0.0.1 and [::1] are served beside the default ones.
+    /// Without --listen and without listeners in the file, HTTP at port 8443, echo at port 7443 and NATS at port 4223,
+    /// all behind TLS, are served at 127.0.0.1 and [::1] beside the default ones.
     #[arg(long, help_heading = "TLS")]
     pub tls_self_signed: bool,
 
@@ -166,7 +167,7 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
-  SIGHUP            read certificates, keys and tokens again; connections that are open stay
+  SIGHUP            read certificates, keys, tokens and passwords again; connections that are open stay
   SIGUSR1           write the figures to the log
 
 Exit codes:

@@ -4,7 +4,11 @@
 //! fixed. When a bound is met the server refuses, slows, drops or cuts, by the policy named beside it, and counts
 //! it. Relations between bounds are proven by the compiler at the foot of this file.
 
+mod subjects;
+
 use std::time::Duration;
+
+pub use self::subjects::*;
 
 // --- The process -----------------------------------------------------------------------------------------------
 
@@ -266,6 +270,10 @@ pub const HTTPS_PORT: u16 = 8443;
 pub const TLS_PORT: u16 = 7443;
 /// The port of the default listeners for operators.
 pub const ADMIN_PORT: u16 = 9180;
+/// The port of the default listeners for NATS clients: the one that all of them know.
+pub const NATS_PORT: u16 = 4222;
+/// The port of the default listeners for NATS clients behind TLS: beside the plain one, since that begins without TLS.
+pub const NATS_TLS_PORT: u16 = 4223;
 
 /// Most certificates at one listener: each is read and parsed at the start, and a name is looked for in all of them.
 pub const CERTIFICATES_MAX: usize = 64;
@@ -316,6 +324,49 @@ const _: () = assert!(BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES <= MESSAGE_BYTES_MAX);
 const _: () = assert!(BODY_RATE_MIN <= BODY_RATE_MIN_MAX);
 const _: () = assert!(CONNECTIONS_PER_ADDRESS <= CONNECTIONS);
+
+// --- The hub: defaults that may be configured, mostly those of nats-server ----------------------------------------
+
+/// Default for the payload of one message, its headers included, in bytes.
+pub const PAYLOAD_BYTES: u32 = 1024 * 1024;
+/// Largest payload that may be configured, in bytes: as nats-server has it.
+pub const PAYLOAD_BYTES_MAX: u32 = 64 * 1024 * 1024;
+/// Default for one line of the NATS client protocol, in bytes.
+pub const CONTROL_LINE_BYTES: u32 = 4096;
+/// Shortest line that may be configured, in bytes: the CONNECT of a client fits, with a password.
+pub const CONTROL_LINE_BYTES_MIN: u32 = 512;
+/// Longest line that may be configured, in bytes: it has to fit into an inbox, with a buffer more behind it.
+pub const CONTROL_LINE_BYTES_MAX: u32 = 48 * 1024;
+/// Default for the subscriptions of one connection; nats-server has no bound. Some 10 MiB when all are in use.
+pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 65_536;
+/// Most subscriptions of one connection that may be configured.
+pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: u32 = 1 << 24;
+/// Default for the bytes that may wait for one consumer.
+pub const PENDING_BYTES: u32 = 64 * 1024 * 1024;
+/// Fewest bytes for one consumer that may be configured: below it every burst would be one too many.
+pub const PENDING_BYTES_MIN: u32 = 64 * 1024;
+/// Most bytes for one consumer that may be configured.
+pub const PENDING_BYTES_MAX: u32 = 1024 * 1024 * 1024;
+/// Default for the silence after which a NATS client is pinged.
+pub const NATS_PING_INTERVAL: Duration = Duration::from_secs(120);
+/// Default for the pings without an answer after which a NATS client is cut.
+pub const NATS_PINGS_OUT: u32 = 2;
+/// Most pings without an answer that may be configured.
+pub const NATS_PINGS_OUT_MAX: u32 = 100;
+/// Default for the time that a NATS client has to say who it is.
+pub const NATS_AUTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a listener of NATS whose TLS mode is auto waits for a client that begins with TLS: as nats-server has it.
+pub const NATS_TLS_PATIENCE: Duration = Duration::from_millis(50);
+/// Most rules for slow consumers.
+pub const SLOW_RULES_MAX: usize = 256;
+
+const _: () = assert!(PAYLOAD_BYTES <= PAYLOAD_BYTES_MAX);
+const _: () =
+    assert!(CONTROL_LINE_BYTES_MIN <= CONTROL_LINE_BYTES && CONTROL_LINE_BYTES <= CONTROL_LINE_BYTES_MAX);
+const _: () = assert!((CONTROL_LINE_BYTES_MAX + RECEIVE_BUFFER_BYTES) as usize <= INBOX_BYTES_MAX);
+const _: () = assert!(SUBSCRIPTIONS_PER_CONNECTION <= SUBSCRIPTIONS_PER_CONNECTION_MAX);
+const _: () = assert!(PENDING_BYTES_MIN <= PENDING_BYTES && PENDING_BYTES <= PENDING_BYTES_MAX);
+const _: () = assert!(NATS_PINGS_OUT <= NATS_PINGS_OUT_MAX);
 
 // --- TLS -------------------------------------------------------------------------------------------------------
 
@@ -391,6 +442,12 @@ const _: () = assert!(WEBSOCKET_CARRY_BYTES_MAX < INBOX_BYTES_MAX);
 const _: () = assert!(WEBSOCKET_ASSEMBLY_BYTES_MIN <= MESSAGE_BYTES as usize);
 const _: () = assert!(WEBSOCKET_WINDOW_BITS_MIN <= WEBSOCKET_WINDOW_BITS && WEBSOCKET_WINDOW_BITS <= 15);
 
+/// Longest line that our client's half of the NATS protocol takes from a server, in bytes: an INFO that names the servers
+/// of a large cluster.
+pub const NATS_CLIENT_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Longest message that it takes, in bytes: the largest `max_payload` that nats-server can be given.
+pub const NATS_CLIENT_PAYLOAD_BYTES_MAX: usize = 64 << 20;
+
 // --- The services ----------------------------------------------------------------------------------------------
 
 /// Zeros that answers of `/bytes/N` are made of, in bytes: shared by all of them.
@@ -425,72 +482,25 @@ pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
 pub const HUB_BACKLOG_BYTES: usize = 1 << 20;
 /// Bytes of what was held back that are sent at once: what is in the kernel's hands is not left out any more.
 pub const HUB_BACKLOG_SEND_BYTES: usize = 64 * 1024;
-/// Bytes that may wait for a subscriber: as much as nats-server lets wait.
-pub const HUB_PENDING_BYTES: usize = 64 << 20;
-
-// --- The hub for those without a library --------------------------------------------------------------------------
-
-/// Longest subject that is taken from a URL, from JSON or from a datagram, in bytes: as long as a NATS control line. A
-/// longer one is refused.
-pub const SUBJECT_BYTES_MAX: usize = 4 * 1024;
-/// Subscriptions of one WebSocket connection with commands. One more is refused.
-pub const SEAT_SUBSCRIPTIONS_MAX: usize = 1024;
-/// Requests of one WebSocket connection that wait for their answers. One more is refused.
-pub const SEAT_REQUESTS_MAX: usize = 256;
-/// Longest name of a subscription, a queue group or a command in JSON, in bytes. A longer one is refused.
-pub const SEAT_NAME_BYTES_MAX: usize = 128;
-/// Subjects of one stream of events. One more is refused.
-pub const EVENT_SUBJECTS_MAX: usize = 64;
-/// Silence of a stream of events after which it is sent a comment, so that nobody on its way forgets it. It is looked for
-/// as often, so that up to twice as much may pass.
-pub const EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
-/// After which time a browser comes again when its stream of events has ended: at least, and at most. Between them lies
-/// chance, so that not all come at once.
-pub const EVENT_RETRY_MIN: Duration = Duration::from_secs(2);
-/// See [`EVENT_RETRY_MIN`].
-pub const EVENT_RETRY_MAX: Duration = Duration::from_secs(5);
-/// Bytes that whoever listens to events may send: none mean anything. Who sends more is cut.
-pub const EVENT_IGNORED_BYTES_MAX: usize = 64 * 1024;
-/// How long a request waits for its answer when it does not say.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest that it may say.
-pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(30);
-/// How long a publisher is not read from while the other shards are far behind.
-pub const HUB_PAUSE: Duration = TIMER_TICK;
-
-const _: () = assert!(EVENT_RETRY_MIN.as_millis() < EVENT_RETRY_MAX.as_millis());
-const _: () = assert!(REQUEST_TIMEOUT.as_millis() <= REQUEST_TIMEOUT_MAX.as_millis());
-const _: () = assert!(SUBJECT_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
 
 // --- NATS ------------------------------------------------------------------------------------------------------
 
-/// The port of NATS, registered with IANA.
-pub const NATS_PORT: u16 = 4222;
-/// Default for the arguments of one operation, in bytes: nats-server's own.
-pub const NATS_CONTROL_LINE_BYTES: u32 = 4096;
-/// Default for one message, headers and payload together, in bytes: nats-server's own.
-pub const NATS_PAYLOAD_BYTES: u32 = 1 << 20;
-/// Largest message that may be configured, in bytes: what nats-server allows at most.
-pub const NATS_PAYLOAD_BYTES_MAX: u32 = 64 << 20;
-/// Default for the subscriptions of one connection. Each takes a few hundred bytes, so all of them some 30 MB.
-pub const NATS_SUBSCRIPTIONS: u32 = 100_000;
-/// Default for the silence after which a client is pinged: nats-server's own.
-pub const NATS_PING_INTERVAL: Duration = Duration::from_secs(120);
 /// When a client is pinged first, so that a way that is open in one direction only is found out early: nats-server's own.
 pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
-/// Pings that may be without an answer when the next one is due: nats-server's own.
-pub const NATS_PINGS_OUT: u8 = 2;
-/// Default for the time that a client may take to say who it is: nats-server's own.
-pub const NATS_AUTH_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client that was told of a stop may take to go: less than half of a stop, after which all are told at the
 /// latest, so that it ends in order.
 pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
 /// How long a publisher is not read from when another shard is behind: a few turns.
 pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
+/// Bytes of chance that a client with a key is to sign: nats-server's own.
+pub const NATS_NONCE_BYTES: usize = 11;
+/// How often a client that waits for its password to be checked is looked at: bcrypt takes ten times as long.
+pub const NATS_PASSWORD_PAUSE: Duration = Duration::from_millis(5);
+/// Passwords that may wait to be checked. At 50 ms each, one more would not be checked within the time-out of its client.
+pub const QUESTIONS_WAITING_MAX: usize = 64;
 /// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
 pub const NATS_FACT_BYTES_MAX: usize = 128;
 
-const _: () = assert!(NATS_PAYLOAD_BYTES <= NATS_PAYLOAD_BYTES_MAX);
 const _: () = assert!(NATS_FIRST_PING.as_secs() < NATS_PING_INTERVAL.as_secs());
 const _: () = assert!(2 * NATS_LAME_DUCK_GRACE.as_secs() < DRAIN_TIMEOUT.as_secs());
 const _: () = assert!(NATS_PING_INTERVAL.as_secs() < IDLE_TIMEOUT.as_secs());

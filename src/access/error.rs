@@ -60,9 +60,6 @@ pub enum AccessError {
     /// A list of subjects.
     #[error("permissions: a list {0}")]
     Permissions(String),
-    /// A public key that is none.
-    #[error("{0:?} is not the public nkey of a user, which begins with U and has 56 letters")]
-    Key(String),
     /// The clocks are allowed to be off by too much.
     #[error("the leeway for tokens is at most {} seconds", limits::JWT_LEEWAY_MAX.as_secs())]
     Leeway,

@@ -27,7 +27,8 @@ pub enum EndpointError {
     /// None of the schemes stands in front.
     #[error(
         "an address begins with tcp://, udp:// or unix: for echo, tls:// for echo behind TLS, http://, https:// or \
-         http+unix: for pages and WebSocket, nats:// for NATS clients, admin:// or admin+unix: for operators"
+         http+unix: for pages and WebSocket, admin:// or admin+unix: for operators, nats://, nats+tls:// or nats+unix: for \
+         NATS clients, publish:// for datagrams that are published"
     )]
     Scheme,
     /// What stands behind the scheme is no address.
@@ -36,7 +37,7 @@ pub enum EndpointError {
 }
 
 /// Each scheme with what stands for it in the file: the scheme of the address, the service, and TLS.
-const SCHEMES: [(&str, &str, ServiceName, bool); 10] = [
+const SCHEMES: [(&str, &str, ServiceName, bool); 13] = [
     ("tcp://", "tcp://", ServiceName::Echo, false),
     ("udp://", "udp://", ServiceName::Echo, false),
     ("unix:", "unix:", ServiceName::Echo, false),
@@ -44,9 +45,12 @@ const SCHEMES: [(&str, &str, ServiceName, bool); 10] = [
     ("http://", "tcp://", ServiceName::Http, false),
     ("https://", "tcp://", ServiceName::Http, true),
     ("http+unix:", "unix:", ServiceName::Http, false),
-    ("nats://", "tcp://", ServiceName::Nats, false),
     ("admin://", "tcp://", ServiceName::Admin, false),
     ("admin+unix:", "unix:", ServiceName::Admin, false),
+    ("nats://", "tcp://", ServiceName::Nats, false),
+    ("nats+tls://", "tcp://", ServiceName::Nats, true),
+    ("nats+unix:", "unix:", ServiceName::Nats, false),
+    ("publish://", "udp://", ServiceName::Ingest, false),
 ];
 
 impl Endpoint {
@@ -109,9 +113,12 @@ mod tests {
         check("https://[::]:443", "tcp://[::]:443", ServiceName::Http, true);
         check("http+unix:/run/h.sock", "unix:/run/h.sock", ServiceName::Http, false);
         check("http+unix:///run/h.sock", "unix:/run/h.sock", ServiceName::Http, false);
-        check("nats://127.0.0.1:4222", "tcp://127.0.0.1:4222", ServiceName::Nats, false);
         check("admin://127.0.0.1:9", "tcp://127.0.0.1:9", ServiceName::Admin, false);
         check("admin+unix:a.sock", "unix:a.sock", ServiceName::Admin, false);
+        check("nats://127.0.0.1:4222", "tcp://127.0.0.1:4222", ServiceName::Nats, false);
+        check("nats+tls://[::]:4222", "tcp://[::]:4222", ServiceName::Nats, true);
+        check("nats+unix:/run/n.sock", "unix:/run/n.sock", ServiceName::Nats, false);
+        check("publish://0.0.0.0:9", "udp://0.0.0.0:9", ServiceName::Ingest, false);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::hub::HubLayer;
 use super::units::Cores;
 use super::{Config, Listener, LogFormat, LogLevel};
 use crate::access::rate::Rate;
@@ -30,9 +31,22 @@ pub struct SaidListener {
     pub place: Place,
     /// Whether it takes the certificate that flags name.
     pub takes_tls: bool,
-    /// Where its other settings were said, each by its key with the tables that it stands in.
-    places: Vec<(String, Place)>,
+    places: Places,
 }
+
+/// One table of a list, and where its settings were said.
+#[derive(Clone, Debug)]
+pub struct SaidTable<T> {
+    /// What it says.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
+    places: Places,
+}
+
+/// Where settings were said, each by its key with the tables that it stands in.
+#[derive(Clone, Debug, Default)]
+struct Places(Vec<(String, Place)>);
 
 /// Where a value was said. It is shown in front of every problem with the value.
 #[derive(Clone, Debug)]
@@ -98,6 +112,7 @@ pub struct Layer {
     pub ping_interval: Option<Said<Duration>>,
     pub log_format: Option<Said<LogFormat>>,
     pub log_level: Option<Said<LogLevel>>,
+    pub hub: Option<HubLayer>,
     /// The certificate of the listeners that take it; the file has a table for each listener instead.
     pub tls_certificate: Option<Said<PathBuf>>,
     /// Its private key.
@@ -158,6 +173,7 @@ impl Layer {
             ping_interval: said("limits.ping_interval", config.ping_interval),
             log_format: said("log.format", config.log_format),
             log_level: said("log.level", config.log_level),
+            hub: Some(HubLayer::of(&config.hub)),
             tls_certificate: None,
             tls_key: None,
             tls_self_signed: None,
@@ -201,6 +217,7 @@ impl Layer {
             ping_interval: self.ping_interval.or(below.ping_interval),
             log_format: self.log_format.or(below.log_format),
             log_level: self.log_level.or(below.log_level),
+            hub: self.hub.or(below.hub),
             tls_certificate: self.tls_certificate.or(below.tls_certificate),
             tls_key: self.tls_key.or(below.tls_key),
             tls_self_signed: self.tls_self_signed.or(below.tls_self_signed),
@@ -223,7 +240,7 @@ impl<T> Said<T> {
 impl SaidListener {
     /// A listener whose address was said there.
     pub fn new(value: Listener, place: Place) -> Self {
-        Self { value, place, takes_tls: false, places: Vec::new() }
+        Self { value, place, takes_tls: false, places: Places::default() }
     }
 
     /// A listener that the flag `--listen` gave.
@@ -233,15 +250,39 @@ impl SaidListener {
 
     /// Remembers where the setting of that key was said.
     pub(super) fn note(&mut self, key: String, place: Place) {
-        self.places.push((key, place));
+        self.places.0.push((key, place));
     }
 
     /// Where the setting of that key was said; else where the listener was.
     pub(super) fn place_of(&self, key: &'static str) -> Place {
-        let said = self.places.iter().find(|(noted, _)| noted == key).map(|(_, place)| place.clone());
-        said.unwrap_or_else(|| match &self.place {
+        self.places.find(key, &self.place)
+    }
+}
+
+impl<T> SaidTable<T> {
+    /// A table that stands there.
+    pub(super) fn new(value: T, place: Place) -> Self {
+        Self { value, place, places: Places::default() }
+    }
+
+    /// Remembers where the setting of that key was said.
+    pub(super) fn note(&mut self, key: String, place: Place) {
+        self.places.0.push((key, place));
+    }
+
+    /// Where the setting of that key was said; else where the table stands.
+    pub(super) fn place_of(&self, key: &'static str) -> Place {
+        self.places.find(key, &self.place)
+    }
+}
+
+impl Places {
+    /// Where the setting of that key was said; else `whole`, under the name of the key where nobody has said it.
+    fn find(&self, key: &'static str, whole: &Place) -> Place {
+        let said = self.0.iter().find(|(noted, _)| noted == key).map(|(_, place)| place.clone());
+        said.unwrap_or_else(|| match whole {
             Place::Default(_) => Place::Default(key),
-            place @ (Place::Flag(_) | Place::File { .. }) => place.clone(),
+            Place::Flag(_) | Place::File { .. } => whole.clone(),
         })
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::names::{ClientAuth, ServiceName, TlsVersion};
+use super::names::{ClientAuth, ServiceName, SlowPolicy, TlsMode, TlsVersion};
 use crate::limits;
 use crate::sys::address::Listen;
 
@@ -48,6 +48,14 @@ pub struct Listener {
     pub deflate: bool,
     /// Whether compressed messages may refer to those before them (context takeover, RFC 7692).
     pub deflate_context: bool,
+    /// For NATS behind TLS, when TLS begins.
+    pub tls_mode: TlsMode,
+    /// The user of the hub that those are who show nothing; unset, they are refused where there are users or `auth`.
+    pub no_auth_user: Option<String>,
+    /// What is done with consumers that do not keep up, where no rule of the hub says it for the subject.
+    pub slow: SlowPolicy,
+    /// For datagrams that are published: under which subject. Unset, each begins with a line that names it.
+    pub subject: Option<String>,
 }
 
 /// TLS at one listener.
@@ -119,6 +127,10 @@ impl Listener {
             subprotocols: Vec::new(),
             deflate: false,
             deflate_context: false,
+            tls_mode: TlsMode::default(),
+            no_auth_user: None,
+            slow: SlowPolicy::default(),
+            subject: None,
         }
     }
 
@@ -153,16 +165,17 @@ impl Default for Auth {
     }
 }
 
-/// What is served when nobody says anything: echo over TCP and UDP, pages, and the operators' figures, each on the
-/// loopback of both families; a host without IPv6 does without those.
+/// What is served when nobody says anything: echo over TCP and UDP, pages, the operators' figures, and the hub for NATS
+/// clients, each on the loopback of both families; a host without IPv6 does without those.
 pub(super) fn default_listeners() -> Vec<Listener> {
     let echo = |kind: fn(SocketAddr) -> Listen| {
         on_loopbacks(move |ip| Listener::echo(kind(SocketAddr::new(ip, limits::DEFAULT_PORT))))
     };
     let http = on_loopbacks(|ip| tcp_at(ip, limits::HTTP_PORT, ServiceName::Http));
     let admin = on_loopbacks(|ip| tcp_at(ip, limits::ADMIN_PORT, ServiceName::Admin));
+    let nats = on_loopbacks(|ip| tcp_at(ip, limits::NATS_PORT, ServiceName::Nats));
     let ([tcp, tcp_six], [udp, udp_six]) = (echo(Listen::Tcp), echo(Listen::Udp));
-    [[tcp, udp], [tcp_six, udp_six], http, admin].into_iter().flatten().collect()
+    [[tcp, udp], [tcp_six, udp_six], http, admin, nats].into_iter().flatten().collect()
 }
 
 /// What is served beside it when only a certificate was asked for.
@@ -170,7 +183,8 @@ pub(super) fn default_tls_listeners(tls: &Tls) -> Vec<Listener> {
     let with_tls = |listener| Listener { tls: Some(tls.clone()), ..listener };
     let https = on_loopbacks(|ip| with_tls(tcp_at(ip, limits::HTTPS_PORT, ServiceName::Http)));
     let echo = on_loopbacks(|ip| with_tls(tcp_at(ip, limits::TLS_PORT, ServiceName::Echo)));
-    https.into_iter().chain(echo).collect()
+    let nats = on_loopbacks(|ip| with_tls(tcp_at(ip, limits::NATS_TLS_PORT, ServiceName::Nats)));
+    https.into_iter().chain(echo).chain(nats).collect()
 }
 
 fn tcp_at(ip: IpAddr, port: u16, service: ServiceName) -> Listener {

@@ -7,6 +7,7 @@
 pub mod endpoint;
 mod error;
 mod file;
+pub mod hub;
 mod keys;
 pub mod layer;
 pub mod listener;
@@ -20,9 +21,12 @@ use std::time::Duration;
 
 pub use self::endpoint::Endpoint;
 pub use self::error::ConfigError;
+pub use self::hub::{Hub, SlowRule};
 use self::layer::Layer;
 pub use self::listener::{Auth, CertificateFiles, Listener, Tls};
-pub use self::names::{ClientAuth, LogFormat, LogLevel, NoSuchName, ServiceName, TlsVersion};
+pub use self::names::{
+    ClientAuth, LogFormat, LogLevel, NoSuchName, ServiceName, SlowPolicy, TlsMode, TlsVersion,
+};
 use crate::access::rate::Rate;
 use crate::limits;
 use crate::sys::cpu;
@@ -97,6 +101,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Which events are written.
     pub log_level: LogLevel,
+    /// What holds for everybody in the hub, and who its users are.
+    pub hub: Hub,
 }
 
 impl Config {
@@ -169,6 +175,7 @@ impl Default for Config {
             ping_interval: limits::PING_INTERVAL,
             log_format: LogFormat::Human,
             log_level: LogLevel::Info,
+            hub: Hub::default(),
         }
     }
 }

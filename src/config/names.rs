@@ -9,10 +9,36 @@ pub enum ServiceName {
     Echo,
     /// HTTP/1.1: pages, and WebSocket at /ws on the same port.
     Http,
-    /// The NATS client protocol.
-    Nats,
     /// Figures and connections, for operators.
     Admin,
+    /// The hub, for NATS clients.
+    Nats,
+    /// The hub, for datagrams: each is published.
+    Ingest,
+}
+
+/// When TLS begins at a listener of NATS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsMode {
+    /// After INFO, as clients do it by default.
+    #[default]
+    Upgrade,
+    /// Before INFO, as with HTTPS.
+    First,
+    /// Before INFO when the client begins it at once, else after.
+    Auto,
+}
+
+/// What is done with a consumer that does not keep up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlowPolicy {
+    /// Its connection is cut.
+    #[default]
+    Cut,
+    /// The oldest of what waits for it is dropped.
+    DropOldest,
+    /// Of what waits for it, the last message of each subject is kept.
+    KeepLatest,
 }
 
 /// Whether clients must show a certificate of their own.
@@ -73,15 +99,44 @@ fn pick<T: Copy>(text: &str, all: &[T], name: fn(T) -> &'static str) -> Result<T
 
 impl ServiceName {
     /// All services.
-    pub const ALL: [Self; 4] = [Self::Echo, Self::Http, Self::Nats, Self::Admin];
+    pub const ALL: [Self; 5] = [Self::Echo, Self::Http, Self::Admin, Self::Nats, Self::Ingest];
 
     /// Its name in the file.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Echo => "echo",
             Self::Http => "http",
-            Self::Nats => "nats",
             Self::Admin => "admin",
+            Self::Nats => "nats",
+            Self::Ingest => "publish",
+        }
+    }
+}
+
+impl TlsMode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Upgrade, Self::First, Self::Auto];
+
+    /// Its name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::First => "first",
+            Self::Auto => "auto",
+        }
+    }
+}
+
+impl SlowPolicy {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cut, Self::DropOldest, Self::KeepLatest];
+
+    /// Its name in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::DropOldest => "drop-oldest",
+            Self::KeepLatest => "keep-latest",
         }
     }
 }
@@ -143,6 +198,22 @@ impl LogLevel {
 }
 
 impl FromStr for ServiceName {
+    type Err = NoSuchName;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchName> {
+        pick(text, &Self::ALL, Self::name)
+    }
+}
+
+impl FromStr for TlsMode {
+    type Err = NoSuchName;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchName> {
+        pick(text, &Self::ALL, Self::name)
+    }
+}
+
+impl FromStr for SlowPolicy {
     type Err = NoSuchName;
 
     fn from_str(text: &str) -> Result<Self, NoSuchName> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::access::addresses::{AddressLimits, Addresses};
 use crate::access::networks::{AccessList, Networks};
 use crate::access::token::{AuthSettings, Authenticator};
+use crate::access::users::Users;
 use crate::config::{self, Config, Listener, ServiceName, TlsVersion};
 use crate::error::StartError;
 use crate::limits;
@@ -24,6 +25,8 @@ struct Entry {
     tls: Option<Credentials>,
     auth: Option<AuthSettings>,
     authenticator: Option<Arc<Authenticator>>,
+    /// Whether it leads to the hub.
+    has_users: bool,
 }
 
 impl Doors {
@@ -42,9 +45,9 @@ impl Doors {
         self.entries.iter_mut().map(Entry::reload).filter(|read| !read).count() == 0
     }
 
-    /// The doors as they are now, in the order of the listeners.
-    pub(super) fn make(&self) -> Arc<[Door]> {
-        self.entries.iter().map(Entry::door).collect()
+    /// The doors as they are now, in the order of the listeners; those that lead to the hub with its users.
+    pub(super) fn make(&self, users: &Arc<Users>) -> Arc<[Door]> {
+        self.entries.iter().map(|entry| entry.door(users)).collect()
     }
 
     /// What is odd about the files that can be used.
@@ -66,7 +69,8 @@ impl Entry {
         let auth = listener.auth.as_ref().map(auth_settings);
         let networks = access_list(listener)?;
         let proxy_protocol = listener.proxy_protocol;
-        let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None };
+        let has_users = matches!(listener.service, ServiceName::Nats | ServiceName::Http);
+        let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None, has_users };
         entry.read_keys().map_err(StartError::Credentials)?;
         entry.warn();
         Ok(entry)
@@ -108,12 +112,13 @@ impl Entry {
         }
     }
 
-    fn door(&self) -> Door {
+    fn door(&self, users: &Arc<Users>) -> Door {
         Door {
             networks: self.networks.clone(),
             proxy_protocol: self.proxy_protocol,
             tls: self.tls.as_ref().map(Credentials::config),
             authenticator: self.authenticator.clone(),
+            users: self.has_users.then(|| Arc::clone(users)),
         }
     }
 }
@@ -156,7 +161,7 @@ fn tls_settings(listener: &Listener, tls: &config::Tls) -> TlsSettings {
         cert: files.certificate.clone(),
         key: files.key.clone(),
     };
-    let speaks_http = listener.service != ServiceName::Echo;
+    let speaks_http = matches!(listener.service, ServiceName::Http | ServiceName::Admin);
     TlsSettings {
         certificates: tls.certificates.iter().map(files).collect(),
         self_signed: tls.self_signed,

@@ -10,6 +10,7 @@ mod inspect;
 mod plan;
 mod services;
 mod switchboard;
+mod users;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use self::doors::Doors;
 use self::inspect::Inspector;
 use self::plan::AdminPlan;
 pub use self::services::http_settings;
+use self::users::UserBook;
 use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
 use crate::limits;
@@ -42,10 +44,12 @@ use crate::tls::Tickets;
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
-    let mut server = Server::begin(config, |listeners, board| {
+    let mut server = Server::begin(config, |listeners, datagrams, board| {
         let behind = services::behind(config, listeners);
+        let nats = services::nats_settings(config, listeners);
+        let ingest = services::ingest(datagrams);
         let board = Arc::clone(board);
-        move |_| House::new(&behind, Arc::clone(&board))
+        move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
     log.say(&banner::text(&server, config));
     let snapshots = loop {
@@ -72,7 +76,9 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
 /// Says in one sentence which certificate, key or token file cannot be used.
 pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
-    Ok(Doors::load(&config.listeners, &tickets)?.warnings())
+    let mut warnings = Doors::load(&config.listeners, &tickets)?.warnings();
+    warnings.extend(UserBook::load(&config.hub)?.warnings());
+    Ok(warnings)
 }
 
 /// Stops in order. A second signal ends the wait, and is returned.
@@ -100,6 +106,7 @@ pub struct Server {
     capabilities: Capabilities,
     doors: Doors,
     admin_doors: Doors,
+    users: UserBook,
 }
 
 impl Server {
@@ -111,13 +118,13 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        Self::begin(config, |_, _| make)
+        Self::begin(config, |_, _, _| make)
     }
 
     /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened.
     fn begin<S: Service, F: Fn(usize) -> S + Clone + Send + 'static>(
         config: &Config,
-        prepare: impl FnOnce(&[Listener], &Arc<Board>) -> F,
+        prepare: impl FnOnce(&[Listener], &[Listener], &Arc<Board>) -> F,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
@@ -125,34 +132,37 @@ impl Server {
         let (capabilities, endpoints) = (plan.capabilities, plan.endpoints.clone());
         let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
         let doors = Doors::load(&plan.listeners, &tickets)?;
+        let users = UserBook::load(&config.hub)?;
         let admin = plan.admin.take();
         let admins = admin.as_ref().map_or(&[][..], |plan| &plan.listeners);
         let admin_doors = Doors::load(admins, &tickets)?;
         let board = Arc::new(Board::new(plan.shards.len()));
         let house = shard::House {
-            doors: doors.make(),
+            doors: doors.make(users.users()),
             datagram_networks: doors::datagram_networks(&plan.datagrams)?,
             addresses: Some(doors::addresses(config)),
-            counts_bytes: config.byte_rate_per_address.is_some(),
+            counts_bytes: config.byte_rate_per_address.is_some() || users.users().counts_bytes(),
             board: Some(Arc::clone(&board)),
+            slow_rules: services::slow_rules(config),
             shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
             ..shard::House::open(config.connections)
         };
-        let make = prepare(&plan.listeners, &board);
+        let make = prepare(&plan.listeners, &plan.datagrams, &board);
         let words = endpoints.iter().map(ToString::to_string).collect();
         let mut crew = Crew::start(plan, &house, make, &waker)?;
         if let Some(plan) = admin {
-            start_admin(&mut crew, config, plan, &admin_doors, words, &waker)?;
+            start_admin(&mut crew, config, plan, admin_doors.make(users.users()), words, &waker)?;
         }
         let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
-        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors })
+        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors, users })
     }
 
-    /// Reads certificates, keys and tokens again. Connections that are open stay as they are; what cannot be used is
+    /// Reads certificates, keys, tokens and the secrets of users again. Connections that are open stay as they are; what cannot be used is
     /// said in the log, and stays as it was.
     pub fn reload(&mut self) {
-        let all = self.doors.reload() & self.admin_doors.reload();
-        self.crew.change_doors(&self.doors.make(), &self.admin_doors.make());
+        let all = self.doors.reload() & self.admin_doors.reload() & self.users.reload();
+        let users = self.users.users();
+        self.crew.change_doors(&self.doors.make(users), &self.admin_doors.make(users));
         if all {
             tracing::info!("certificates, keys and tokens were read again");
         }
@@ -227,12 +237,12 @@ fn start_admin(
     crew: &mut Crew,
     config: &Config,
     plan: AdminPlan,
-    doors: &Doors,
+    doors: Arc<[shard::Door]>,
     listeners: Vec<String>,
     waker: &Waker,
 ) -> Result<(), StartError> {
     let house = shard::House {
-        doors: doors.make(),
+        doors,
         addresses: Some(doors::admin_addresses()),
         ..shard::House::open(limits::ADMIN_CONNECTIONS)
     };

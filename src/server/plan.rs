@@ -93,7 +93,9 @@ impl Opened {
         let group = match listener.service {
             _ if !is_stream => &mut self.datagrams,
             ServiceName::Admin => &mut self.admins,
-            ServiceName::Echo | ServiceName::Http | ServiceName::Nats => &mut self.listeners,
+            ServiceName::Echo | ServiceName::Http | ServiceName::Nats | ServiceName::Ingest => {
+                &mut self.listeners
+            }
         };
         group.push(listener);
     }
@@ -251,12 +253,12 @@ mod tests {
         assert_eq!(shards, [&cores[..], &cores[..], &cores[..1]].concat());
     }
 
-    /// Eight listeners on 64 shards are 512 sockets, and 128 for the rings.
+    /// Ten listeners on 64 shards are 640 sockets, and 128 for the rings.
     #[test]
     fn descriptors_are_enough_for_the_table_and_for_the_start() {
         let config = Config::default();
-        assert_eq!(config.listeners.len(), 8);
-        assert_eq!(descriptors_for(&config, 64, 100), 512 + 128 + 64);
+        assert_eq!(config.listeners.len(), 10);
+        assert_eq!(descriptors_for(&config, 64, 100), 640 + 128 + 64);
         assert_eq!(descriptors_for(&config, 64, 1000), 1000 + 64);
     }
 }

@@ -3,24 +3,37 @@
 use std::sync::Arc;
 
 use crate::access::credential::Sources;
-use crate::config::{Config, Listener, ServiceName};
+use crate::access::users::Judge;
+use crate::config::{self, Config, Listener, ServiceName, TlsMode};
+use crate::hub::SlowPolicy;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
+use crate::service::IngestSubject;
 use crate::service::house::Behind;
-use crate::service::http::{SUBPROTOCOL, Settings, WebSocketSettings};
+use crate::service::http::{HubSettings, SUBPROTOCOL, Settings, WebSocketSettings};
 use crate::service::nats::{self, Identity};
 use crate::sys::address::Listen;
 use crate::sys::clock;
 
 /// What stands behind these listeners.
 pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
-    let identity = Arc::new(Identity::new(server_id()));
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
-        ServiceName::Nats => Behind::Nats(Arc::new(nats_settings(listener, &identity))),
+        ServiceName::Nats => Behind::Nats,
+        ServiceName::Ingest => Behind::Echo,
         ServiceName::Http | ServiceName::Admin => Behind::Http(with_hub(http_settings(config, listener))),
     };
     listeners.iter().map(behind).collect()
+}
+
+/// Under which subjects the datagrams of these listeners are published; the others are echoed.
+pub(super) fn ingest(listeners: &[Listener]) -> Vec<Option<IngestSubject>> {
+    let subject = |listener: &Listener| match &listener.subject {
+        Some(subject) => IngestSubject::Fixed(subject.as_bytes().into()),
+        None => IngestSubject::FirstLine,
+    };
+    let ingest = |listener: &Listener| (listener.service == ServiceName::Ingest).then(|| subject(listener));
+    listeners.iter().map(ingest).collect()
 }
 
 /// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol.
@@ -50,6 +63,11 @@ pub fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
         },
         realm: auth.realm,
         websocket: websocket_settings(config, listener),
+        hub: HubSettings {
+            pending_bytes: config.hub.pending_bytes_max as usize,
+            slow: slow_policy(listener.slow),
+        },
+        no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
     })
 }
 
@@ -71,12 +89,51 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
     }
 }
 
-fn nats_settings(listener: &Listener, identity: &Arc<Identity>) -> nats::Settings {
-    let (host, port) = match &listener.listen {
-        Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
-        Listen::Unix(path) => (path.display().to_string(), 0),
+/// What NATS clients are told and asked at each of these listeners, over TCP or within WebSocket.
+pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<nats::Settings>> {
+    let identity = Arc::new(Identity::new(server_id()));
+    // Only a password may take long, and only a user has one.
+    let judge = (!config.hub.users.is_empty()).then(Judge::start).and_then(Result::ok);
+    let settings = |listener: &Listener| {
+        let (host, port) = match &listener.listen {
+            Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
+            Listen::Unix(path) => (path.display().to_string(), 0),
+        };
+        let begins_tls = listener.service == ServiceName::Nats && listener.tls_mode != TlsMode::First;
+        Arc::new(nats::Settings {
+            control_line_bytes: config.hub.control_line_bytes_max,
+            payload_bytes: config.hub.payload_bytes_max,
+            subscriptions: config.hub.subscriptions_per_connection,
+            ping_interval: config.hub.ping_interval,
+            pings_out: config.hub.pings_out,
+            auth_timeout: config.hub.auth_timeout,
+            pending_bytes: config.hub.pending_bytes_max as usize,
+            slow: slow_policy(listener.slow),
+            no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
+            tls_required: begins_tls && listener.tls.is_some(),
+            host,
+            port,
+            judge: judge.clone(),
+            identity: Arc::clone(&identity),
+        })
     };
-    nats::Settings { host, port, identity: Arc::clone(identity), ..nats::Settings::default() }
+    listeners.iter().map(settings).collect()
+}
+
+/// What is done with slow consumers, by subject.
+pub(super) fn slow_rules(config: &Config) -> Arc<[(Box<[u8]>, SlowPolicy)]> {
+    let rules = config.hub.slow.iter();
+    let by_subject =
+        rules.flat_map(|rule| rule.subjects.iter().map(|subject| (subject.as_bytes().into(), rule.policy)));
+    by_subject.map(|(subject, policy)| (subject, slow_policy(policy))).collect()
+}
+
+fn slow_policy(policy: config::SlowPolicy) -> SlowPolicy {
+    match policy {
+        config::SlowPolicy::Cut => SlowPolicy::Cut,
+        config::SlowPolicy::DropOldest => SlowPolicy::DropOldest,
+        config::SlowPolicy::KeepLatest => SlowPolicy::KeepLatest,
+    }
 }
 
 /// A name that no other server has: 130 bits of chance, in letters and digits as nats-server's own have them.

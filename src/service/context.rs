@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::access::bucket::Wait;
 use crate::access::meter::{Meter, Rates};
 use crate::access::token::Authenticator;
+use crate::access::users::{Seat, Users};
 use crate::connection::{ConnectionId, Cut, Hold, Outbox};
 use crate::hub::Hub;
 use crate::metrics::{Counters, Refused};
@@ -33,6 +34,8 @@ pub struct Context<'a> {
     pub ready: bool,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
+    /// The users of the hub, where the listener leads to it.
+    pub users: Option<&'a Users>,
     /// The subjects that all connections share.
     pub hub: &'a mut Hub,
     pub(crate) meter: &'a mut Meter,
@@ -77,12 +80,22 @@ impl Context<'_> {
         self.ending != Ending::No
     }
 
+    /// Whether what the peer sends is kept back from now on.
+    pub fn is_held(&self) -> bool {
+        self.hold != Hold::No
+    }
+
     /// Takes one request from what this peer may ask, or says how long it has to wait.
     ///
     /// # Errors
     /// When the peer asks too often; then nothing was taken.
     pub fn take_request(&mut self) -> Result<(), Wait> {
         self.meter.take_request(self.rates, self.now)
+    }
+
+    /// Charges what the peer sends from here on to the user that it turned out to be.
+    pub fn sit(&mut self, seat: Seat) {
+        self.meter.sit(seat);
     }
 
     /// Counts messages against what this peer may send; says how long to take no more.

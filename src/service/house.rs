@@ -19,7 +19,7 @@ pub enum Behind {
     /// The public pages, and WebSocket.
     Http(Arc<Settings>),
     /// The NATS client protocol.
-    Nats(Arc<nats::Settings>),
+    Nats,
 }
 
 /// All services that peers can reach.
@@ -55,26 +55,23 @@ pub enum Session {
 
 impl House {
     /// The services behind these listeners, with the figures of this board on their pages.
-    pub fn new(listeners: &[Behind], board: Arc<Board>) -> Self {
+    pub fn new(listeners: &[Behind], nats: &[Arc<nats::Settings>], board: Arc<Board>) -> Self {
         let speaks = |behind: &Behind| match behind {
             Behind::Echo => Speaks::Echo,
             Behind::Http(_) => Speaks::Http,
-            Behind::Nats(_) => Speaks::Nats,
+            Behind::Nats => Speaks::Nats,
         };
         let http = |behind: &Behind| match behind {
             Behind::Http(settings) => Arc::clone(settings),
-            Behind::Echo | Behind::Nats(_) => Arc::default(),
-        };
-        let nats = |behind: &Behind| match behind {
-            Behind::Nats(settings) => Arc::clone(settings),
-            Behind::Echo | Behind::Http(_) => Arc::default(),
+            Behind::Echo | Behind::Nats => Arc::default(),
         };
         Self {
             speaks: listeners.iter().map(speaks).collect(),
             ingest: Vec::new(),
             echo: Echo,
-            http: Http::new(Public::new(board), listeners.iter().map(http).collect()),
-            nats: Nats::new(listeners.iter().map(nats).collect()),
+            http: Http::new(Public::new(board), listeners.iter().map(http).collect())
+                .with_nats(Nats::new(nats.to_vec())),
+            nats: Nats::new(nats.to_vec()),
         }
     }
 

@@ -6,6 +6,7 @@ use rustls::ServerConfig;
 
 use crate::access::networks::AccessList;
 use crate::access::token::Authenticator;
+use crate::access::users::Users;
 
 /// What a listener asks of those who come. Shards get new doors when files are read again; connections that are
 /// already in keep what they came with.
@@ -19,6 +20,8 @@ pub struct Door {
     pub tls: Option<Arc<ServerConfig>>,
     /// Who may ask, where not everyone may.
     pub authenticator: Option<Arc<Authenticator>>,
+    /// The users of the hub, where the listener leads to it.
+    pub users: Option<Arc<Users>>,
 }
 
 impl Door {

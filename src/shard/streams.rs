@@ -246,6 +246,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             unix_seconds: self.unix_seconds,
             ready: self.drain.is_none(),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
+            users: door.and_then(|door| door.users.as_deref()),
             hub: &mut self.hub,
             meter,
             rates: &self.options.rates,

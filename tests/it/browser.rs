@@ -4,6 +4,7 @@
 use serde_json::json;
 
 use crate::support::browser::Browser;
+pub(crate) use crate::support::browser::program as browser;
 use crate::support::server::Server;
 
 /// Checks that two windows of the page at `/` talk, over this scheme.

@@ -5,6 +5,7 @@ mod alive;
 mod deflate;
 mod frames;
 mod handshake;
+mod nats;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};

@@ -10,6 +10,7 @@
 //! default ones.
 
 mod grant;
+mod judge;
 mod nkey;
 mod password;
 mod permissions;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 pub use self::grant::Grant;
+pub use self::judge::Judge;
 use self::nkey::UserKey;
 pub use self::nkey::is_user_key;
 use self::password::Password;
@@ -127,7 +129,7 @@ impl Users {
                 name: setting.name.as_str().into(),
                 password: all.read_password(setting)?,
                 token: setting.token_file.as_ref().map(|path| all.read_token(path)).transpose()?,
-                key: setting.nkey.as_deref().map(|key| all.read_key(key)).transpose()?,
+                key: all.read_key(setting)?,
                 permissions: permissions(&setting.rules)?.or_else(|| all.default_permissions.clone()),
                 limits: setting.limits.over(settings.default_limits),
             };
@@ -328,10 +330,16 @@ impl Users {
         Ok(token)
     }
 
-    fn read_key(&mut self, text: &str) -> Result<UserKey, AccessError> {
-        let key = UserKey::parse(text).ok_or_else(|| AccessError::Key(text.to_owned()))?;
-        self.by_key.insert(text.to_owned(), self.users.len());
-        Ok(key)
+    fn read_key(&mut self, setting: &UserSetting) -> Result<Option<UserKey>, AccessError> {
+        let Some(text) = &setting.nkey else { return Ok(None) };
+        let key = UserKey::parse(text).ok_or_else(|| AccessError::User {
+            name: setting.name.clone(),
+            // It is not shown: it may be the private one by mistake.
+            problem: "the nkey is not the public one of a user, which begins with U and has 56 letters"
+                .to_owned(),
+        })?;
+        self.by_key.insert(text.clone(), self.users.len());
+        Ok(Some(key))
     }
 }
 

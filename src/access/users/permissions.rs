@@ -56,8 +56,16 @@ struct Side {
 struct Entries {
     /// Entries for whoever asks.
     plain: Filters,
-    /// Entries for a queue group: its name, or a filter of names.
-    queued: Vec<(Box<[u8]>, Box<[u8]>)>,
+    /// Entries for queue groups.
+    queued: Vec<Queued>,
+}
+
+/// An entry for a queue group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Queued {
+    filter: Box<[u8]>,
+    /// The group's name, or a filter of names.
+    group: Box<[u8]>,
 }
 
 /// Filters that a message is compared with.
@@ -108,7 +116,7 @@ impl Permissions {
         if !has_wildcard(filter) || deny.is_empty() {
             return None;
         }
-        let of_queue = deny.queued_for(queue).map(|(entry, _)| &entry[..]);
+        let of_queue = deny.queued_for(queue).map(|entry| &entry.filter[..]);
         let within = deny.plain.iter().chain(of_queue).filter(|entry| overlaps(entry, filter));
         let mut hidden = Filters::default();
         within.for_each(|entry| hidden.add(entry));
@@ -142,7 +150,10 @@ impl Entries {
             match queue {
                 _ if is_bad => return wrong(format!("names {entry:?}: {}", wanted(takes_queues))),
                 None => entries.plain.add(filter.as_bytes()),
-                Some(queue) => entries.queued.push((filter.as_bytes().into(), queue.as_bytes().into())),
+                Some(group) => {
+                    let (filter, group) = (filter.as_bytes().into(), group.as_bytes().into());
+                    entries.queued.push(Queued { filter, group });
+                }
             }
         }
         Ok(entries)
@@ -154,21 +165,21 @@ impl Entries {
 
     /// As an allow list. Where some entries are about queue groups, a group must be one of them.
     fn lets_in(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
-        let mut groups = self.queued.iter().filter(|(entry, _)| covers(entry, filter)).peekable();
+        let mut groups = self.queued.iter().filter(|entry| covers(&entry.filter, filter)).peekable();
         match queue {
-            Some(queue) if groups.peek().is_some() => groups.any(|(_, group)| covers(group, queue)),
+            Some(queue) if groups.peek().is_some() => groups.any(|entry| covers(&entry.group, queue)),
             Some(_) | None => self.plain.iter().any(|entry| covers(entry, filter)),
         }
     }
 
     /// As a deny list: `>` in a subscription is a token like any other here.
     fn keeps_out(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
-        self.plain.matches(filter) || self.queued_for(queue).any(|(entry, _)| matches(entry, filter))
+        self.plain.matches(filter) || self.queued_for(queue).any(|entry| matches(&entry.filter, filter))
     }
 
     /// The entries about this queue group.
-    fn queued_for(&self, queue: Option<&[u8]>) -> impl Iterator<Item = &(Box<[u8]>, Box<[u8]>)> {
-        self.queued.iter().filter(move |(_, group)| queue.is_some_and(|queue| covers(group, queue)))
+    fn queued_for(&self, queue: Option<&[u8]>) -> impl Iterator<Item = &Queued> {
+        self.queued.iter().filter(move |entry| queue.is_some_and(|queue| covers(&entry.group, queue)))
     }
 }
 

@@ -42,6 +42,10 @@ impl Table<'_> {
             subprotocols: self.list("subprotocols", text_as)?,
             deflate: self.value("deflate", yes_or_no)?.unwrap_or(plain.deflate),
             deflate_context: self.value("deflate_context", yes_or_no)?.unwrap_or(plain.deflate_context),
+            tls_mode: self.value("tls_mode", text_as)?.unwrap_or_default(),
+            no_auth_user: self.value("no_auth_user", text_as)?,
+            slow: self.value("slow", text_as)?.unwrap_or_default(),
+            subject: self.value("subject", text_as)?,
             ..plain
         };
         let mut said = SaidListener::new(listener, listen.place);
@@ -118,17 +122,17 @@ impl Table<'_> {
         })
     }
 
-    fn has(&self, key: &str) -> bool {
+    pub(super) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
     }
 
     /// The value of `key` without its place, if it is there.
-    fn value<T>(&self, key: &str, read: Reader<T>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn value<T>(&self, key: &str, read: Reader<T>) -> Result<Option<T>, ConfigError> {
         self.table.get(key).map(|value| self.read(key, value, read)).transpose()
     }
 
     /// The values of a list; a key that is not there is an empty one.
-    fn list<T>(&self, key: &str, read: Reader<T>) -> Result<Vec<T>, ConfigError> {
+    pub(super) fn list<T>(&self, key: &str, read: Reader<T>) -> Result<Vec<T>, ConfigError> {
         let Some(value) = self.table.get(key) else { return Ok(Vec::new()) };
         let Some(array) = value.get_ref().as_array() else {
             let problem =
@@ -151,7 +155,7 @@ impl Table<'_> {
     }
 
     /// The file of that key; a relative path begins at the folder of the configuration.
-    fn file(&self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
+    pub(super) fn file(&self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
         Ok(self.value(key, path)?.map(|path| self.resolve(path)))
     }
 

@@ -3,6 +3,7 @@
 //! The parser gives a tree of values with their spans; here each known key is taken out of it, and whatever is left is
 //! refused. So every complaint, from a missing bracket to a time-out that is too short, can name file, line and column.
 
+mod hub;
 mod listener;
 mod values;
 
@@ -18,7 +19,7 @@ use self::values::{
     Reader, byte_rate, bytes_per_second, connections, count, duration, rate, shards, size, text_as,
 };
 use super::error::{ConfigError, nearest};
-use super::keys::{KEYS, LISTENER};
+use super::keys::{HUB, KEYS, LISTENER};
 use super::layer::{Layer, Place, Position, Said, SaidListener};
 use super::units;
 use crate::limits;
@@ -83,12 +84,13 @@ pub(super) fn parse(name: &str, folder: &Path, text: &str) -> Result<Layer, Conf
         ping_interval: limits.get("ping_interval", duration)?,
         log_format: log.get("format", text_as)?,
         log_level: log.get("level", text_as)?,
+        hub: root.hub()?,
         ..Layer::default()
     })
 }
 
 /// The tables that may stand in a file.
-const SECTIONS: [&str; 4] = ["server", LISTENER, "limits", "log"];
+const SECTIONS: [&str; 5] = ["server", LISTENER, "limits", "log", HUB];
 
 /// A file's name and text: what a span needs to become a place. And its folder, where relative paths begin.
 #[derive(Clone, Copy)]
@@ -144,20 +146,28 @@ impl<'a> Table<'a> {
 
     /// The listeners, if there are any tables of them.
     fn listeners(&self) -> Result<Option<Said<Vec<SaidListener>>>, ConfigError> {
-        let Some(value) = self.table.get(LISTENER) else { return Ok(None) };
-        let tables = value
-            .get_ref()
-            .as_array()
-            .map(|array| array.iter().map(|each| (each, each.get_ref().as_table())));
-        let wrong =
-            |span| self.refuse(LISTENER, span, "is a list of tables: write [[listener]] for each".to_owned());
-        let mut listeners = Vec::new();
-        for (each, table) in tables.ok_or_else(|| wrong(value.span()))? {
-            let table = table.ok_or_else(|| wrong(each.span()))?;
-            let table = Self { source: self.source, section: LISTENER, table };
-            listeners.push(table.listener(each.span())?);
+        self.each(LISTENER, LISTENER, Self::listener)
+    }
+
+    /// What each of a list of tables says, if the list is there; `read` gets the table and its place in the text.
+    fn each<T>(
+        &self,
+        key: &str,
+        section: &'static str,
+        read: impl Fn(&Self, Range<usize>) -> Result<T, ConfigError>,
+    ) -> Result<Option<Said<Vec<T>>>, ConfigError> {
+        let Some(value) = self.table.get(key) else { return Ok(None) };
+        let wrong = |span| {
+            let problem = format!("is a list of tables: write [[{section}]] for each");
+            self.refuse(key, span, problem)
+        };
+        let mut all = Vec::new();
+        for each in value.get_ref().as_array().ok_or_else(|| wrong(value.span()))? {
+            let table = each.get_ref().as_table().ok_or_else(|| wrong(each.span()))?;
+            let table = Self { source: self.source, section, table };
+            all.push(read(&table, each.span())?);
         }
-        Ok(Some(Said { value: listeners, place: self.place(LISTENER, value.span()) }))
+        Ok(Some(Said { value: all, place: self.place(key, value.span()) }))
     }
 
     /// Refuses the first key of the table that is not among `known`.

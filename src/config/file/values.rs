@@ -66,6 +66,16 @@ pub(super) fn count(value: &DeValue<'_>) -> Result<u64, String> {
     number(value).ok_or_else(|| "it takes a whole number, without quotes".to_owned())
 }
 
+/// A whole number of some user's own limit; the larger ones are no limits.
+pub(super) fn small_count(value: &DeValue<'_>) -> Result<u32, String> {
+    count(value).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// A size of some user's own limit.
+pub(super) fn small_size(value: &DeValue<'_>) -> Result<u32, String> {
+    size(value).map(|bytes| u32::try_from(bytes).unwrap_or(u32::MAX))
+}
+
 /// Bytes in each second.
 pub(super) fn bytes_per_second(value: &DeValue<'_>) -> Result<u64, String> {
     units::parse_bytes_per_second(text(value)?).map_err(|error| error.to_string())

@@ -17,7 +17,7 @@ pub(in super::super) const AUTH: &str = "listener.auth";
 pub(in super::super) const LISTENER_TABLES: [&str; 2] = ["tls", "auth"];
 
 /// The keys of one listener.
-pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 11] = [
+pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 15] = [
     Key {
         section: LISTENER,
         name: "address",
@@ -30,7 +30,8 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 11] = [
         section: LISTENER,
         name: "service",
         about: "What it serves: echo, which sends back what it receives; http, which is HTTP/1.1 with pages, and \
-                WebSocket at /ws; or admin, with figures and connections for operators. The last two are not for udp.",
+                WebSocket at /ws; admin, with figures and connections for operators; nats, the hub for NATS clients; or \
+                publish, which publishes each datagram in the hub. Of these, echo and publish are for udp.",
         example: "\"http\"",
         show: |listener| Some(quoted(listener.service.name())),
     },
@@ -81,7 +82,7 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 11] = [
             ServiceName::Http => {
                 Some(list(listener.origins.iter().map(|origin| quoted(origin))).unwrap_or("[]".to_owned()))
             }
-            ServiceName::Echo | ServiceName::Nats | ServiceName::Admin => None,
+            ServiceName::Echo | ServiceName::Admin | ServiceName::Nats | ServiceName::Ingest => None,
         },
     },
     Key {
@@ -107,6 +108,45 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 11] = [
                 limits.outbox_per_shard. Default: false.",
         example: "false",
         show: |listener| listener.deflate.then(|| listener.deflate_context.to_string()),
+    },
+    Key {
+        section: LISTENER,
+        name: "tls_mode",
+        about: "Service nats with TLS only: when TLS begins. upgrade is after INFO, as NATS clients do it by default; first \
+                is before anything else; auto waits 50 ms for a client that begins it, then sends INFO. Default: upgrade.",
+        example: "\"auto\"",
+        show: |listener| {
+            (listener.service == ServiceName::Nats && listener.tls.is_some())
+                .then(|| quoted(listener.tls_mode.name()))
+        },
+    },
+    Key {
+        section: LISTENER,
+        name: "no_auth_user",
+        about: "Services nats, http and publish only: the user of the hub that those are who show nothing. Unset, they are \
+                refused where there are users or a table for authentication, and anybody else's equal where not.",
+        example: "\"guest\"",
+        show: |listener| listener.no_auth_user.as_deref().map(quoted),
+    },
+    Key {
+        section: LISTENER,
+        name: "slow",
+        about: "Services nats and http only: what is done with a consumer that does not keep up. cut ends its connection; \
+                drop-oldest drops the oldest of what waits for it; keep-latest keeps the last message of each subject. \
+                Rules in hub.slow go before it. Default: cut.",
+        example: "\"cut\"",
+        show: |listener| match listener.service {
+            ServiceName::Nats | ServiceName::Http => Some(quoted(listener.slow.name())),
+            ServiceName::Echo | ServiceName::Admin | ServiceName::Ingest => None,
+        },
+    },
+    Key {
+        section: LISTENER,
+        name: "subject",
+        about: "Service publish only: the subject under which each datagram is published. Unset, the first line of each \
+                datagram is its subject.",
+        example: "\"sensors.roof\"",
+        show: |listener| listener.subject.as_deref().map(quoted),
     },
 ];
 

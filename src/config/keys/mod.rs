@@ -3,11 +3,15 @@
 //! The reader knows from here what may stand in a file, and the printer what to explain, so that neither can know a key
 //! that the other does not.
 
+mod hub;
 mod listener;
 mod settings;
 
 use std::path::Path;
 
+pub(super) use self::hub::{
+    DEFAULT_PERMISSIONS, HUB, HUB_KEYS, HUB_TABLES, PERMISSION_KEYS, SLOW, SLOW_KEYS, USER, USER_KEYS,
+};
 pub(super) use self::listener::{
     AUTH, AUTH_KEYS, CERTIFICATES, LISTENER, LISTENER_KEYS, LISTENER_TABLES, TLS, TLS_KEYS,
 };

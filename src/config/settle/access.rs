@@ -59,8 +59,10 @@ fn refuse_open_admin(said: &SaidListener) -> Result<(), ConfigError> {
 
 fn check_auth(said: &SaidListener, auth: &Auth) -> Result<(), ConfigError> {
     let refuse = |key, problem: String| Err(wrong(said.place_of(key), problem));
-    if said.value.service == ServiceName::Echo {
-        let problem = format!("is for the services http and admin, and {} serves echo", said.value.listen);
+    let Listener { listen, service, .. } = &said.value;
+    if matches!(service, ServiceName::Echo | ServiceName::Ingest) {
+        let problem =
+            format!("is for the services http, admin and nats, and {listen} serves {}", service.name());
         return refuse("listener.auth", problem);
     }
     let has_jwt = auth.jwt_secret.is_some() || !auth.jwt_keys.is_empty() || auth.jwks.is_some();

@@ -1,11 +1,12 @@
 //! The listeners: each by itself, and against the others.
 
 use super::super::error::ConfigError;
+use super::super::hub::Hub;
 use super::super::layer::{Said, SaidListener};
 use super::super::listener::{Listener, default_listeners, default_tls_listeners};
 use super::super::names::ServiceName;
 use super::tls::TlsOfFlags;
-use super::{access, tls, web, wrong};
+use super::{access, speaker, tls, web, wrong};
 use crate::limits;
 use crate::sys::address::Listen;
 
@@ -13,6 +14,7 @@ use crate::sys::address::Listen;
 pub(super) fn settle(
     said: Option<Said<Vec<SaidListener>>>,
     flags: Option<TlsOfFlags>,
+    hub: &Hub,
 ) -> Result<Vec<Listener>, ConfigError> {
     let Some(Said { value: mut listeners, place }) = said else {
         let more = flags.map(|flags| flags.without_listeners()).transpose()?;
@@ -29,6 +31,7 @@ pub(super) fn settle(
     tls::hand_out(flags, &mut listeners)?;
     for (index, said) in listeners.iter().enumerate() {
         check(said)?;
+        speaker::check(said, hub)?;
         refuse_collision(&listeners[..index], said)?;
     }
     Ok(listeners.into_iter().map(|said| said.value).collect())
@@ -47,9 +50,9 @@ fn check(said: &SaidListener) -> Result<(), ConfigError> {
 /// Refuses what datagrams cannot carry.
 fn check_transport(said: &SaidListener) -> Result<(), ConfigError> {
     let Listener { listen, service, .. } = &said.value;
-    let is_not_echo = *service != ServiceName::Echo;
+    let is_for_datagrams = matches!(service, ServiceName::Echo | ServiceName::Ingest);
     let settings = [
-        ("listener.service", is_not_echo, format!("is {}, which is", service.name())),
+        ("listener.service", !is_for_datagrams, format!("is {}, which is", service.name())),
         ("listener.tls", said.value.tls.is_some(), "is".to_owned()),
         ("listener.proxy_protocol", said.value.proxy_protocol, "is".to_owned()),
     ];
@@ -57,6 +60,11 @@ fn check_transport(said: &SaidListener) -> Result<(), ConfigError> {
         Some((key, _, is)) if !listen.is_stream() => {
             let problem = format!("{is} for tcp:// and unix: addresses, and this one is {listen}");
             Err(wrong(said.place_of(key), problem))
+        }
+        _ if *service == ServiceName::Ingest && listen.is_stream() => {
+            let problem =
+                format!("is {}, which is for udp:// addresses, and this one is {listen}", service.name());
+            Err(wrong(said.place_of("listener.service"), problem))
         }
         Some(_) | None => Ok(()),
     }

@@ -4,8 +4,10 @@
 //! somebody said the value, and a default is never blamed when somebody said the other one.
 
 mod access;
+mod hub;
 mod listener;
 mod names;
+mod speaker;
 mod tls;
 mod web;
 
@@ -25,7 +27,8 @@ const CONNECTIONS_MAX: u32 = limits::CONNECTIONS_PER_SHARD_MAX * limits::SHARDS_
 /// Fills what `layer` leaves open with the defaults and validates the whole; `allowed` are the process's cores.
 pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
     let tls = tls::of_flags(layer.tls_certificate, layer.tls_key, layer.tls_self_signed)?;
-    let listeners = listener::settle(layer.listeners, tls)?;
+    let hub = hub::settle(layer.hub)?;
+    let listeners = listener::settle(layer.listeners, tls, &hub)?;
     let cores = layer.cores.map(|cores| settle_cores(cores, allowed)).transpose()?;
     let shards = layer.shards.map(|shards| settle_shards(&shards, cores.as_ref())).transpose()?;
     let cores = cores.map(|said| said.value.0);
@@ -78,6 +81,7 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
         ping_interval: settle_timeout(layer.ping_interval, limits::PING_INTERVAL)?,
         log_format: layer.log_format.map_or(LogFormat::Human, |said| said.value),
         log_level: layer.log_level.map_or(LogLevel::Info, |said| said.value),
+        hub,
     })
 }
 
@@ -85,14 +89,19 @@ fn wrong(place: Place, problem: String) -> ConfigError {
     ConfigError::Setting { place, problem }
 }
 
-/// Refuses a file whose name cannot be printed and read again. Whether it is there is found out when it is read.
+/// As [`check_path`], of a listener's key.
 fn check_file(said: &SaidListener, key: &'static str, file: &Path) -> Result<(), ConfigError> {
+    check_path(said.place_of(key), file)
+}
+
+/// Refuses a file whose name cannot be printed and read again. Whether it is there is found out when it is read.
+fn check_path(place: Place, file: &Path) -> Result<(), ConfigError> {
     let problem = match file.to_str() {
         Some("") => "is \"\": it takes the path of a file".to_owned(),
         Some(_) => return Ok(()),
         None => format!("is {file:?}, which is not UTF-8: a configuration can only name files that are"),
     };
-    Err(wrong(said.place_of(key), problem))
+    Err(wrong(place, problem))
 }
 
 fn settle_cores(Said { value, place }: Said<Cores>, allowed: &[usize]) -> Result<Said<Cores>, ConfigError> {

@@ -33,12 +33,22 @@ fn a_made_certificate_alone_adds_tls_to_the_defaults() {
     assert_eq!(with_tls[..plain.len()], plain);
     assert_eq!(
         with_tls[plain.len()..],
-        ["https://127.0.0.1:8443", "https://[::1]:8443", "tls://127.0.0.1:7443", "tls://[::1]:7443"]
+        [
+            "https://127.0.0.1:8443",
+            "https://[::1]:8443",
+            "tls://127.0.0.1:7443",
+            "tls://[::1]:7443",
+            "nats+tls://127.0.0.1:4223",
+            "nats+tls://[::1]:4223"
+        ]
     );
     let config = settle::settle(layer(&[], None, None, true), &CORES).unwrap();
     let behind: Vec<_> = config.listeners.iter().filter(|one| one.tls.is_some()).collect();
     assert!(behind.iter().all(|one| one.tls == Some(Tls::self_signed())));
-    assert_eq!(behind.iter().map(|one| one.optional).collect::<Vec<_>>(), [false, true, false, true]);
+    assert_eq!(
+        behind.iter().map(|one| one.optional).collect::<Vec<_>>(),
+        [false, true, false, true, false, true]
+    );
 }
 
 #[test]

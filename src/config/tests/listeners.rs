@@ -136,7 +136,7 @@ fn authentication_that_cannot_be() {
     auth("jwt_keys = [\"t\", 1]", "5:18: listener.auth.jwt_keys is 1: it takes a text in quotes");
     check(
         "[[listener]]\naddress = \"tcp://[::1]:1\"\n[listener.auth]\ntokens = \"t\"",
-        "t.toml:3:1: listener.auth is for the services http and admin, and tcp://[::1]:1 serves echo",
+        "t.toml:3:1: listener.auth is for the services http, admin and nats, and tcp://[::1]:1 serves echo",
     );
 }
 
@@ -292,7 +292,7 @@ fn fields_of_listeners_that_cannot_be() {
     );
     check(
         |one| one.service = ServiceName::Echo,
-        "listener.auth is for the services http and admin, and tcp://[::]:443 serves echo",
+        "listener.auth is for the services http, admin and nats, and tcp://[::]:443 serves echo",
     );
     check(
         |one| one.mode = Some(0o600),

@@ -1,6 +1,7 @@
 //! The configuration from the outside: a text goes in, a `Config` or one sentence comes out.
 
 mod flags;
+mod hub;
 mod listeners;
 mod unusual;
 
@@ -42,11 +43,13 @@ fn nothing_said_is_the_default() {
             "tcp://127.0.0.1:8080",
             "tcp://[::1]:8080",
             "tcp://127.0.0.1:9180",
-            "tcp://[::1]:9180"
+            "tcp://[::1]:9180",
+            "tcp://127.0.0.1:4222",
+            "tcp://[::1]:4222"
         ]
     );
     let optional: Vec<bool> = Config::default().listeners.iter().map(|one| one.optional).collect();
-    assert_eq!(optional, [false, false, true, true, false, true, false, true]);
+    assert_eq!(optional, [false, false, true, true, false, true, false, true, false, true]);
 }
 
 #[test]
@@ -63,6 +66,10 @@ fn every_key_is_printed_and_explained() {
         let text = config.to_toml();
         let names = keys::KEYS.iter().map(|key| (key.name, key.about));
         let names = names.chain(keys::LISTENER_KEYS.iter().map(|key| (key.name, key.about)));
+        let names = names.chain(keys::HUB_KEYS.iter().map(|key| (key.name, key.about)));
+        let names = names.chain(keys::PERMISSION_KEYS.iter().map(|key| (key.name, key.about)));
+        let names = names.chain(keys::SLOW_KEYS.iter().map(|key| (key.name, key.about)));
+        let names = names.chain(keys::USER_KEYS.iter().map(|key| (key.name, key.about)));
         let names = names.chain(keys::TLS_KEYS.iter().map(|key| (key.name, key.about)));
         for (name, about) in names.chain(keys::AUTH_KEYS.iter().map(|key| (key.name, key.about))) {
             let is_key = |line: &&str| line.trim_start_matches('#').starts_with(&format!("{name} = "));
@@ -77,10 +84,12 @@ fn every_key_is_printed_and_explained() {
 #[test]
 fn the_examples_of_unset_keys_can_be_switched_on() {
     let text = Config::default().to_toml();
-    for key in keys::KEYS.iter().filter(|key| (key.show)(&Config::default()).is_none()) {
-        let (off, on) = (format!("#{} = ", key.name), format!("{} = ", key.name));
-        assert!(text.contains(&off), "{}", key.name);
-        assert_ne!(load(&text.replace(&off, &on)).unwrap(), Config::default(), "{}", key.name);
+    let unset = keys::KEYS.iter().filter(|key| (key.show)(&Config::default()).is_none()).map(|key| key.name);
+    let of_hub = keys::HUB_KEYS.iter().filter(|key| (key.show)(&Hub::default()).is_none());
+    for name in unset.chain(of_hub.map(|key| key.name)) {
+        let (off, on) = (format!("#{name} = "), format!("{name} = "));
+        assert!(text.contains(&off), "{name}");
+        assert_ne!(load(&text.replacen(&off, &on, 1)).unwrap(), Config::default(), "{name}");
     }
 }
 
@@ -153,14 +162,15 @@ fn unknown_keys() {
     check(
         "[[listener]]\n  threads = 1",
         "t.toml:2:3: listener.threads is not known: here may stand address, service, mode, optional, \
-         proxy_protocol, allow, deny, origins, subprotocols, deflate, deflate_context, tls, auth",
+         proxy_protocol, allow, deny, origins, subprotocols, deflate, deflate_context, tls_mode, \
+         no_auth_user, slow, subject, tls, auth",
     );
-    check("[tls]", "t.toml:1:2: tls is not known: here may stand server, listener, limits, log");
+    check("[tls]", "t.toml:1:2: tls is not known: here may stand server, listener, limits, log, hub");
     check(
         "[logs]",
-        "t.toml:1:2: logs is not known (did you mean log?): here may stand server, listener, limits, log",
+        "t.toml:1:2: logs is not known (did you mean log?): here may stand server, listener, limits, log, hub",
     );
-    check("zz = 1\naa = 1", "t.toml:1:1: zz is not known: here may stand server, listener, limits, log");
+    check("zz = 1\naa = 1", "t.toml:1:1: zz is not known: here may stand server, listener, limits, log, hub");
 }
 
 #[test]

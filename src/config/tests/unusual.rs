@@ -1,6 +1,7 @@
 //! A configuration in which nothing is as usual: what is printed and read again must not lose any of it.
 
 use super::*;
+use crate::access::users::{Lists, Responses, Rules, UserLimits, UserSetting};
 
 /// A configuration in which every setting differs from its default.
 pub(super) fn unusual() -> Config {
@@ -8,7 +9,7 @@ pub(super) fn unusual() -> Config {
     let six = Listener { optional: true, ..Listener::echo("udp://[::1]:9".parse().unwrap()) };
     let (https, admin) = (unusual_https(), unusual_admin());
     Config {
-        listeners: vec![unix, six, https, admin],
+        listeners: vec![unix, six, https, admin, unusual_nats(), unusual_ingest()],
         shards: Some(2),
         cores: Some(vec![3, 0, 1]),
         connections: 7,
@@ -41,6 +42,7 @@ pub(super) fn unusual() -> Config {
         ping_interval: Duration::from_secs(8),
         log_format: LogFormat::Json,
         log_level: LogLevel::Trace,
+        hub: unusual_hub(),
     }
 }
 
@@ -84,6 +86,8 @@ pub(super) fn unusual_https() -> Listener {
         subprotocols: vec!["chat".to_owned(), "v2.chat".to_owned()],
         deflate: true,
         deflate_context: true,
+        no_auth_user: Some("guest \"1\"".to_owned()),
+        slow: SlowPolicy::DropOldest,
         ..Listener::new("tcp://[::]:443".parse().unwrap(), ServiceName::Http)
     }
 }
@@ -96,4 +100,78 @@ fn unusual_admin() -> Listener {
         auth: Some(auth),
         ..Listener::new("tcp://0.0.0.0:9180".parse().unwrap(), ServiceName::Admin)
     }
+}
+
+/// A listener for NATS clients in which every setting of its own differs from its default.
+fn unusual_nats() -> Listener {
+    Listener {
+        tls: Some(Tls::self_signed()),
+        tls_mode: TlsMode::Auto,
+        no_auth_user: Some("é".to_owned()),
+        slow: SlowPolicy::KeepLatest,
+        ..Listener::new("tcp://0.0.0.0:4222".parse().unwrap(), ServiceName::Nats)
+    }
+}
+
+fn unusual_ingest() -> Listener {
+    Listener {
+        subject: Some("sensors.roof".to_owned()),
+        no_auth_user: Some("é".to_owned()),
+        ..Listener::new("udp://0.0.0.0:4222".parse().unwrap(), ServiceName::Ingest)
+    }
+}
+
+/// A hub in which every setting differs from its default.
+fn unusual_hub() -> Hub {
+    let lists = |allow: &[&str], deny: &[&str]| Lists { allow: Some(texts(allow)), deny: texts(deny) };
+    let rules = Rules {
+        publish: lists(&["a.*", "\"b\""], &["a.é"]),
+        subscribe: lists(&["a.> q.*", ">"], &["c", "d"]),
+        responses: Some(Responses { max: 7, expires: Duration::from_secs(9) }),
+    };
+    let guest = UserSetting {
+        name: "guest \"1\"".to_owned(),
+        password_file: Some("/p\\ \"w\"".into()),
+        token_file: Some("/token".into()),
+        nkey: Some("UAB2CB576PHBBPQ5ODORRZ2LYCMWPZGWGCN2KDK7DXOIMZASKUY3RLKK".to_owned()),
+        rules: Some(rules.clone()),
+        limits: UserLimits {
+            connections: Some(1),
+            subscriptions: Some(2),
+            payload_bytes: Some(3),
+            messages: Some("4/m burst 5".parse().unwrap()),
+            bytes: Some("5/m burst 6".parse().unwrap()),
+        },
+        ..UserSetting::default()
+    };
+    let hash = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".to_owned();
+    let other = UserSetting {
+        name: "é".to_owned(),
+        password_hash: Some(hash),
+        rules: Some(Rules::default()),
+        ..UserSetting::default()
+    };
+    Hub {
+        payload_bytes_max: 1,
+        control_line_bytes_max: 600,
+        subscriptions_per_connection: 3,
+        pending_bytes_max: 100_000,
+        ping_interval: Duration::from_secs(5),
+        pings_out: 6,
+        auth_timeout: Duration::from_secs(7),
+        permissions_claim: "https://example.org/\"may\"".to_owned(),
+        connections_per_user: Some(8),
+        message_rate_per_user: Some("9/m burst 10".parse().unwrap()),
+        byte_rate_per_user: Some("10/m burst 11".parse().unwrap()),
+        default_permissions: Some(rules),
+        slow: vec![
+            SlowRule { subjects: texts(&["game.>", "*"]), policy: SlowPolicy::KeepLatest },
+            SlowRule { subjects: texts(&["é"]), policy: SlowPolicy::Cut },
+        ],
+        users: vec![guest, other],
+    }
+}
+
+fn texts(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::authorization::{self, Denial};
+use super::nats::NatsSocket;
 use super::session::{Phase, Reply, Session};
 use super::site::{Answer, Page, Site};
 use super::subjects::Origin;
@@ -41,12 +42,13 @@ impl<P: Site> Http<P> {
                 context.hold_until(context.now.saturating_add(delay));
                 return Step::Wait;
             }
-            Answer::WebSocket(seat) => self.upgrade(seat, reply, session, inbox, context),
+            Answer::WebSocket(seat) => self.upgrade(Some(seat), reply, session, inbox, context),
             Answer::Listen(listen) => self.listen(&listen, reply, origin, session, inbox, context),
             Answer::Publish(publication) => {
                 return self.publish(&publication, reply, origin, session, context);
             }
             Answer::Enquire(enquiry) => return self.enquire(&enquiry, reply, origin, session, context),
+            Answer::Nats => self.upgrade(None, reply, session, inbox, context),
         }
         Step::Go
     }
@@ -125,10 +127,10 @@ impl<P: Site> Http<P> {
         }
     }
 
-    /// Makes a WebSocket of the connection, if the request is right.
+    /// Makes a WebSocket of the connection, if the request is right; without a seat, for NATS.
     fn upgrade(
         &mut self,
-        seat: P::Seat,
+        seat: Option<P::Seat>,
         reply: Reply,
         session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
@@ -143,11 +145,40 @@ impl<P: Site> Http<P> {
         let mut progress = Default::default();
         let parsed = parse_request(inbox.bytes(), &mut progress, &settings.head, &mut self.table);
         let Ok(Some(request)) = parsed else { return context.abort() };
+        let grant = match self.nats.as_ref().filter(|_| seat.is_none()) {
+            None => Ok(None),
+            Some(nats) => super::nats::grant(&request, &settings, nats, context),
+        };
+        let grant = match grant {
+            Ok(grant) => grant,
+            Err(denied) => {
+                let denial = authorization::denial(denied, &settings);
+                context.refuse(denial.refused);
+                return self.send(&denial.page, reply, context);
+            }
+        };
         let identity_ends = authorization::end_of(&request, &settings, context);
         let date = self.date.at(context.unix_seconds);
-        match self.websockets.accept(&request, seat, &settings.websocket, date, context) {
+        let policy = &settings.websocket;
+        let Some(seat) = seat else {
+            return match self.websockets.accept(&request, (), policy, date, context) {
+                Ok((websocket, _)) => {
+                    count_answer(101, context);
+                    if let Some(nats) = &mut self.nats {
+                        session.phase = Phase::Nats(NatsSocket::greet(websocket, grant, nats, context));
+                    }
+                }
+                Err((refused, page)) => {
+                    context.refuse(refused);
+                    self.send(&page, reply, context);
+                }
+            };
+        };
+        match self.websockets.accept(&request, seat, policy, date, context) {
             Ok((mut websocket, subprotocol)) => {
-                websocket.ends_at = identity_ends;
+                websocket.wishes.settings = settings.hub;
+                websocket.wishes.who = session.who.clone();
+                websocket.ends_at = identity_ends.or(session.who.expires());
                 count_answer(101, context);
                 context.set_timer(websocket.next_check(context));
                 let site = &mut self.site;

@@ -34,6 +34,11 @@ pub(super) fn check(
     }
     let authenticator = context.authenticator.filter(|_| !open)?;
     let denied = identify(request, settings, authenticator, context.unix_seconds).err()?;
+    Some(denial(denied, settings))
+}
+
+/// What a request is told whose credential is not good.
+pub(super) fn denial(denied: Denied, settings: &Settings) -> Denial {
     let refused = match denied {
         Denied::Missing => Refused::CredentialMissing,
         Denied::Expired | Denied::NotYet => Refused::CredentialExpired,
@@ -41,7 +46,7 @@ pub(super) fn check(
     };
     let field = Some(("WWW-Authenticate", Cow::Owned(challenge(&settings.realm, denied))));
     let page = Page { field, ..Page::sentence(401, "This needs a credential that is good here.") };
-    Some(Denial { refused, page })
+    Denial { refused, page }
 }
 
 /// From which second since 1970 on the credential of a request that was let in is not good any more.
@@ -56,6 +61,11 @@ fn identify(
     authenticator: &Authenticator,
     unix_seconds: u64,
 ) -> Result<Identity, Denied> {
+    authenticator.verify(&credential(request, settings)?, unix_seconds)
+}
+
+/// What a request shows of who asks, wherever it may.
+pub(super) fn credential<'a>(request: &'a Request<'_>, settings: &Settings) -> Result<Cow<'a, str>, Denied> {
     let headers = &request.headers;
     // Two of them contradict each other, whatever they say.
     let mut authorizations = headers.get_all("authorization");
@@ -68,6 +78,5 @@ fn identify(
     let query = request.target.query.and_then(|query| std::str::from_utf8(query).ok());
     let offers = headers.list("sec-websocket-protocol").filter_map(|value| std::str::from_utf8(value).ok());
     let credential = find_credential(&settings.credentials, authorization, cookies, query, offers);
-    let credential = credential.map_err(|Malformed| Denied::Malformed)?.ok_or(Denied::Missing)?;
-    authenticator.verify(&credential, unix_seconds)
+    credential.map_err(|Malformed| Denied::Malformed)?.ok_or(Denied::Missing)
 }

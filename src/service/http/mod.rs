@@ -8,6 +8,7 @@ mod admin;
 mod answers;
 mod authorization;
 mod date;
+mod nats;
 mod public;
 mod session;
 mod settings;
@@ -26,12 +27,13 @@ pub use self::public::Public;
 pub use self::session::Session;
 use self::session::{Pending, Phase, Reply};
 use self::settings::PerListener;
-pub use self::settings::{Settings, WebSocketSettings};
+pub use self::settings::{HubSettings, Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
-use self::subjects::Names;
 pub use self::subjects::{Enquiry, Errand, Listen, Opening, Origin, Publication, SUBPROTOCOL, Seat};
+use self::subjects::{Names, Who};
 pub use self::talk::Talk;
 use self::websocket::WebSockets;
+use super::nats::Nats;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
 use crate::hub::{ClientId, Told};
@@ -49,6 +51,8 @@ pub struct Http<P> {
     websockets: WebSockets,
     /// Names for places where answers from the hub arrive.
     names: Names,
+    /// For who asks for it, where it is spoken.
+    nats: Option<Nats>,
     /// What long answers are made of.
     zeros: Arc<Vec<u8>>,
 }
@@ -73,8 +77,14 @@ impl<P: Site> Http<P> {
             table: Table::new(),
             websockets: WebSockets::default(),
             names: Names::default(),
+            nats: None,
             zeros: Arc::new(vec![0; limits::HTTP_ZEROS_BYTES]),
         }
+    }
+
+    /// The same, where NATS is spoken as well, within WebSocket.
+    pub fn with_nats(self, nats: Nats) -> Self {
+        Self { nats: Some(nats), ..self }
     }
 
     /// Goes on for as long as there is something to do.
@@ -103,6 +113,12 @@ impl<P: Site> Http<P> {
             }
             Phase::Events(subscriber) => {
                 subscriber.ignore(inbox, context);
+                Step::Wait
+            }
+            Phase::Nats(_) => {
+                self.nats_do(session, |socket, nats, websockets| {
+                    socket.receive(nats, websockets, inbox, context);
+                });
                 Step::Wait
             }
             Phase::Later(_) | Phase::Exchange(_) => Step::Wait,
@@ -160,7 +176,10 @@ impl<P: Site> Http<P> {
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let Begun { route, reply, origin, length, content_type, expects_continue, denial } = begun;
+        let Begun { route, reply, who, origin, length, content_type, expects_continue, denial } = begun;
+        if let Some(who) = who {
+            session.who = who;
+        }
         let reply = reply.last_if(session.closing || !context.ready);
         if let Some(denial) = denial {
             return self.deny(denial, origin, length, reply, context);
@@ -229,7 +248,7 @@ impl<P: Site> Http<P> {
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
         let answer = match self.site.answer(route, ask) {
             // The head is gone, and whoever waits for 101 before the first frame has no content to send.
-            Answer::WebSocket(_) | Answer::Listen(_) => {
+            Answer::WebSocket(_) | Answer::Nats | Answer::Listen(_) => {
                 Answer::Page(Page::sentence(400, "Who asks for this sends no content."))
             }
             answer => answer,
@@ -303,6 +322,8 @@ impl<P: Site> Service for Http<P> {
         if let Phase::WebSocket(websocket) = &mut session.phase {
             // Also when no frame is whole yet. A timer of our own comes another way.
             websocket.hear(context.now);
+        } else if let Phase::Nats(socket) = &mut session.phase {
+            socket.hear(context);
         }
         self.advance(session, inbox, context);
     }
@@ -319,6 +340,9 @@ impl<P: Site> Service for Http<P> {
             Phase::WebSocket(websocket) => self.websockets.expire(&mut self.site, websocket, context),
             Phase::Events(subscriber) => subscriber.expire(context),
             Phase::Exchange(_) => self.give_up(session, context),
+            Phase::Nats(_) => self.nats_do(session, |socket, nats, websockets| {
+                socket.expire(nats, websockets, context);
+            }),
             Phase::Zeros(..) => {}
             Phase::Head | Phase::Content(_) => self.expire(session, inbox, context),
         }
@@ -346,6 +370,7 @@ impl<P: Site> Service for Http<P> {
             Phase::WebSocket(websocket) => self.websockets.go_away(websocket, context),
             Phase::Events(subscriber) => subscriber.go_away(context),
             Phase::Exchange(exchange) => exchange.reply.persistence = Persistence::Close,
+            Phase::Nats(_) => self.nats_do(session, |socket, nats, _| socket.send_away(nats, context)),
             Phase::Later(later) => later.1.persistence = Persistence::Close,
             Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
             // What it was told of the connection has been sent already.
@@ -367,6 +392,12 @@ impl<P: Site> Service for Http<P> {
                 self.site.left(websocket.seat, closed);
             }
             Phase::Events(subscriber) => subscriber.leave(closed),
+            Phase::Nats(socket) => {
+                closed.counters.websockets_open -= 1;
+                if let Some(nats) = &self.nats {
+                    socket.leave(nats, closed);
+                }
+            }
             Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {}
         }
     }
@@ -382,6 +413,7 @@ impl<P: Site> Service for Http<P> {
     fn protocol(&self, session: &Self::Session) -> &'static str {
         match session.phase {
             Phase::WebSocket(_) => "websocket",
+            Phase::Nats(_) => "nats+ws",
             Phase::Events(_) => "events",
             Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {
                 "http"
@@ -394,6 +426,7 @@ impl<P: Site> Service for Http<P> {
 struct Begun<R> {
     route: R,
     reply: Reply,
+    who: Option<Who>,
     origin: Option<Box<Origin>>,
     length: BodyLength,
     content_type: Option<Vec<u8>>,
@@ -410,7 +443,13 @@ impl<R> Begun<R> {
         context: &mut Context<'_>,
     ) -> Self {
         let route = site.route(request);
-        let denial = authorization::check(request, settings, site.is_open(&route), context);
+        let (who, denial) = match site.leads_to_hub(&route) {
+            false => (None, authorization::check(request, settings, site.is_open(&route), context)),
+            true => match Who::asks(request, settings, context) {
+                Ok(who) => (Some(who), None),
+                Err(denial) => (None, Some(denial)),
+            },
+        };
         let (origin, stranger) = match site.is_shared(&route) {
             false => (None, None),
             true => Origin::judge(request, &settings.websocket.policy),
@@ -420,6 +459,7 @@ impl<R> Begun<R> {
         Self {
             route,
             reply: Reply::to(request),
+            who,
             origin,
             length: request.body,
             content_type,

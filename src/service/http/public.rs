@@ -42,6 +42,8 @@ pub enum Route {
     Delay(Duration),
     /// The hub.
     Hub(Box<Errand>),
+    /// NATS within WebSocket.
+    Nats,
     /// The server as a whole (`OPTIONS *`).
     Server,
     /// There is nothing.
@@ -73,6 +75,8 @@ impl Site for Public {
                 .map_or(Route::Missing, |errand| Route::Hub(Box::new(errand))),
             (Route::Echo, Method::Post | Method::Put) => Route::Echo,
             (Route::Echo, _) => Route::WrongMethod("POST, PUT"),
+            (Route::Nats, Method::Get) => Route::Nats,
+            (Route::Nats, _) => Route::WrongMethod("GET"),
             (route, _) if reads => route,
             (_, _) => Route::WrongMethod("GET, HEAD"),
         }
@@ -88,7 +92,8 @@ impl Site for Public {
 
     fn is_open(&self, route: &Route) -> bool {
         match route {
-            Route::Health | Route::Ready => true,
+            // Who speaks NATS may say who it is in CONNECT.
+            Route::Health | Route::Ready | Route::Nats => true,
             // Whoever asks whether he may ask shows no credential.
             Route::Hub(errand) => matches!(**errand, Errand::Preflight(_)),
             _ => false,
@@ -98,6 +103,10 @@ impl Site for Public {
     fn is_shared(&self, route: &Route) -> bool {
         // A WebSocket has rules of its own for this, which are the same.
         matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Talk(_)))
+    }
+
+    fn leads_to_hub(&self, route: &Route) -> bool {
+        matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Preflight(_)))
     }
 
     fn answer(&mut self, route: Route, ask: Ask) -> Answer<Seat> {
@@ -111,6 +120,7 @@ impl Site for Public {
             Route::Bytes(count) => return Answer::Zeros(count),
             Route::Delay(delay) => return Answer::Later(delay, Page::ok(TEXT, &b"ok\n"[..])),
             Route::Hub(errand) => return run(*errand, ask),
+            Route::Nats => return Answer::Nats,
             Route::Server => Page { status: 204, ..Page::ok(TEXT, &b""[..]) },
             Route::Missing => Page::sentence(404, "There is nothing at this path."),
             Route::WrongMethod(allowed) => Page::wrong_method(allowed),
@@ -187,6 +197,7 @@ fn by_path(path: &[u8]) -> Route {
         b"/readyz" => Route::Ready,
         b"/metrics" => Route::Metrics,
         b"/echo" => Route::Echo,
+        b"/nats" => Route::Nats,
         _ => with_number(path),
     }
 }
@@ -233,6 +244,7 @@ mod tests {
         check("/readyz", Route::Ready);
         check("/metrics", Route::Metrics);
         check("/echo", Route::Echo);
+        check("/nats", Route::Nats);
         check("/bytes/0", Route::Bytes(0));
         check("/bytes/1073741824", Route::Bytes(1 << 30));
         check("/delay/60000", Route::Delay(Duration::from_secs(60)));

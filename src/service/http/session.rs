@@ -1,7 +1,8 @@
 //! What is remembered of one HTTP connection.
 
+use super::nats::NatsSocket;
 use super::site::Page;
-use super::subjects::{Exchange, Letterbox, Origin, Subscriber};
+use super::subjects::{Exchange, Letterbox, Origin, Subscriber, Who};
 use super::websocket::WebSocket;
 use crate::hub::ClientId;
 use crate::protocol::http1::{Body, Method, Persistence, Progress, Request};
@@ -17,6 +18,8 @@ pub struct Session<R, S> {
     pub(super) head_since: Option<Time>,
     /// Whether the next answer is the last.
     pub(super) closing: bool,
+    /// Who made its last request to the hub.
+    pub(super) who: Who,
     /// Where answers to its requests to the hub arrive, once there was one.
     pub(super) letterbox: Option<Box<Letterbox>>,
 }
@@ -38,6 +41,8 @@ pub(super) enum Phase<R, S> {
     Events(Box<Subscriber>),
     /// The wait for an answer from the hub.
     Exchange(Box<Exchange>),
+    /// NATS within WebSocket.
+    Nats(Box<NatsSocket>),
 }
 
 /// A request whose content is coming.
@@ -98,6 +103,7 @@ impl<R, S> Session<R, S> {
             progress: Progress::new(),
             head_since: Some(now),
             closing: false,
+            who: Who::default(),
             letterbox: None,
         }
     }
@@ -107,6 +113,7 @@ impl<R, S> Session<R, S> {
         match &self.phase {
             Phase::WebSocket(websocket) => websocket.wishes.client,
             Phase::Events(subscriber) => subscriber.client(),
+            Phase::Nats(socket) => socket.client(),
             _ => self.letterbox.as_ref().map(|letterbox| letterbox.client),
         }
     }
@@ -116,6 +123,7 @@ impl<R, S> Session<R, S> {
         match &self.phase {
             Phase::Content(pending) => pending.content.as_ref().map_or(0, Vec::capacity),
             Phase::WebSocket(websocket) => websocket.memory_bytes(),
+            Phase::Nats(socket) => socket.memory_bytes(),
             Phase::Head | Phase::Later(_) | Phase::Zeros(..) | Phase::Events(_) | Phase::Exchange(_) => 0,
         }
     }

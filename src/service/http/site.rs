@@ -34,6 +34,12 @@ pub trait Site {
         false
     }
 
+    /// Whether it leads to the hub, so that it is asked for in the name of one of the hub's users, where there are such.
+    fn leads_to_hub(&self, route: &Self::Route) -> bool {
+        let _ = route;
+        false
+    }
+
     /// The answer, now that all content has come.
     fn answer(&mut self, route: Self::Route, ask: Ask) -> Answer<Self::Seat>;
 
@@ -110,6 +116,8 @@ pub enum Answer<S> {
     Publish(Box<Publication>),
     /// Publish this, and send what somebody answers.
     Enquire(Box<Enquiry>),
+    /// Speak NATS within WebSocket from now on, under the same condition.
+    Nats,
 }
 
 /// An answer that is whole.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use super::settings::HubSettings;
+use super::subjects::Who;
 use crate::connection::ConnectionId;
-use crate::hub::{ClientId, ClientOptions, Form, Hub, Message, Published, SlowPolicy};
-use crate::limits;
+use crate::hub::{ClientId, Form, Hub, Message, Published};
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Deflater, Kind, sender};
 use crate::service::Context;
@@ -22,6 +23,10 @@ pub struct Talk<'a, 'b> {
 /// What a site has asked for one of its WebSocket connections.
 #[derive(Debug, Default)]
 pub(super) struct Wishes {
+    /// Who it is.
+    pub(super) who: Who,
+    /// How it is treated by the hub.
+    pub(super) settings: HubSettings,
     /// As whom it takes part in the hub, once it does.
     pub(super) client: Option<ClientId>,
     /// When the site wants to be called.
@@ -64,8 +69,7 @@ impl Talk<'_, '_> {
     /// Lets the connection take part in the hub, or changes how it does. It leaves when it is closed, so that nothing
     /// follows the close frame.
     pub fn join(&mut self, form: Form, echo: bool) -> ClientId {
-        let options =
-            ClientOptions { form, echo, pending_bytes_max: limits::HUB_PENDING_BYTES, slow: SlowPolicy::Cut };
+        let options = self.wishes.settings.options(form, echo);
         if let Some(client) = self.wishes.client {
             self.context.hub.set_options(client, options);
             return client;

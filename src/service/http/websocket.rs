@@ -119,15 +119,9 @@ impl WebSockets {
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) {
-        if websocket.wishes.until_known {
-            if !websocket.is_known(context) {
-                return context.hold_until_known();
-            }
-            websocket.wishes.until_known = false;
-            self.consult(websocket, context, |seat, talk| site.known(seat, talk));
-        }
         let (mut messages, mut controls) = (0, 0);
-        while !context.is_ending() && !inbox.is_empty() {
+        self.wait_until_known(site, websocket, context);
+        while !context.is_ending() && !context.is_held() && !inbox.is_empty() {
             if context.room() == 0 {
                 context.hold_for_room();
                 break;
@@ -158,7 +152,8 @@ impl WebSockets {
                 websocket.hear(context.now);
             }
             websocket.follow(context);
-            if !has_event || websocket.wishes.until_known {
+            self.wait_until_known(site, websocket, context);
+            if !has_event {
                 break;
             }
         }
@@ -166,6 +161,25 @@ impl WebSockets {
         if websocket.closing.next() == Next::End {
             context.finish();
         }
+    }
+
+    /// Tells the site that all shards know what it listens to, if it waits for that and they do; if they do not, nothing more
+    /// is read until then.
+    #[inline]
+    fn wait_until_known<P: Site>(
+        &mut self,
+        site: &mut P,
+        websocket: &mut WebSocket<P::Seat>,
+        context: &mut Context<'_>,
+    ) {
+        if !websocket.wishes.until_known || context.is_held() {
+            return;
+        }
+        if !websocket.is_known(context) {
+            return context.hold_until_known();
+        }
+        websocket.wishes.until_known = false;
+        self.consult(websocket, context, |seat, talk| site.known(seat, talk));
     }
 
     /// Lets the site act on a connection, and does what it asks for.
@@ -276,9 +290,6 @@ impl<S> WebSocket<S> {
         if let Some((code, reason)) = self.wishes.goodbye.take() {
             return self.say_goodbye(code, &reason, context);
         }
-        if self.wishes.until_known {
-            context.hold_until_known();
-        }
         if let Some(time) = self.wishes.wake_at
             && context.timer.is_none_or(|timer| time < timer)
         {
@@ -305,6 +316,13 @@ impl<S> WebSocket<S> {
             // Its own may have come already, and lie behind messages that are kept back.
             context.release();
             context.set_timer(context.now.saturating_add(limits::WEBSOCKET_CLOSE_TIMEOUT));
+        }
+    }
+
+    /// The connection ends: the peer is told so, if it was not.
+    pub(super) fn last_word(&mut self, context: &mut Context<'_>) {
+        if self.closing.start() {
+            close(&mut self.wishes, context, Some(CloseCode::NORMAL), "");
         }
     }
 

@@ -1,41 +1,193 @@
 //! Who a client is, and what it may do: the one place where a NATS session asks.
 
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::session::State;
+use super::settings::Settings;
+use crate::access::token::Denied;
+use crate::access::users::{
+    Answer, Circumstances, Credentials, Grant, Judge, TooManyConnections, UserLimits, Users, Verdict,
+    Verified,
+};
 use crate::hub::Hidden;
+use crate::limits;
 use crate::protocol::nats::server::Connect;
 use crate::service::Context;
 
-/// What a client may do, where not everybody may do everything.
+/// What a shard knows of those who come.
 #[derive(Debug)]
-pub(super) struct Pass;
-
-/// Why a client is not let in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Denied;
-
-/// Whether a client has to say who it is.
-pub(super) fn asks(_: &Context<'_>) -> bool {
-    false
+pub(super) struct Gate {
+    /// For listeners without users.
+    nobody: Option<Users>,
+    /// Passwords that were found good.
+    verified: Verified,
+    judge: Option<Arc<Judge>>,
 }
 
-/// Who the client is that says this.
-pub(super) fn authenticate(_: &Connect, _: &State, _: &mut Context<'_>) -> Result<Option<Box<Pass>>, Denied> {
-    Ok(None)
+/// A client that waits for its password to be checked.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    answer: Receiver<Answer>,
+    pub(super) connect: Connect,
+}
+
+/// What is known at once.
+pub(super) enum Entry {
+    /// Let in.
+    Granted(Grant),
+    /// Not let in.
+    Denied(Denied),
+    /// It takes a while to find out.
+    Later(Box<Waiting>),
+}
+
+/// What a client may do, where not everybody may do everything.
+#[derive(Debug)]
+pub(super) struct Pass {
+    grant: Grant,
+}
+
+impl Gate {
+    /// What takes long is asked of this judge.
+    pub(super) fn new(judge: Option<Arc<Judge>>) -> Self {
+        let nobody = Users::load(&Default::default(), &Arc::default()).ok();
+        Self { nobody, verified: Verified::new(), judge }
+    }
+
+    /// Whether a client has to say who it is.
+    pub(super) fn asks(&self, settings: &Settings, context: &Context<'_>) -> bool {
+        let users = context.users.or(self.nobody.as_ref());
+        users.is_some_and(|users| users.asks(&circumstances(settings, context, b"")))
+    }
+
+    /// Judges a token that a client has shown before its first byte.
+    pub(super) fn judge_token(
+        &self,
+        token: &str,
+        settings: &Settings,
+        context: &Context<'_>,
+    ) -> Result<Option<Grant>, Denied> {
+        if !self.asks(settings, context) {
+            return Ok(None);
+        }
+        let Some(users) = context.users.or(self.nobody.as_ref()) else { return Err(Denied::Missing) };
+        users.judge_token(token, context.authenticator, context.unix_seconds).map(Some)
+    }
+
+    /// What a client with a key is to sign, where there are such.
+    pub(super) fn nonce(&self, context: &Context<'_>) -> Option<Box<str>> {
+        context.users.filter(|users| users.has_keys())?;
+        let mut bytes = [0; limits::NATS_NONCE_BYTES];
+        rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes).ok()?;
+        Some(URL_SAFE_NO_PAD.encode(bytes).into())
+    }
+
+    /// Who the client is that says this.
+    pub(super) fn judge(
+        &self,
+        connect: Connect,
+        state: &State,
+        settings: &Settings,
+        context: &Context<'_>,
+    ) -> Entry {
+        let credentials = Credentials {
+            user: connect.user.as_deref(),
+            pass: connect.pass.as_deref(),
+            auth_token: connect.auth_token.as_deref(),
+            jwt: connect.jwt.as_deref(),
+            nkey: connect.nkey.as_deref(),
+            sig: connect.sig.as_deref(),
+        };
+        let nonce = state.nonce.as_deref().unwrap_or_default().as_bytes();
+        let Some(users) = context.users.or(self.nobody.as_ref()) else {
+            return Entry::Denied(Denied::Missing);
+        };
+        match users.judge(&credentials, &circumstances(settings, context, nonce), &self.verified) {
+            Verdict::Granted(grant) => Entry::Granted(grant),
+            Verdict::Denied(denied) => Entry::Denied(denied),
+            Verdict::Later(question) => {
+                match self.judge.as_ref().and_then(|judge| judge.ask(question)) {
+                    Some(answer) => Entry::Later(Box::new(Waiting { answer, connect })),
+                    // Nobody is there who could check it, or too many have asked.
+                    None => Entry::Denied(Denied::WrongPassword),
+                }
+            }
+        }
+    }
+
+    /// What has come of it, if it is known by now.
+    pub(super) fn take_answer(&mut self, waiting: &Waiting) -> Option<Result<Grant, Denied>> {
+        match waiting.answer.try_recv() {
+            Ok(Answer { result, proof }) => {
+                if let Some(proof) = proof {
+                    self.verified.remember(proof);
+                }
+                Some(result)
+            }
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Err(Denied::WrongPassword)),
+        }
+    }
+}
+
+fn circumstances<'a>(settings: &'a Settings, context: &Context<'a>, nonce: &'a [u8]) -> Circumstances<'a> {
+    Circumstances {
+        authenticator: context.authenticator,
+        no_auth_user: settings.no_auth_user.as_deref(),
+        nonce,
+        unix_now: context.unix_seconds,
+    }
+}
+
+impl State {
+    /// Lets the client in with what it was granted.
+    pub(super) fn admit(
+        &mut self,
+        grant: Grant,
+        context: &mut Context<'_>,
+    ) -> Result<(), TooManyConnections> {
+        let seat = grant.enter(context.now)?;
+        context.sit(seat);
+        let UserLimits { payload_bytes, subscriptions, .. } = grant.limits;
+        if let Some(most) = payload_bytes {
+            self.rules.payload_bytes_max = self.rules.payload_bytes_max.min(most as usize);
+        }
+        self.subscriptions_max =
+            subscriptions.map_or(self.subscriptions_max, |most| self.subscriptions_max.min(most));
+        let is_somebody = !grant.name.is_empty() || grant.permissions.is_some() || grant.expires.is_some();
+        self.pass = is_somebody.then(|| Box::new(Pass { grant }));
+        Ok(())
+    }
 }
 
 impl Pass {
     /// Whether it may publish there.
-    pub(super) fn may_publish(&self, _: &[u8]) -> bool {
-        true
+    pub(super) fn may_publish(&self, subject: &[u8]) -> bool {
+        self.grant.may_publish(subject)
     }
 
     /// Whether it may subscribe to that.
-    pub(super) fn may_subscribe(&self, _: &[u8], _: Option<&[u8]>) -> bool {
-        true
+    pub(super) fn may_subscribe(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
+        self.grant.may_subscribe(filter, queue)
     }
 
     /// What it must not hear of it.
-    pub(super) fn hidden(&self, _: &[u8], _: Option<&[u8]>) -> Option<Hidden> {
-        None
+    pub(super) fn hidden(&self, filter: &[u8], queue: Option<&[u8]>) -> Option<Hidden> {
+        let filters = self.grant.permissions.as_ref()?.hidden(filter, queue)?;
+        Some(Arc::new(move |subject| filters.matches(subject)))
+    }
+
+    /// From which second since 1970 on it is not good any more.
+    pub(super) fn expires(&self) -> Option<u64> {
+        self.grant.expires
+    }
+
+    /// Who it is.
+    pub(super) fn name(&self) -> &str {
+        &self.grant.name
     }
 }

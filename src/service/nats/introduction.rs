@@ -1,9 +1,12 @@
 //! How a server and a client get to know each other: INFO, CONNECT, and the first PONG.
 
 use super::Nats;
-use super::access;
+use super::access::Entry;
 use super::session::{State, first_ping};
 use super::settings::Settings;
+use crate::access::token::Denied;
+use crate::access::users::Grant;
+use crate::limits;
 use crate::metrics::{NatsError, Refused};
 use crate::protocol::nats::server::{Connect, Fault, Info, Violation, encode};
 use crate::service::Context;
@@ -26,7 +29,8 @@ impl Nats {
             host: &settings.host,
             port: settings.port,
             headers: true,
-            auth_required: access::asks(context),
+            auth_required: self.gate.asks(settings, context),
+            tls_required: settings.tls_required,
             max_payload: u32::try_from(state.rules.payload_bytes_max).unwrap_or(u32::MAX),
             client_id: state.number,
             client_ip: &address,
@@ -52,13 +56,65 @@ impl Nats {
         let Ok(connect) = Connect::read(json) else {
             return self.end_for(Violation::Arguments, state, context);
         };
-        match access::authenticate(&connect, state, context) {
-            Ok(pass) => state.pass = pass,
-            Err(access::Denied) => {
-                context.refuse(Refused::CredentialBad);
-                return self.complain(Fault::Authorization, NatsError::Authorization, state, context);
+        if state.at.vouched && !connect.has_credentials() {
+            return self.take(&connect, state, settings, context);
+        }
+        match self.gate.judge(connect.clone(), state, settings, context) {
+            Entry::Granted(grant) => self.welcome(grant, &connect, state, settings, context),
+            Entry::Denied(denied) => self.turn_away(denied, state, context),
+            Entry::Later(waiting) => {
+                state.waiting = Some(waiting);
+                context.hold_until(context.now.saturating_add(limits::NATS_PASSWORD_PAUSE));
             }
         }
+    }
+
+    /// Looks whether a password was checked. Returns whether the session can go on.
+    pub(super) fn go_on(
+        &mut self,
+        state: &mut State,
+        settings: &Settings,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let Some(waiting) = state.waiting.take() else { return true };
+        match self.gate.take_answer(&waiting) {
+            None => {
+                state.waiting = Some(waiting);
+                context.hold_until(context.now.saturating_add(limits::NATS_PASSWORD_PAUSE));
+                return false;
+            }
+            Some(Ok(grant)) => self.welcome(grant, &waiting.connect, state, settings, context),
+            Some(Err(denied)) => self.turn_away(denied, state, context),
+        }
+        !context.is_ending()
+    }
+
+    fn turn_away(&mut self, denied: Denied, state: &State, context: &mut Context<'_>) {
+        context.refuse(match denied {
+            Denied::Missing => Refused::CredentialMissing,
+            Denied::Expired => Refused::CredentialExpired,
+            _ => Refused::CredentialBad,
+        });
+        self.complain(Fault::Authorization, NatsError::Authorization, state, context);
+    }
+
+    /// The client is who it says: takes over what it asks for.
+    fn welcome(
+        &mut self,
+        grant: Grant,
+        connect: &Connect,
+        state: &mut State,
+        settings: &Settings,
+        context: &mut Context<'_>,
+    ) {
+        if state.admit(grant, context).is_err() {
+            return self.complain(Fault::Connections, NatsError::Authorization, state, context);
+        }
+        self.take(connect, state, settings, context);
+    }
+
+    /// Takes over what the client asks for.
+    fn take(&mut self, connect: &Connect, state: &mut State, settings: &Settings, context: &mut Context<'_>) {
         if !(0..=1).contains(&connect.protocol) {
             return self.complain(Fault::ClientProtocol, NatsError::Connect, state, context);
         }
@@ -68,9 +124,10 @@ impl Nats {
         if !state.rules.introduced {
             // From now on it is its silence that matters.
             state.check_at = context.now.saturating_add(first_ping(settings));
-            context.set_timer(state.check_at);
         }
-        state.take(&connect);
+        state.take(connect);
+        state.check_before_end(context);
+        context.set_timer(state.check_at);
         let client = state.join(settings, context);
         context.hub.set_options(client, state.options(settings));
         self.confirm(state, context);

@@ -1,6 +1,8 @@
 //! Whether a client is still there, and how it is sent away.
 
 use super::Nats;
+use std::time::Duration;
+
 use super::session::{Session, State};
 use crate::limits;
 use crate::metrics::{NatsError, Refused};
@@ -9,6 +11,13 @@ use crate::service::{Closed, Context};
 use crate::sys::clock::Time;
 
 impl State {
+    /// Looks at it again when its credential is over, if that comes before.
+    pub(super) fn check_before_end(&mut self, context: &Context<'_>) {
+        let Some(end) = self.pass.as_ref().and_then(|pass| pass.expires()) else { return };
+        let left = Duration::from_secs(end.saturating_sub(context.unix_seconds).max(1));
+        self.check_at = self.check_at.min(context.now.saturating_add(left));
+    }
+
     /// The client has given a sign of life, or could not: it was not read from.
     pub(super) fn hear(&mut self, now: Time) {
         self.heard = now;
@@ -30,22 +39,29 @@ impl Nats {
             context.refuse(Refused::Slow);
             return self.complain(Fault::AuthenticationTimeout, NatsError::Authorization, state, context);
         }
+        if state.pass.as_ref().and_then(|pass| pass.expires()).is_some_and(|end| end <= context.unix_seconds)
+        {
+            context.refuse(Refused::CredentialExpired);
+            return self.complain(Fault::AuthenticationExpired, NatsError::Authorization, state, context);
+        }
         if context.is_deaf() {
             // Its answer may lie behind what is not read. Whoever takes nothing meets the stall time-out.
             state.hear(context.now);
         }
-        let interval = self.settings(context).ping_interval;
+        let settings = self.settings(context);
+        let interval = settings.ping_interval;
         let is_silent = interval <= context.now.saturating_since(state.heard);
         if !is_silent && state.at.pinged {
             state.check_at = state.heard.saturating_add(interval);
-            return;
+            return state.check_before_end(context);
         }
-        if limits::NATS_PINGS_OUT <= state.pings_out {
+        if settings.pings_out <= state.pings_out {
             return self.complain(Fault::Stale, NatsError::Stale, state, context);
         }
         state.at.pinged = true;
         state.pings_out += 1;
         state.check_at = context.now.saturating_add(interval);
+        state.check_before_end(context);
         self.say(encode::PING, state, context);
     }
 

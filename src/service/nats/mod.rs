@@ -17,21 +17,25 @@ mod tests;
 
 use std::sync::Arc;
 
+use self::access::{Entry, Gate};
 use self::session::State;
 pub use self::session::{Facts, Session};
 pub use self::settings::{Identity, Settings};
 use super::{Closed, Context, Service};
+use crate::access::token::Denied;
+use crate::access::users::Grant;
 use crate::connection::{About, Inbox};
 use crate::hub::ClientId;
 use crate::limits;
 use crate::metrics::NatsError;
-use crate::protocol::nats::server::{Fault, Op, Violation, encode};
+use crate::protocol::nats::server::{Connect, Fault, Op, Violation, encode};
 use crate::protocol::websocket::{Kind, sender};
 
 /// NATS for listeners with these settings.
 #[derive(Debug)]
 pub struct Nats {
     settings: Vec<Arc<Settings>>,
+    gate: Gate,
     /// Where answers and headers are put together.
     scratch: Vec<u8>,
 }
@@ -39,24 +43,45 @@ pub struct Nats {
 impl Nats {
     /// NATS on listeners with these settings, in the order of their [numbers](Context::listener).
     pub fn new(settings: Vec<Arc<Settings>>) -> Self {
-        Self { settings, scratch: Vec::new() }
+        let judge = settings.iter().find_map(|settings| settings.judge.clone());
+        Self { settings, gate: Gate::new(judge), scratch: Vec::new() }
     }
 
     /// Greets a client. In `framed` sessions each answer is a binary WebSocket message.
-    pub(crate) fn greet(&mut self, framed: bool, context: &mut Context<'_>) -> Session {
+    /// A `grant` is what it has shown already, before it says CONNECT.
+    pub(crate) fn greet(&mut self, framed: bool, grant: Option<Grant>, context: &mut Context<'_>) -> Session {
         let settings = self.settings(context);
-        let asked = access::asks(context);
+        let vouched = grant.is_some();
+        let asked = !vouched && self.gate.asks(&settings, context);
         let mut session = Session::new(&settings, asked, framed, context.now);
+        session.state.nonce = self.gate.nonce(context);
         context.counters.nats_open += 1;
+        session.state.at.vouched = vouched;
+        let silent = match grant {
+            Some(grant) => Some(Entry::Granted(grant)),
+            None => (!asked).then(|| self.gate.judge(Connect::default(), &session.state, &settings, context)),
+        };
         self.tell_info(&mut session.state, &settings, false, context);
+        // Who is not asked need not say CONNECT, and may do what those may who say nothing in it.
+        if let Some(Entry::Granted(grant)) = silent {
+            if session.state.admit(grant, context).is_err() {
+                self.complain(Fault::Connections, NatsError::Authorization, &session.state, context);
+            }
+        } else {
+            session.state.rules.introduced = false;
+        }
         session
+    }
+
+    /// Judges a token that a client has shown before its first byte. Where nobody is asked, none is looked at.
+    pub(crate) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
+        self.gate.judge_token(token, &self.settings(context), context)
     }
 
     /// Reads what came. Returns how many bytes were used: fewer than there are when the rest has to wait.
     pub(crate) fn hear(&mut self, session: &mut Session, bytes: &[u8], context: &mut Context<'_>) -> usize {
         let settings = self.settings(context);
-        session.state.hear(context.now);
-        if session.state.at.owes_pong && !self.pay_pong(&mut session.state, &settings, context) {
+        if !self.is_ready(&mut session.state, &settings, context) {
             return 0;
         }
         if context.hub.is_congested() {
@@ -78,7 +103,7 @@ impl Nats {
                 Ok(None) => break,
                 Err(violation) => self.end_for(violation, state, context),
             }
-            if session.state.at.owes_pong {
+            if session.state.at.owes_pong || session.state.waiting.is_some() {
                 break;
             }
         }
@@ -87,6 +112,12 @@ impl Nats {
         }
         self.charge(context.counters.nats_messages_received - before, context);
         bytes.len() - rest.len()
+    }
+
+    /// Whether what it said before is done, as far as what follows has to wait for it.
+    fn is_ready(&mut self, state: &mut State, settings: &Settings, context: &mut Context<'_>) -> bool {
+        let knows = state.waiting.is_none() || self.go_on(state, settings, context);
+        knows && (!state.at.owes_pong || self.pay_pong(state, settings, context))
     }
 
     /// Anything but a message.
@@ -185,13 +216,14 @@ impl Service for Nats {
     type Session = Session;
 
     fn open(&mut self, context: &mut Context<'_>) -> Session {
-        let session = self.greet(false, context);
+        let session = self.greet(false, None, context);
         context.set_timer(session.state.check_at);
         session
     }
 
     #[inline]
     fn receive(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        session.hear(context.now);
         let used = self.hear(session, inbox.bytes(), context);
         inbox.consume(used);
     }
@@ -202,10 +234,8 @@ impl Service for Nats {
             return;
         }
         context.set_timer(session.state.check_at);
-        if !inbox.is_empty() {
-            let used = self.hear(session, inbox.bytes(), context);
-            inbox.consume(used);
-        }
+        let used = self.hear(session, inbox.bytes(), context);
+        inbox.consume(used);
     }
 
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {

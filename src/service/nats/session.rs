@@ -1,8 +1,8 @@
 //! What is remembered of one NATS client.
 
-use super::access::Pass;
+use super::access::{Pass, Waiting};
 use super::settings::Settings;
-use crate::hub::{ClientId, ClientOptions, Form, SlowPolicy};
+use crate::hub::{ClientId, ClientOptions, Form};
 use crate::limits;
 use crate::protocol::nats::server::{Connect, Reader, Rules};
 use crate::service::Context;
@@ -23,6 +23,8 @@ pub(super) struct State {
     pub(super) client: Option<ClientId>,
     /// What it may do, where not everybody may do everything.
     pub(super) pass: Option<Box<Pass>>,
+    /// The password that is being checked.
+    pub(super) waiting: Option<Box<Waiting>>,
     /// What it says of itself, for people.
     pub(super) facts: Option<Box<Facts>>,
     /// What a client with a key is to sign.
@@ -37,7 +39,7 @@ pub(super) struct State {
     pub(super) asks: Asks,
     pub(super) at: At,
     /// Pings that it has not answered.
-    pub(super) pings_out: u8,
+    pub(super) pings_out: u32,
     /// Whether each turn's answers go in a WebSocket frame.
     pub(super) framed: bool,
 }
@@ -58,6 +60,8 @@ pub(super) struct Asks {
 pub(super) struct At {
     /// Whether CONNECT has come.
     pub(super) connected: bool,
+    /// Whether it was known who it is before it said CONNECT.
+    pub(super) vouched: bool,
     /// Whether its first PING behind CONNECT was answered: from then on it may be told more.
     pub(super) settled: bool,
     /// Whether a PING waits until the other shards know what it listens to.
@@ -93,6 +97,7 @@ impl Session {
                 },
                 client: None,
                 pass: None,
+                waiting: None,
                 facts: None,
                 nonce: None,
                 number: settings.identity.next_client(),
@@ -113,6 +118,16 @@ impl Session {
         }
     }
 
+    /// The client has given a sign of life.
+    pub(crate) fn hear(&mut self, now: Time) {
+        self.state.hear(now);
+    }
+
+    /// When it is to be looked at again.
+    pub(crate) fn check_at(&self) -> Time {
+        self.state.check_at
+    }
+
     /// Memory that it holds beside itself, in bytes.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.reader.memory_bytes()
@@ -121,6 +136,11 @@ impl Session {
     /// Who it is in the hub.
     pub(crate) fn client(&self) -> Option<ClientId> {
         self.state.client
+    }
+
+    /// Whose it is: the user's name, where users are asked for.
+    pub fn user(&self) -> Option<&str> {
+        self.state.pass.as_ref().map(|pass| pass.name())
     }
 
     /// What it says of itself.
@@ -147,7 +167,7 @@ impl State {
             form: Form::Nats { headers: self.rules.headers, framed: self.framed },
             echo: self.asks.echo,
             pending_bytes_max: settings.pending_bytes,
-            slow: SlowPolicy::Cut,
+            slow: settings.slow,
         }
     }
 
@@ -160,7 +180,9 @@ impl State {
         self.at.connected = true;
         let text = |text: &Option<String>| -> Box<str> {
             let text = text.as_deref().unwrap_or_default();
-            text[..text.floor_char_boundary(limits::NATS_FACT_BYTES_MAX)].into()
+            let end =
+                (0..=limits::NATS_FACT_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+            text[..end.unwrap_or(0)].into()
         };
         let facts =
             Facts { name: text(&connect.name), lang: text(&connect.lang), version: text(&connect.version) };

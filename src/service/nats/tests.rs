@@ -2,19 +2,21 @@
 
 mod recorded;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::recorded::Recorded;
 use super::{Identity, Nats, Session, Settings};
 use crate::access::meter::Rates;
+use crate::access::users::{Judge, Lists, Rules, UserLimits, UserSetting, UserSettings, Users};
 use crate::connection::Bounds;
 use crate::limits;
 use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
 use crate::ring::{Capabilities, Descriptor, Setup};
 use crate::shard::mailbox::{Address, Message, mailbox};
-use crate::shard::{House, Options, Shard, Sockets};
+use crate::shard::{Door, House, Options, Shard, Sockets};
+use crate::sys::clock;
 use crate::tier::RingTier;
-use std::sync::Arc;
 
 /// One shard that speaks NATS.
 struct World {
@@ -25,6 +27,11 @@ struct World {
 
 impl World {
     fn new(settings: Settings) -> Self {
+        Self::behind(settings, Door::default())
+    }
+
+    /// The same behind a door that asks who comes.
+    fn behind(settings: Settings, door: Door) -> Self {
         let slots = Options::slots_for(64, 1);
         let setup = Setup::shard(Capabilities::of_tier(RingTier::V6_17), slots + 1, false);
         let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
@@ -38,9 +45,10 @@ impl World {
             outbox_bytes: u64::MAX,
             rates: Rates::default(),
         };
+        let house = House { doors: [door].into(), ..House::open(64) };
         let (mailbox, address) = mailbox();
         let nats = Nats::new(vec![Arc::new(settings)]);
-        let shard = Shard::new(sim, nats, options, House::open(64), mailbox, &sockets);
+        let shard = Shard::new(sim, nats, options, house, mailbox, &sockets);
         Self { shard, listener, address }
     }
 
@@ -76,6 +84,19 @@ impl World {
         self.shard.kernel_mut().advance(time);
         self.settle();
         String::from_utf8_lossy(&self.read(peer)).into_owned()
+    }
+
+    /// Sends this, and waits for what comes of it: a password is checked on another thread.
+    fn log_in(&mut self, peer: PeerId, bytes: &[u8]) -> String {
+        self.write(peer, bytes);
+        let deadline = clock::now().saturating_add(Duration::from_secs(60));
+        loop {
+            let answer = self.wait(peer, limits::NATS_PASSWORD_PAUSE);
+            if !answer.is_empty() || deadline < clock::now() {
+                return answer;
+            }
+            std::thread::yield_now();
+        }
     }
 
     fn has_ended(&mut self, peer: PeerId) -> bool {
@@ -192,6 +213,7 @@ fn a_stop_sends_clients_away_before_it_ends_them() {
     world.write(old, b"CONNECT {\"verbose\":false}\r\nPING\r\n");
     world.read(old);
     world.address.post(Message::Stop(limits::DRAIN_TIMEOUT)).expect("there is room");
+    world.settle();
     // A stop listens for a moment to those who have just come.
     let info = world.wait(told, Duration::from_secs(1));
     assert!(info.starts_with("INFO {") && info.contains(r#""ldm":true"#), "{info}");
@@ -219,7 +241,7 @@ fn a_large_message_arrives_whole_and_leaves_nothing_behind() {
     let (peer, _) = world.connect();
     world.write(peer, b"CONNECT {\"verbose\":false}\r\nSUB a 1\r\nPING\r\n");
     world.read(peer);
-    let size = limits::NATS_PAYLOAD_BYTES as usize;
+    let size = limits::PAYLOAD_BYTES as usize;
     let payload: Vec<u8> = (0..size).map(|at| (at % 251).to_le_bytes()[0]).collect();
     let mut message = format!("PUB a {size}\r\n").into_bytes();
     message.extend_from_slice(&payload);
@@ -244,4 +266,94 @@ fn a_large_message_arrives_whole_and_leaves_nothing_behind() {
 fn a_session_is_small() {
     let bytes = size_of::<Session>();
     assert!(bytes <= 320, "{bytes}");
+}
+
+// --- Who they are ----------------------------------------------------------------------------------------------
+
+/// Where those are guests who show nothing.
+fn with_guests() -> Settings {
+    Settings { no_auth_user: Some("guest".into()), judge: Judge::start().ok(), ..Settings::default() }
+}
+
+/// A guest with the permissions that were recorded, who need not say who he is, and `bob`, whose password is `secret`.
+fn guest_and_bob() -> Door {
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+    let publish = Lists { allow: Some(list(&["pub.>", "both"])), deny: list(&["pub.no"]) };
+    let subscribe = Lists {
+        allow: Some(list(&["sub.>", "both", "q.* grp", "_INBOX.>"])),
+        deny: list(&["sub.no", "sub.deny.>"]),
+    };
+    let guest = UserSetting {
+        name: "guest".to_owned(),
+        rules: Some(Rules { publish, subscribe, responses: None }),
+        ..UserSetting::default()
+    };
+    let bob = UserSetting {
+        name: "bob".to_owned(),
+        // Made by the Python package bcrypt of `secret`.
+        password_hash: Some("$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".to_owned()),
+        limits: UserLimits { subscriptions: Some(1), payload_bytes: Some(10), ..UserLimits::default() },
+        ..UserSetting::default()
+    };
+    let settings = UserSettings { users: vec![guest, bob], ..UserSettings::default() };
+    Door {
+        users: Some(Arc::new(Users::load(&settings, &Arc::default()).expect("they are right"))),
+        ..Door::default()
+    }
+}
+
+#[test]
+fn permissions_are_those_of_nats_server() {
+    let mut world = World::behind(Settings { judge: None, ..with_guests() }, guest_and_bob());
+    for recorded in recorded::RECORDED_AS_GUEST {
+        world.check(recorded, usize::MAX);
+    }
+    let counters = world.shard.snapshot().counters;
+    assert!(0 < counters.nats_errors_publish_permission && 0 < counters.nats_errors_subscribe_permission);
+}
+
+/// What is denied within a wider subscription is not delivered there; checked with nats-server 2.15.1.
+#[test]
+fn what_is_denied_is_not_heard_through_a_wildcard() {
+    let mut world = World::behind(with_guests(), guest_and_bob());
+    let (guest, _) = world.connect();
+    world.write(guest, b"CONNECT {\"verbose\":false}\r\nSUB sub.> 1\r\nPING\r\n");
+    let (bob, _) = world.connect();
+    let answer =
+        world.log_in(bob, b"CONNECT {\"verbose\":false,\"user\":\"bob\",\"pass\":\"secret\"}\r\nPING\r\n");
+    assert_eq!(answer, "PONG\r\n");
+    world.write(bob, b"PUB sub.no 0\r\n\r\nPUB sub.deny.x 0\r\n\r\nPUB sub.yes 0\r\n\r\n");
+    assert_eq!(world.read(guest), b"PONG\r\nMSG sub.yes 1 0\r\n\r\n");
+}
+
+#[test]
+fn who_is_asked_says_so_in_time_and_truly() {
+    let settings = Settings {
+        judge: Judge::start().ok(),
+        auth_timeout: Duration::from_secs(300),
+        ..Settings::default()
+    };
+    let mut world = World::behind(settings, guest_and_bob());
+    let (bob, greeting) = world.connect();
+    assert!(greeting.contains(r#""auth_required":true"#), "{greeting}");
+    let answer = world
+        .log_in(bob, b"CONNECT {\"user\":\"bob\",\"pass\":\"secret\"}\r\nSUB a 1\r\nSUB b 2\r\nPING\r\n");
+    assert_eq!(answer, "+OK\r\n+OK\r\n-ERR 'maximum subscriptions exceeded'\r\nPONG\r\n", "as far as he may");
+    world.write(bob, b"PUB a 11\r\n");
+    assert_eq!(world.read(bob), b"-ERR 'Maximum Payload Violation'\r\n");
+    for wrong in [
+        &b"CONNECT {\"user\":\"bob\",\"pass\":\"Secret\"}\r\nPING\r\n"[..],
+        b"CONNECT {\"user\":\"eve\",\"pass\":\"secret\"}\r\nPING\r\n",
+        b"CONNECT {}\r\nPING\r\n",
+        b"PING\r\n",
+        b"P",
+    ] {
+        let (eve, _) = world.connect();
+        assert_eq!(world.log_in(eve, wrong), "-ERR 'Authorization Violation'\r\n");
+        assert!(world.has_ended(eve));
+    }
+    let (slow, _) = world.connect();
+    world.write(slow, b"CONNECT {");
+    assert_eq!(world.wait(slow, Duration::from_secs(301)), "-ERR 'Authentication Timeout'\r\n");
+    assert!(world.has_ended(slow));
 }

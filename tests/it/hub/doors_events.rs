@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::net::UdpSocket;
 
-use super::doors_kit::{Events, Socket, ask, publish, serve};
-use crate::support::web::serve_http;
-use crate::support::{eventually, streams};
+use super::doors_kit::{self, Events, Socket, ask, publish};
+use crate::support::web::{serve, serve_http};
+use crate::support::{Folder, eventually, streams};
 
 /// An event carries what was published over WebSocket and by a request, with every kind of line end (HTML, section 9.2.6).
 #[test]
 fn events_carry_what_is_published() {
-    let server = serve();
+    let server = doors_kit::serve();
     let address = server.http_address();
     let mut events = Events::open(address, "subject=news.*");
     assert_eq!(events.head.status, 200);
@@ -36,7 +36,7 @@ fn events_carry_what_is_published() {
 /// Each event's id is greater than the one before.
 #[test]
 fn ids_grow() {
-    let server = serve();
+    let server = doors_kit::serve();
     let address = server.http_address();
     let mut events = Events::open(address, "subject=a");
     let mut last = 0;
@@ -53,7 +53,7 @@ fn ids_grow() {
 /// Several subjects, names and objects.
 #[test]
 fn events_have_the_form_that_was_asked_for() {
-    let server = serve();
+    let server = doors_kit::serve();
     let address = server.http_address();
     let mut plain = Events::open(address, "subject=a.b&subject=c,d.%3E&subject=d.e");
     let mut named = Events::open(address, "subject=%3E&event=subject");
@@ -75,7 +75,7 @@ fn events_have_the_form_that_was_asked_for() {
 /// HEAD has the head alone. What a peer sends behind its request is ignored up to a bound, and its end ends the stream.
 #[test]
 fn a_stream_ends_with_its_peer() {
-    let server = serve();
+    let server = doors_kit::serve();
     let address = server.http_address();
     let mut stream = streams::tcp(address);
     stream.write_all(b"HEAD /sse?subject=a HTTP/1.1\r\nHost: a\r\n\r\n").expect("the server reads");
@@ -137,12 +137,21 @@ fn a_star_lets_all_pages_in() {
 }
 
 /// A datagram is heard as an event: with its subject in the first line, or with one that its listener has. What names no
-/// subject is counted, and heard by nobody. The server is inside of the test.
+/// subject is counted, and heard by nobody.
 #[test]
 fn datagrams_are_heard() {
-    let server = super::doors_requests::with_datagrams();
-    let [http, lines, fixed] = server.addresses;
-    let mut events = Events::open(http, "subject=sensor.%3E&event=subject");
+    let folder = Folder::new();
+    let listener = |service: &str, scheme: &str, more: &str| {
+        format!("[[listener]]\naddress = \"{scheme}://127.0.0.1:0\"\nservice = \"{service}\"\n{more}\n")
+    };
+    let listeners = [
+        listener("http", "tcp", ""),
+        listener("publish", "udp", ""),
+        listener("publish", "udp", "subject = \"sensor.fixed\""),
+    ];
+    let server = serve(&folder, "", &listeners.concat(), &["--shards", "2"]);
+    let [lines, fixed] = server.addresses("publish://")[..] else { panic!("there are two") };
+    let mut events = Events::open(server.http_address(), "subject=sensor.%3E&event=subject");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
     let mut check = |datagram: &[u8], to, subject: &str, data: &str| {
         socket.send_to(datagram, to).expect("the kernel takes it");
@@ -156,10 +165,8 @@ fn datagrams_are_heard() {
         socket.send_to(wrong, lines).expect("the kernel takes it");
     }
     check(b"sensor.last\nx", lines, "sensor.last", "x");
-    let mut server = server;
-    eventually("those are counted that name no subject", || {
-        server.total(|counters| counters.refused_subject) == 4
-    });
-    assert_eq!(server.total(|counters| counters.published_datagram), 4);
+    server.await_count("refused_subject", 4);
+    assert_eq!(server.counters().total("published_datagram"), 4);
     drop(events);
+    server.stop_clean();
 }

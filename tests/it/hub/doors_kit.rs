@@ -107,10 +107,16 @@ impl Events {
     #[track_caller]
     pub(super) fn open(address: SocketAddr, query: &str) -> Self {
         let mut events = Self::begin(address, query, "");
-        let retry = events.block().expect("it begins").retry.expect("it begins with a time");
-        assert!((2000..=5000).contains(&retry), "{retry} ms");
-        assert_eq!(events.block().expect("it goes on").comments, ["listening"]);
+        events.await_listening();
         events
+    }
+
+    /// Reads how a stream begins.
+    #[track_caller]
+    pub(super) fn await_listening(&mut self) {
+        let retry = self.block().expect("it begins").retry.expect("it begins with a time");
+        assert!((2000..=5000).contains(&retry), "{retry} ms");
+        assert_eq!(self.block().expect("it goes on").comments, ["listening"]);
     }
 
     /// Asks for one, with these lines more, and reads the head of the answer.

@@ -1,59 +1,8 @@
 //! Publishing by a request, and requests that are answered by somebody behind the hub.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use tidemill::config::{Config, Listener, ServiceName};
-use tidemill::metrics::Counters;
-use tidemill::metrics::board::Board;
-use tidemill::service::IngestSubject;
-use tidemill::service::house::{Behind, House};
-use tidemill::service::http::Settings;
-use tidemill::sys::address::Listen;
-
 use super::doors_kit::{Socket, ask, publish, serve};
 use crate::support::eventually;
 use crate::support::http::Client;
-
-/// A server in this process, with two listeners for datagrams.
-pub(super) struct Embedded {
-    server: tidemill::server::Server,
-    /// Of its pages, of datagrams with their subject, of those without.
-    pub(super) addresses: [SocketAddr; 3],
-}
-
-impl Embedded {
-    /// The sum of a counter over all shards.
-    pub(super) fn total(&mut self, read: fn(&Counters) -> u64) -> u64 {
-        self.server.report().iter().map(|shard| read(&shard.counters)).sum()
-    }
-}
-
-/// Starts one.
-#[track_caller]
-pub(super) fn with_datagrams() -> Embedded {
-    let listener = |address: &str, service| Listener::new(address.parse().expect("an address"), service);
-    let listeners = vec![
-        listener("tcp://127.0.0.1:0", ServiceName::Http),
-        listener("udp://127.0.0.1:0", ServiceName::Echo),
-        listener("udp://127.0.0.1:0", ServiceName::Echo),
-    ];
-    let config = Config { listeners, shards: Some(2), ..Config::default() };
-    let make = |_| {
-        let behind = [Behind::Http(Arc::new(Settings::default()))];
-        let fixed = IngestSubject::Fixed(b"sensor.fixed"[..].into());
-        let house = House::new(&behind, Arc::new(Board::new(2)));
-        house.with_ingest(vec![Some(IngestSubject::FirstLine), Some(fixed)])
-    };
-    let server = tidemill::server::Server::start(&config, make).expect("it starts");
-    let addresses: Vec<SocketAddr> = server.addresses().iter().map(address_of).collect();
-    Embedded { server, addresses: addresses.try_into().expect("there are three") }
-}
-
-fn address_of(listen: &Listen) -> SocketAddr {
-    let (Listen::Tcp(address) | Listen::Udp(address)) = listen else { panic!("{listen:?} has no port") };
-    *address
-}
 
 /// What a publication came to, as it was told.
 #[track_caller]

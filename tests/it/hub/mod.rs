@@ -5,3 +5,4 @@ mod doors_commands;
 mod doors_events;
 mod doors_kit;
 mod doors_requests;
+mod doors_users;

@@ -25,14 +25,20 @@ pub(crate) struct Browser {
 /// One of its pages.
 pub(crate) struct Page(String);
 
+/// The browser of this host, if it has one that runs; says so if not.
+pub(crate) fn program() -> Option<&'static str> {
+    let found = NAMES.into_iter().find(|name| can_run(name, &["--version"]));
+    if found.is_none() {
+        skip("no Chromium is in the path");
+    }
+    found
+}
+
 impl Browser {
     /// Starts the browser of this host, if it has one that runs; says so if not.
     #[track_caller]
     pub(crate) fn start() -> Option<Self> {
-        let Some(program) = NAMES.into_iter().find(|name| can_run(name, &["--version"])) else {
-            skip("no Chromium is in the path");
-            return None;
-        };
+        let program = program()?;
         let folder = Folder::new();
         let profile = folder.path("profile");
         let mut command = Command::new(program);

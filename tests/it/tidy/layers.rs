@@ -29,7 +29,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ),
     ("error", &["config", "sys", "ring"]),
     ("log", &["config"]),
-    ("config", &["access", "sys", "tier"]),
+    ("config", &["access", "protocol::nats", "sys", "tier"]),
     ("shard", &["service", "hub", "access", "protocol", "connection", "ring", "sys", "metrics"]),
     (
         "service",

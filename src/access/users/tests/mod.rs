@@ -315,7 +315,10 @@ fn files_that_cannot_be_used_are_told() {
         vec![UserSetting { password_hash: Some("x".to_owned()), ..user("a") }],
         "the user \"a\": this is no",
     );
-    check(vec![UserSetting { nkey: Some("UX".to_owned()), ..user("a") }], "\"UX\" is not the public nkey");
+    check(
+        vec![UserSetting { nkey: Some("UX".to_owned()), ..user("a") }],
+        "the user \"a\": the nkey is not the public one",
+    );
     let open = folder.file("open", "open sesame");
     fs::set_permissions(&open, fs::Permissions::from_mode(0o644)).unwrap();
     let users = load(vec![UserSetting { password_file: Some(open), ..user("a") }]);

@@ -65,6 +65,12 @@ impl Connect {
         }
     }
 
+    /// Whether it says who it is.
+    pub fn has_credentials(&self) -> bool {
+        let all = [&self.user, &self.pass, &self.auth_token, &self.nkey, &self.sig, &self.jwt];
+        all.into_iter().flatten().any(|text| !text.is_empty())
+    }
+
     fn set(&mut self, name: &str, value: Value) -> Result<(), BadConnect> {
         if value.is_null() {
             return Ok(());

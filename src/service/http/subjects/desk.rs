@@ -3,7 +3,7 @@
 use super::command::{self, Command, Id, Payload, Wrong};
 use super::errand::Opening;
 use super::letterbox::{Letterbox, Names};
-use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE, Who};
+use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE};
 use crate::hub::{Form, Message, Published, Subscribe, Told};
 use crate::limits;
 use crate::metrics::Refused;
@@ -14,7 +14,6 @@ use crate::sys::clock::Time;
 /// One who gives commands.
 #[derive(Debug)]
 pub struct Desk {
-    who: Who,
     echo: bool,
     /// Where answers to its requests arrive, once there was one.
     letterbox: Option<Letterbox>,
@@ -44,10 +43,9 @@ enum Done {
 
 impl Desk {
     /// Opens one; what its path names it listens to from the start.
-    pub(super) fn open(opening: &Opening, who: Who, talk: &mut Talk<'_, '_>) -> Self {
+    pub(super) fn open(opening: &Opening, talk: &mut Talk<'_, '_>) -> Self {
         talk.join(Form::Json, opening.echo);
-        let mut desk =
-            Self { who, echo: opening.echo, letterbox: None, waiting: Vec::new(), unsaid: Vec::new() };
+        let mut desk = Self { echo: opening.echo, letterbox: None, waiting: Vec::new(), unsaid: Vec::new() };
         let filter = opening.filter.as_deref().and_then(|filter| std::str::from_utf8(filter).ok());
         if let Some(filter) = filter
             && let Err(error) = desk.subscribe(filter, filter, None, talk)
@@ -116,7 +114,7 @@ impl Desk {
         talk: &mut Talk<'_, '_>,
     ) -> Result<Done, Wrong> {
         let queue = queue.map(str::as_bytes);
-        let Some(hidden) = permission::may_subscribe(self.who, filter.as_bytes(), queue) else {
+        let Some(hidden) = permission::may_subscribe(&talk.wishes.who, filter.as_bytes(), queue) else {
             talk.refuse(Refused::Permission);
             return Err(NO_SUBSCRIBE.into());
         };
@@ -139,7 +137,7 @@ impl Desk {
         payload: &Payload<'_>,
         talk: &mut Talk<'_, '_>,
     ) -> Result<Published, Wrong> {
-        if !permission::may_publish(self.who, subject.as_bytes()) {
+        if !permission::may_publish(&talk.wishes.who, subject.as_bytes()) {
             talk.refuse(Refused::Permission);
             return Err(NO_PUBLISH.into());
         }

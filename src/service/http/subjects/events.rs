@@ -17,9 +17,9 @@ use super::super::session::{Phase, Reply, Session};
 use super::super::site::{Page, Site};
 use super::errand::Listen;
 use super::origin::Origin;
-use super::permission::{self, NO_SUBSCRIBE, Who};
+use super::permission::{self, NO_SUBSCRIBE};
 use crate::connection::Inbox;
-use crate::hub::{ClientId, ClientOptions, Form, SlowPolicy, Subscribe};
+use crate::hub::{ClientId, Form, Subscribe};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{BodyLength, Persistence, ResponseHead, encode_response, parse_request};
@@ -57,8 +57,7 @@ impl<P: Site> Http<P> {
             let page = Page { origin, ..Page::sentence(503, "The server is stopping.") };
             return self.send(&page, reply.last_if(true), context);
         }
-        let who = Who::behind(context);
-        let hidden = |filter: &Box<[u8]>| permission::may_subscribe(who, filter, None);
+        let hidden = |filter: &Box<[u8]>| permission::may_subscribe(&session.who, filter, None);
         let Some(hidden) = listen.filters.iter().map(hidden).collect::<Option<Vec<_>>>() else {
             context.refuse(Refused::Permission);
             return self.send(&Page { origin, ..Page::sentence(403, NO_SUBSCRIBE) }, reply, context);
@@ -71,15 +70,10 @@ impl<P: Site> Http<P> {
         // The head is read once more: this happens once in the life of a connection.
         let parsed = parse_request(inbox.bytes(), &mut Default::default(), &settings.head, &mut self.table);
         let Ok(Some(request)) = parsed else { return context.abort() };
-        let ends_at = authorization::end_of(&request, settings, context);
+        let ends_at = authorization::end_of(&request, settings, context).or(session.who.expires());
         let retry = retry_ms(context);
         context.outbox.write_with(|out| out.extend_from_slice(format!("retry: {retry}\n\n").as_bytes()));
-        let options = ClientOptions {
-            form: Form::Events(listen.style),
-            echo: true,
-            pending_bytes_max: limits::HUB_PENDING_BYTES,
-            slow: SlowPolicy::Cut,
-        };
+        let options = settings.hub.options(Form::Events(listen.style), true);
         let client = context.hub.join(context.id, options);
         for (place, (filter, hidden)) in listen.filters.iter().zip(hidden).enumerate() {
             let sid = place.to_string();
@@ -139,6 +133,9 @@ impl Subscriber {
 
     /// Whatever it sends is read for nobody.
     pub(crate) fn ignore(&mut self, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        if context.is_held() {
+            return;
+        }
         self.greet(context);
         self.ignored_bytes += inbox.bytes().len();
         inbox.consume(inbox.bytes().len());

@@ -17,7 +17,7 @@ use super::errand::{Enquiry, Publication};
 use super::letterbox::Letterbox;
 use super::origin::Origin;
 use super::permission::{self, NO_PUBLISH, Who};
-use crate::hub::{ClientId, ClientOptions, Form, Kind, Message, Published, SlowPolicy, Told};
+use crate::hub::{ClientId, Form, Kind, Message, Published, Told};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::service::Context;
@@ -47,11 +47,12 @@ impl Publication {
     /// Publishes it, if that is allowed.
     fn publish(
         &self,
+        who: &Who,
         from: Option<ClientId>,
         reply: &[u8],
         context: &mut Context<'_>,
     ) -> Result<Published, Page> {
-        if !permission::may_publish(Who::behind(context), &self.subject) {
+        if !permission::may_publish(who, &self.subject) {
             context.refuse(Refused::Permission);
             return Err(Page::sentence(403, NO_PUBLISH));
         }
@@ -70,7 +71,7 @@ impl<P: Site> Http<P> {
         session: &mut Session<P::Route, P::Seat>,
         context: &mut Context<'_>,
     ) -> Step {
-        let page = match publication.publish(None, &publication.reply, context) {
+        let page = match publication.publish(&session.who, None, &publication.reply, context) {
             Ok(Published { local, shards }) => {
                 let text = format!("{{\"delivered\":{local},\"shards\":{shards}}}\n");
                 Page::ok(JSON, text.into_bytes())
@@ -103,7 +104,8 @@ impl<P: Site> Http<P> {
         };
         let client = letterbox.client;
         let (_, subject) = letterbox.next();
-        let page = match enquiry.publication.publish(Some(client), subject.as_bytes(), context) {
+        let page = match enquiry.publication.publish(&session.who, Some(client), subject.as_bytes(), context)
+        {
             Ok(published) if published.is_heard() => {
                 let exchange = Exchange { subject: subject.into_bytes().into(), origin, reply };
                 session.phase = Phase::Exchange(Box::new(exchange));
@@ -127,12 +129,7 @@ impl<P: Site> Http<P> {
         context: &mut Context<'_>,
     ) -> Option<&'s mut Letterbox> {
         if session.letterbox.is_none() {
-            let options = ClientOptions {
-                form: Form::Told,
-                echo: true,
-                pending_bytes_max: limits::HUB_PENDING_BYTES,
-                slow: SlowPolicy::Cut,
-            };
+            let options = self.settings.of(context.listener).hub.options(Form::Told, true);
             let client = context.hub.join(context.id, options);
             let opened = Letterbox::open(context.hub, client, &mut self.names);
             session.letterbox = opened.ok().map(Box::new);

@@ -4,7 +4,7 @@ use super::SUBPROTOCOL;
 use super::desk::Desk;
 use super::errand::Opening;
 use super::letterbox::Names;
-use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE, Who};
+use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE};
 use crate::hub::{Form, Kind as Said, Message, Subscribe, Told};
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Kind};
@@ -26,7 +26,6 @@ pub enum Seat {
 /// Somebody on a subject.
 #[derive(Debug)]
 pub struct Plain {
-    who: Who,
     /// Where messages are published, if they may be.
     publish: Option<Box<[u8]>>,
 }
@@ -35,12 +34,11 @@ impl Seat {
     /// The connection is open, and speaks this subprotocol.
     pub(crate) fn joined(&mut self, subprotocol: Option<&str>, talk: &mut Talk<'_, '_>) {
         let Self::New(opening) = self else { return };
-        let who = Who::behind(talk.context);
         *self = if subprotocol == Some(SUBPROTOCOL) {
-            Self::Desk(Box::new(Desk::open(opening, who, talk)))
+            Self::Desk(Box::new(Desk::open(opening, talk)))
         } else if let Some(filter) = &opening.filter {
-            listen(filter, opening.echo, who, talk);
-            Self::Plain(Plain { who, publish: opening.publish.take() })
+            listen(filter, opening.echo, talk);
+            Self::Plain(Plain { publish: opening.publish.take() })
         } else {
             Self::Echo
         };
@@ -79,8 +77,8 @@ impl Seat {
 }
 
 /// Listens, and reads nothing more until all shards know: so a pong says that whatever is published from then on is heard.
-fn listen(filter: &[u8], echo: bool, who: Who, talk: &mut Talk<'_, '_>) {
-    let Some(hidden) = permission::may_subscribe(who, filter, None) else {
+fn listen(filter: &[u8], echo: bool, talk: &mut Talk<'_, '_>) {
+    let Some(hidden) = permission::may_subscribe(&talk.wishes.who, filter, None) else {
         talk.refuse(Refused::Permission);
         return talk.close(CloseCode::POLICY, NO_SUBSCRIBE);
     };
@@ -96,7 +94,7 @@ impl Plain {
         let Some(subject) = &self.publish else {
             return talk.close(CloseCode::POLICY, NO_PLACE);
         };
-        if !permission::may_publish(self.who, subject) {
+        if !permission::may_publish(&talk.wishes.who, subject) {
             talk.refuse(Refused::Permission);
             return talk.close(CloseCode::POLICY, NO_PUBLISH);
         }

@@ -100,3 +100,25 @@ pub(super) const RECORDED_WITH_TWO_SUBSCRIPTIONS: &[Recorded] = &[
         false,
     ),
 ];
+
+/// To whom has no name there: he may publish to `pub.>` and `both` but not `pub.no`, and subscribe to `sub.>`, `both`,
+/// `_INBOX.>` and, in the queue group `grp`, `q.*`, but not to `sub.no` and `sub.deny.>`.
+pub(super) const RECORDED_AS_GUEST: &[Recorded] = &[
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nPING\r\n", b"PONG\r\n", false),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nPUB x 1\r\nx\r\nPUB pub.a 1\r\nx\r\nPUB pub.no 1\r\nx\r\nPING\r\n", b"+OK\r\n-ERR 'Permissions Violation for Publish to \"x\"'\r\n+OK\r\n-ERR 'Permissions Violation for Publish to \"pub.no\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nPUB x 1\r\nx\r\nPING\r\n", b"-ERR 'Permissions Violation for Publish to \"x\"'\r\nPONG\r\n", false),
+    (b"PUB x 1\r\nx\r\nSUB y 1\r\nPING\r\n", b"-ERR 'Permissions Violation for Publish to \"x\"'\r\n-ERR 'Permissions Violation for Subscription to \"y\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nSUB x 1\r\nSUB sub.a 2\r\nSUB sub.no 3\r\nSUB sub.> 4\r\nSUB > 5\r\nSUB sub.* 6\r\nPING\r\n", b"+OK\r\n-ERR 'Permissions Violation for Subscription to \"x\"'\r\n+OK\r\n-ERR 'Permissions Violation for Subscription to \"sub.no\"'\r\n+OK\r\n-ERR 'Permissions Violation for Subscription to \">\"'\r\n+OK\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nSUB x qq 1\r\nSUB q.a 2\r\nSUB q.a grp 3\r\nSUB q.a other 4\r\nPING\r\n", b"-ERR 'Permissions Violation for Subscription to \"x\" using queue \"qq\"'\r\n-ERR 'Permissions Violation for Subscription to \"q.a\"'\r\n-ERR 'Permissions Violation for Subscription to \"q.a\" using queue \"other\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nSUB a..b 1\r\nSUB x\"y\\\x01\xff 1\r\nPUB x\"y\\\x01\xc3\xa9\xff 0\r\n\r\nPING\r\n", b"-ERR 'Permissions Violation for Subscription to \"a..b\"'\r\n-ERR 'Permissions Violation for Subscription to \"x\\\"y\\\\\\x01\\xff\"'\r\n-ERR 'Permissions Violation for Publish to \"x\\\"y\\\\\\x01\xc3\xa9\\xff\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nSUB sub.r 1\r\nPUB pub.a no.reply 1\r\nx\r\nPING\r\n", b"PONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nPUB pub.> 1\r\nx\r\nPUB pub.* 0\r\n\r\nPUB > 0\r\n\r\nPING\r\n", b"-ERR 'Permissions Violation for Publish to \">\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nSUB both 1\r\nPUB both 0\r\n\r\nPING\r\n", b"MSG both 1 0\r\n\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nPUB both 0\r\n\r\nSUB both 1\r\nSUB both 1\r\nSUB no 1\r\nPING\r\n", b"-ERR 'Permissions Violation for Subscription to \"no\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"pedantic\":true}\r\nPUB x..y 1\r\nx\r\nPING\r\n", b"+OK\r\n-ERR 'Invalid Publish Subject'\r\n-ERR 'Permissions Violation for Publish to \"x..y\"'\r\nPONG\r\n", false),
+    (b"CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\nCONNECT {\"user\":\"bob\",\"pass\":\"bad\"}\r\n", b"-ERR 'Authorization Violation'\r\n", true),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"user\":\"nobody\",\"pass\":\"x\"}\r\n", b"-ERR 'Authorization Violation'\r\n", true),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"auth_token\":\"x\"}\r\n", b"-ERR 'Authorization Violation'\r\n", true),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"protocol\":3}\r\n", b"-ERR 'invalid client protocol'\r\n", true),
+    (b"CONNECT {\"verbose\":true,\"pedantic\":false,\"headers\":true,\"no_responders\":true,\"user\":\"nobody\",\"pass\":\"x\",\"protocol\":3}\r\n", b"-ERR 'Authorization Violation'\r\n", true),
+];
