@@ -11,25 +11,15 @@ use std::io::Write;
 use std::sync::Arc;
 
 use tidemill::config::{Config, Listener, ServiceName};
-use tidemill::connection::ConnectionId;
-use tidemill::hub::{ClientId, ClientOptions, Form, Hub, Kind as Said, Message, SlowPolicy, Subscribe};
+use tidemill::hub::{Form, Hub, Kind as Said, Message, Subscribe};
 use tidemill::protocol::http1::Request;
 use tidemill::protocol::websocket::Kind;
 use tidemill::server::Server;
 use tidemill::service::Closed;
 use tidemill::service::http::{Answer, Ask, Content, Http, Page, Settings, Site, Talk};
 
-/// Who is in the room, each with a name.
-#[derive(Default)]
-struct Room {
-    members: Vec<(ConnectionId, String, ClientId)>,
-}
-
-impl Room {
-    fn name(&self, id: ConnectionId) -> &str {
-        self.members.iter().find(|(member, ..)| *member == id).map_or("", |(_, name, _)| name)
-    }
-}
+/// The room itself; who is in it, the hub knows.
+struct Room;
 
 /// Says something to all who are in the room.
 fn say(hub: &mut Hub, text: &str) {
@@ -40,6 +30,8 @@ fn say(hub: &mut Hub, text: &str) {
 impl Site for Room {
     /// Whether it is the page or the room.
     type Route = bool;
+    /// The name of who is in the room.
+    type Seat = String;
 
     fn route(&mut self, request: &Request<'_>) -> bool {
         request.target.path == b"/chat"
@@ -53,39 +45,27 @@ impl Site for Room {
         false
     }
 
-    fn answer(&mut self, chat: bool, _: Ask) -> Answer {
+    fn answer(&mut self, chat: bool, _: Ask) -> Answer<String> {
         if chat {
-            Answer::WebSocket
+            Answer::WebSocket(String::new())
         } else {
             Answer::Page(Page::ok("text/html; charset=utf-8", PAGE.as_bytes()))
         }
     }
 
-    fn joined(&mut self, talk: &mut Talk<'_, '_>) {
-        let name = talk.peer().to_string();
+    fn joined(&mut self, name: &mut String, _: Option<&str>, talk: &mut Talk<'_, '_>) {
+        *name = talk.peer().to_string();
         say(talk.hub(), &format!("* {name} has come"));
-        let id = talk.id();
-        let options = ClientOptions {
-            form: Form::WebSocket,
-            echo: true,
-            pending_bytes_max: 1 << 20,
-            slow: SlowPolicy::Cut,
-        };
-        let client = talk.hub().join(id, options);
+        let client = talk.join(Form::WebSocket, true);
         // There is no other subscription of this client that could have the name.
         let _ = talk.hub().subscribe(client, &Subscribe { filter: b"room", ..Subscribe::default() });
-        self.members.push((id, name, client));
     }
 
-    fn message(&mut self, _: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
-        let said = format!("{}: {}", self.name(talk.id()), String::from_utf8_lossy(payload));
-        say(talk.hub(), &said);
+    fn message(&mut self, name: &mut String, _: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
+        say(talk.hub(), &format!("{name}: {}", String::from_utf8_lossy(payload)));
     }
 
-    fn left(&mut self, closed: &mut Closed<'_>) {
-        let Some(place) = self.members.iter().position(|(member, ..)| *member == closed.id) else { return };
-        let (_, name, client) = self.members.remove(place);
-        closed.hub.leave(client);
+    fn left(&mut self, name: String, closed: &mut Closed<'_>) {
         say(closed.hub, &format!("* {name} has gone"));
     }
 }
@@ -94,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8090".to_owned());
     let listener = Listener::new(format!("tcp://{address}").parse()?, ServiceName::Http);
     let config = Config { listeners: vec![listener], shards: Some(1), ..Config::default() };
-    let server = Server::start(&config, |_| Http::new(Room::default(), vec![Arc::new(Settings::default())]))?;
+    let server = Server::start(&config, |_| Http::new(Room, vec![Arc::new(Settings::default())]))?;
     let url = server.addresses()[0].to_string().replace("tcp", "http");
     writeln!(std::io::stdout(), "The room is open at {url}; Ctrl-C closes it.")?;
     loop {

@@ -4,7 +4,11 @@
 //! fixed. When a bound is met the server refuses, slows, drops or cuts, by the policy named beside it, and counts
 //! it. Relations between bounds are proven by the compiler at the foot of this file.
 
+mod subjects;
+
 use std::time::Duration;
+
+pub use self::subjects::*;
 
 // --- The process -----------------------------------------------------------------------------------------------
 

@@ -77,4 +77,8 @@ refusals! {
         "It showed a credential whose time is over or has not come."
     Origin refused_origin "origin"
         "It comes from a web page that may not."
+    Subject refused_subject "subject"
+        "It asked the hub for what cannot be."
+    Permission refused_permission "permission"
+        "It wanted to publish or listen where it may not."
 }

@@ -44,11 +44,12 @@ use crate::tls::Tickets;
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
-    let mut server = Server::begin(config, |listeners, board| {
+    let mut server = Server::begin(config, |listeners, datagrams, board| {
         let behind = services::behind(config, listeners);
         let nats = services::nats_settings(config, listeners);
+        let ingest = services::ingest(datagrams);
         let board = Arc::clone(board);
-        move |_| House::new(&behind, &nats, Arc::clone(&board))
+        move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
     log.say(&banner::text(&server, config));
     let snapshots = loop {
@@ -117,13 +118,13 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        Self::begin(config, |_, _| make)
+        Self::begin(config, |_, _, _| make)
     }
 
     /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened.
     fn begin<S: Service, F: Fn(usize) -> S + Clone + Send + 'static>(
         config: &Config,
-        prepare: impl FnOnce(&[Listener], &Arc<Board>) -> F,
+        prepare: impl FnOnce(&[Listener], &[Listener], &Arc<Board>) -> F,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
@@ -146,7 +147,7 @@ impl Server {
             shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
             ..shard::House::open(config.connections)
         };
-        let make = prepare(&plan.listeners, &board);
+        let make = prepare(&plan.listeners, &plan.datagrams, &board);
         let words = endpoints.iter().map(ToString::to_string).collect();
         let mut crew = Crew::start(plan, &house, make, &waker)?;
         if let Some(plan) = admin {

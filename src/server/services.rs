@@ -8,8 +8,9 @@ use crate::config::{self, Config, Listener, ServiceName, TlsMode};
 use crate::hub::SlowPolicy;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
+use crate::service::IngestSubject;
 use crate::service::house::Behind;
-use crate::service::http::{Settings, WebSocketSettings};
+use crate::service::http::{HubSettings, SUBPROTOCOL, Settings, WebSocketSettings};
 use crate::service::nats::{self, Identity};
 use crate::sys::address::Listen;
 use crate::sys::clock;
@@ -20,9 +21,28 @@ pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
         ServiceName::Echo => Behind::Echo,
         ServiceName::Nats => Behind::Nats,
         ServiceName::Ingest => Behind::Echo,
-        ServiceName::Http | ServiceName::Admin => Behind::Http(http_settings(config, listener)),
+        ServiceName::Http | ServiceName::Admin => Behind::Http(with_hub(http_settings(config, listener))),
     };
     listeners.iter().map(behind).collect()
+}
+
+/// Under which subjects the datagrams of these listeners are published; the others are echoed.
+pub(super) fn ingest(listeners: &[Listener]) -> Vec<Option<IngestSubject>> {
+    let subject = |listener: &Listener| match &listener.subject {
+        Some(subject) => IngestSubject::Fixed(subject.as_bytes().into()),
+        None => IngestSubject::FirstLine,
+    };
+    let ingest = |listener: &Listener| (listener.service == ServiceName::Ingest).then(|| subject(listener));
+    listeners.iter().map(ingest).collect()
+}
+
+/// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol.
+fn with_hub(mut settings: Arc<Settings>) -> Arc<Settings> {
+    let spoken = &mut Arc::make_mut(&mut settings).websocket.policy.subprotocols;
+    if !spoken.iter().any(|name| name == SUBPROTOCOL) {
+        spoken.push(SUBPROTOCOL.to_owned());
+    }
+    settings
 }
 
 /// What a configuration says of a listener that speaks HTTP: for an [`Http`](crate::service::http::Http) of one's own,
@@ -43,6 +63,11 @@ pub fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
         },
         realm: auth.realm,
         websocket: websocket_settings(config, listener),
+        hub: HubSettings {
+            pending_bytes: config.hub.pending_bytes_max as usize,
+            slow: slow_policy(listener.slow),
+        },
+        no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
     })
 }
 

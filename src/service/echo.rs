@@ -3,6 +3,7 @@
 use super::{Context, Service};
 use crate::connection::{Inbox, Replies};
 use crate::hub::Hub;
+use crate::metrics::Counters;
 use crate::ring::Datagram;
 
 /// The echo service. What was received is sent from the very buffer it was received in.
@@ -29,7 +30,7 @@ impl Service for Echo {
         "echo"
     }
 
-    fn datagram(&mut self, _: u16, datagram: Datagram, replies: &mut Replies, _: &mut Hub) {
+    fn datagram(&mut self, _: u16, datagram: Datagram, replies: &mut Replies, _: &mut Hub, _: &mut Counters) {
         // The end of a truncated datagram is lost: half an echo would be a wrong one.
         if !datagram.truncated() {
             replies.send_received(datagram.peer(), datagram.into_payload());

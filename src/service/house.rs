@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::http::{self, Http, Public, Settings};
+use super::http::{Http, Public, Settings};
 use super::nats::{self, Nats};
-use super::{Closed, Context, Echo, Service};
+use super::{Closed, Context, Echo, IngestSubject, Service};
 use crate::connection::{About, Inbox, Replies};
 use crate::hub::{ClientId, Hub, Told};
+use crate::metrics::Counters;
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -25,6 +26,8 @@ pub enum Behind {
 pub struct House {
     /// By the number of the listener: what it speaks.
     speaks: Vec<Speaks>,
+    /// By the number of the listener among those for datagrams: where they are published. Others are echoed.
+    ingest: Vec<Option<IngestSubject>>,
     echo: Echo,
     http: Http<Public>,
     nats: Nats,
@@ -45,7 +48,7 @@ pub enum Session {
     /// Echo remembers nothing.
     Echo,
     /// HTTP.
-    Http(http::Session<<Public as http::Site>::Route>),
+    Http(<Http<Public> as Service>::Session),
     /// NATS. It is larger than the others, and each pays for the largest.
     Nats(Box<nats::Session>),
 }
@@ -64,11 +67,17 @@ impl House {
         };
         Self {
             speaks: listeners.iter().map(speaks).collect(),
+            ingest: Vec::new(),
             echo: Echo,
             http: Http::new(Public::new(board), listeners.iter().map(http).collect())
                 .with_nats(Nats::new(nats.to_vec())),
             nats: Nats::new(nats.to_vec()),
         }
+    }
+
+    /// The same, with datagrams that are published: where, by the number of their listener. Without a subject they are echoed.
+    pub fn with_ingest(self, subjects: Vec<Option<IngestSubject>>) -> Self {
+        Self { ingest: subjects, ..self }
     }
 }
 
@@ -162,7 +171,17 @@ impl Service for House {
         }
     }
 
-    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
-        self.echo.datagram(listener, datagram, replies, hub);
+    fn datagram(
+        &mut self,
+        listener: u16,
+        datagram: Datagram,
+        replies: &mut Replies,
+        hub: &mut Hub,
+        counters: &mut Counters,
+    ) {
+        match self.ingest.get(usize::from(listener)) {
+            Some(Some(subject)) => subject.publish(datagram, hub, counters),
+            _ => self.echo.datagram(listener, datagram, replies, hub, counters),
+        }
     }
 }

@@ -8,14 +8,17 @@ mod context;
 mod echo;
 pub mod house;
 pub mod http;
+mod ingest;
 pub mod nats;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};
 pub use self::echo::Echo;
+pub use self::ingest::IngestSubject;
 
 use crate::connection::{About, Inbox, Replies};
 use crate::hub::{ClientId, Hub, Told};
+use crate::metrics::Counters;
 use crate::ring::Datagram;
 
 /// What a server does with connections and datagrams.
@@ -89,7 +92,14 @@ pub trait Service {
     }
 
     /// A datagram came in, through the listener of this number among those for datagrams.
-    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
-        let _ = (listener, datagram, replies, hub);
+    fn datagram(
+        &mut self,
+        listener: u16,
+        datagram: Datagram,
+        replies: &mut Replies,
+        hub: &mut Hub,
+        counters: &mut Counters,
+    ) {
+        let _ = (listener, datagram, replies, hub, counters);
     }
 }

@@ -43,7 +43,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             return self.count_refused(Peer::from_ip(peer), Refused::Network);
         }
         let listener = u16::try_from(index).expect("sockets are few");
-        self.service.datagram(listener, datagram, &mut self.replies, &mut self.hub);
+        let counters = &mut self.metrics.counters;
+        self.service.datagram(listener, datagram, &mut self.replies, &mut self.hub, counters);
         let socket = u16::try_from(index).expect("sockets are few");
         self.replies.address(socket);
     }

@@ -13,7 +13,7 @@ use super::{Admission, House, Options, Shard, Sockets};
 use crate::access::meter::Rates;
 use crate::connection::{Bounds, Inbox, Replies};
 use crate::hub::Hub;
-use crate::metrics::{Snapshot, TABLE};
+use crate::metrics::{Counters, Snapshot, TABLE};
 use crate::ring::sim::{Faults, PeerId, Random, Sim, SimSetup};
 use crate::ring::{Capabilities, Datagram, Kernel};
 use crate::service::{Context, Echo, Service};
@@ -88,8 +88,15 @@ impl Service for Manner {
         }
     }
 
-    fn datagram(&mut self, listener: u16, datagram: Datagram, replies: &mut Replies, hub: &mut Hub) {
-        Echo.datagram(listener, datagram, replies, hub);
+    fn datagram(
+        &mut self,
+        listener: u16,
+        datagram: Datagram,
+        replies: &mut Replies,
+        hub: &mut Hub,
+        counters: &mut Counters,
+    ) {
+        Echo.datagram(listener, datagram, replies, hub, counters);
     }
 }
 

@@ -1,77 +1,86 @@
-//! A browser, which speaks HTTP, TLS and WebSocket of its own, opens the page at `/` and does what its script says.
+//! A browser, which speaks HTTP, TLS, WebSocket and Server-Sent Events of its own, opens the page at `/` twice, and the two
+//! windows hear one another.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use serde_json::json;
 
-use crate::support::launch::{can_run, run};
+use crate::support::browser::Browser;
+pub(crate) use crate::support::browser::program as browser;
 use crate::support::server::Server;
-use crate::support::{Folder, eventually, skip, text};
 
-/// The names under which Chromium may be installed.
-const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-/// The browser of this host, if it has one that runs; says so if not.
-pub(crate) fn browser() -> Option<&'static str> {
-    let found = NAMES.into_iter().find(|name| can_run(name, &["--version"]));
-    if found.is_none() {
-        skip("no Chromium is in the path");
-    }
-    found
-}
-
-/// The page as it is after its script has run. Time in the page runs ahead whenever the browser waits for nothing; a
-/// WebSocket's answer is nothing to it, so that the page may not have heard it when that time is over.
-#[track_caller]
-fn open(browser: &str, url: &str, profile: &Path) -> String {
-    let mut command = Command::new(browser);
-    command.args([
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-    ]);
-    command.args(["--disable-background-networking", "--disable-component-update", "--no-proxy-server"]);
-    command.args(["--ignore-certificate-errors", "--virtual-time-budget=30000"]);
-    command.arg(format!("--user-data-dir={}", text(profile))).args(["--dump-dom", url]);
-    command.stdin(Stdio::null());
-    let ended = run(command);
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    ended.stdout
-}
-
-/// Checks that the page at `/` shows what its WebSocket got back, over this scheme.
+/// Checks that two windows of the page at `/` talk, over this scheme.
 #[track_caller]
 fn check(listener: &str, flags: &[&str], scheme: &str) {
-    let Some(browser) = browser() else { return };
-    let server = Server::listen(&[listener], &[&["--shards", "1"], flags].concat());
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::listen(&[listener], &[&["--shards", "2"], flags].concat());
     let address = if scheme == "https" { server.https_address() } else { server.http_address() };
     let url = format!("{scheme}://{address}/");
-    eventually("the page shows what came back", || {
-        let profile = Folder::new();
-        let page = open(browser, &url, &profile.path("profile"));
-        assert!(page.contains("<title>Tidemill</title>"), "{page}");
-        page.contains("→ hello") && page.contains("← hello")
-    });
+    let pages = [browser.open(&url), browser.open(&url)];
+    for page in &pages {
+        browser.await_true(page, "document.title === 'Tidemill' && chat.readyState === WebSocket.OPEN");
+        browser.await_true(page, "events.readyState === EventSource.OPEN");
+    }
+    // Who has just come may miss what is said before all shards know of it, so it is said until it is heard.
+    let heard = |word: &str| format!("document.getElementById('said').textContent.includes('{word}')");
+    for (speaker, word) in [(0, "first window"), (1, "second window")] {
+        let say = format!("at('text').value = '{word}'; at('form').requestSubmit(); true");
+        browser.run(&pages[speaker], &say);
+        for page in &pages {
+            browser.await_true(page, &format!("{} || ({say}, false)", heard(word)));
+        }
+    }
+    // A point is published by a request, and is heard as an event.
+    let has_points = "at('board').children.length > 0 && !document.querySelector('#board .none')";
+    for page in &pages {
+        browser.await_true(page, &format!("{has_points} || (at('point').click(), false)"));
+    }
+    // The tide is made of commands.
+    browser.run(&pages[0], "at('burst').click(); true");
+    browser.await_true(&pages[1], "total > 100");
+    assert_eq!(browser.run(&pages[0], "at('burst').textContent"), json!("Stop"));
     let counters = server.counters();
-    let (received, sent) = ("websocket_messages_received", "websocket_messages_sent");
-    assert_eq!(counters.total(received), counters.total(sent), "{counters:#?}");
+    assert!(
+        counters.total("published_websocket") > 100 && counters.total("published_http") > 0,
+        "{counters:#?}"
+    );
     assert_eq!(
         (counters.total("websocket_failures"), counters.total("refused_origin")),
         (0, 0),
         "{counters:#?}"
     );
+    drop(browser);
     server.stop_clean();
 }
 
-/// The page opens its WebSocket, says hello, and hears it.
+/// Two windows talk.
 #[test]
-fn the_page_hears_its_own_hello() {
+fn two_windows_of_the_page_hear_one_another() {
     check("http://127.0.0.1:0", &[], "http");
 }
 
 /// The same behind TLS, with a certificate that nobody has signed.
 #[test]
-fn the_page_hears_its_own_hello_behind_tls() {
+fn two_windows_of_the_page_hear_one_another_behind_tls() {
     check("https://127.0.0.1:0", &["--tls-self-signed"], "https");
+}
+
+/// The page loads nothing from elsewhere, and fits a narrow window as well as a wide one.
+#[test]
+fn the_page_fits_narrow_and_wide_windows() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::listen(&["http://127.0.0.1:0"], &[]);
+    let page = browser.open(&format!("http://{}/", server.http_address()));
+    browser.await_true(&page, "document.readyState === 'complete' && document.title === 'Tidemill'");
+    let loaded = browser.run(
+        &page,
+        "performance.getEntriesByType('resource').every(one => one.name.startsWith(location.origin))",
+    );
+    assert_eq!(loaded, json!(true));
+    for width in [320, 390, 768, 1280] {
+        browser.resize(&page, width);
+        browser.await_true(&page, &format!("innerWidth === {width}"));
+        let wide = browser.run(&page, "document.documentElement.scrollWidth");
+        assert!(wide.as_u64().is_some_and(|wide| wide <= width), "{wide} in {width}");
+    }
+    drop(browser);
+    server.stop_clean();
 }

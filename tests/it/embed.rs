@@ -31,6 +31,7 @@ struct One(fn() -> Page);
 
 impl Site for One {
     type Route = ();
+    type Seat = ();
 
     fn route(&mut self, _: &Request<'_>) {}
 
@@ -42,7 +43,7 @@ impl Site for One {
         true
     }
 
-    fn answer(&mut self, (): (), _: Ask) -> Answer {
+    fn answer(&mut self, (): (), _: Ask) -> Answer<()> {
         Answer::Page((self.0)())
     }
 }

@@ -28,7 +28,7 @@ pub use deflate::Deflater;
 pub use frame::{HeaderBytes, Opcode};
 pub use mask::{MaskKeys, apply as apply_mask};
 pub use offer::{Agreed, Offer, Unacceptable};
-pub use origin::{Origin, OriginRule};
+pub use origin::{Admitted, Origin, OriginRule, admit};
 pub use parameters::{DeflateParameters, DeflateSettings};
 pub use receiver::{Event, Limits, Receiver, Step};
 

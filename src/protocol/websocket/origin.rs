@@ -34,6 +34,14 @@ impl OriginRule {
         }
     }
 
+    const fn admits(&self) -> Admitted {
+        match self {
+            Self::Any => Admitted::Any,
+            Self::SameOrigin => Admitted::SameOrigin,
+            Self::Exact(_) => Admitted::Named,
+        }
+    }
+
     /// Whether a page from `origin` may open a WebSocket by a request to `host`.
     fn allows(&self, origin: Option<&Origin>, host: &[u8]) -> bool {
         match (self, origin) {
@@ -45,10 +53,28 @@ impl OriginRule {
     }
 }
 
-/// Whether any rule allows a page from `origin`. An origin that cannot be read, as `null`, is allowed by `*` alone.
-pub(super) fn is_allowed(rules: &[OriginRule], origin: &[u8], host: &[u8]) -> bool {
+/// By which rule a page is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is from the place that it asks.
+    SameOrigin,
+    /// The list names it.
+    Named,
+    /// All pages are let in.
+    Any,
+}
+
+/// By which rule a page from `origin` is let in, the narrowest first, if it is. An origin that cannot be read, as `null`, is
+/// let in by `*` alone.
+pub fn admit(rules: &[OriginRule], origin: &[u8], host: &[u8]) -> Option<Admitted> {
     let origin = Origin::parse(field::trimmed(origin));
-    rules.iter().any(|rule| rule.allows(origin.as_ref(), host))
+    let allowing = rules.iter().filter(|rule| rule.allows(origin.as_ref(), host));
+    allowing.map(OriginRule::admits).min_by_key(|admitted| *admitted as u8)
+}
+
+/// Whether any rule allows a page from `origin`.
+pub(super) fn is_allowed(rules: &[OriginRule], origin: &[u8], host: &[u8]) -> bool {
+    admit(rules, origin, host).is_some()
 }
 
 impl Origin {

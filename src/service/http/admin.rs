@@ -135,6 +135,8 @@ impl<I: Inspect> Admin<I> {
 
 impl<I: Inspect> Site for Admin<I> {
     type Route = Route;
+    /// Nobody speaks WebSocket here.
+    type Seat = ();
 
     fn route(&mut self, request: &Request<'_>) -> Route {
         let route = match request.target.path {
@@ -158,7 +160,7 @@ impl<I: Inspect> Site for Admin<I> {
         matches!(route, Route::Health | Route::Ready)
     }
 
-    fn answer(&mut self, route: Route, ask: Ask) -> Answer {
+    fn answer(&mut self, route: Route, ask: Ask) -> Answer<()> {
         Answer::Page(match route {
             Route::Home => Page::ok(HTML, home().into_bytes()),
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),

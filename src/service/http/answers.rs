@@ -6,6 +6,7 @@ use super::authorization::{self, Denial};
 use super::nats::NatsSocket;
 use super::session::{Phase, Reply, Session};
 use super::site::{Answer, Page, Site};
+use super::subjects::Origin;
 use super::{Http, Step};
 use crate::connection::Inbox;
 use crate::limits;
@@ -18,14 +19,19 @@ use crate::service::Context;
 impl<P: Site> Http<P> {
     pub(super) fn answer(
         &mut self,
-        answer: Answer,
+        answer: Answer<P::Seat>,
         reply: Reply,
-        session: &mut Session<P::Route>,
+        origin: Option<Box<Origin>>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
         match answer {
-            Answer::Page(page) => self.send(&page, reply, context),
+            Answer::Page(page) => self.send(&Page { origin, ..page }, reply, context),
+            Answer::Refuse(refused, page) => {
+                context.refuse(refused);
+                self.send(&Page { origin, ..page }, reply, context);
+            }
             Answer::Zeros(count) => {
                 self.send_zeros_head(count, reply, context);
                 let left = if reply.head_only { 0 } else { count };
@@ -36,8 +42,13 @@ impl<P: Site> Http<P> {
                 context.hold_until(context.now.saturating_add(delay));
                 return Step::Wait;
             }
-            Answer::WebSocket => self.upgrade(false, reply, session, inbox, context),
-            Answer::Nats => self.upgrade(true, reply, session, inbox, context),
+            Answer::WebSocket(seat) => self.upgrade(Some(seat), reply, session, inbox, context),
+            Answer::Listen(listen) => self.listen(&listen, reply, origin, session, inbox, context),
+            Answer::Publish(publication) => {
+                return self.publish(&publication, reply, origin, session, context);
+            }
+            Answer::Enquire(enquiry) => return self.enquire(&enquiry, reply, origin, session, context),
+            Answer::Nats => self.upgrade(None, reply, session, inbox, context),
         }
         Step::Go
     }
@@ -79,7 +90,11 @@ impl<P: Site> Http<P> {
     }
 
     /// Sends as much of a long answer as there is room for.
-    pub(super) fn step_zeros(&mut self, session: &mut Session<P::Route>, context: &mut Context<'_>) -> Step {
+    pub(super) fn step_zeros(
+        &mut self,
+        session: &mut Session<P::Route, P::Seat>,
+        context: &mut Context<'_>,
+    ) -> Step {
         let Phase::Zeros(left, reply) = &mut session.phase else { return Step::Go };
         let reply = *reply;
         while 0 < *left {
@@ -101,7 +116,7 @@ impl<P: Site> Http<P> {
         Step::Go
     }
 
-    fn finish_answer(&mut self, status: u16, reply: Reply, context: &mut Context<'_>) {
+    pub(super) fn finish_answer(&mut self, status: u16, reply: Reply, context: &mut Context<'_>) {
         count_answer(status, context);
         self.end_answer(reply, context);
     }
@@ -112,12 +127,12 @@ impl<P: Site> Http<P> {
         }
     }
 
-    /// Makes a WebSocket of the connection, if the request is right; perhaps for `nats`.
+    /// Makes a WebSocket of the connection, if the request is right; without a seat, for NATS.
     fn upgrade(
         &mut self,
-        nats: bool,
+        seat: Option<P::Seat>,
         reply: Reply,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) {
@@ -130,7 +145,7 @@ impl<P: Site> Http<P> {
         let mut progress = Default::default();
         let parsed = parse_request(inbox.bytes(), &mut progress, &settings.head, &mut self.table);
         let Ok(Some(request)) = parsed else { return context.abort() };
-        let grant = match self.nats.as_ref().filter(|_| nats) {
+        let grant = match self.nats.as_ref().filter(|_| seat.is_none()) {
             None => Ok(None),
             Some(nats) => super::nats::grant(&request, &settings, nats, context),
         };
@@ -143,22 +158,33 @@ impl<P: Site> Http<P> {
             }
         };
         let identity_ends = authorization::end_of(&request, &settings, context);
-        match self.websockets.accept(
-            &request,
-            &settings.websocket,
-            self.date.at(context.unix_seconds),
-            context,
-        ) {
-            Ok(mut websocket) => {
-                if let Some(nats) = self.nats.as_mut().filter(|_| nats) {
+        let date = self.date.at(context.unix_seconds);
+        let policy = &settings.websocket;
+        let Some(seat) = seat else {
+            return match self.websockets.accept(&request, (), policy, date, context) {
+                Ok((websocket, _)) => {
                     count_answer(101, context);
-                    session.phase = Phase::Nats(NatsSocket::greet(websocket, grant, nats, context));
-                    return;
+                    if let Some(nats) = &mut self.nats {
+                        session.phase = Phase::Nats(NatsSocket::greet(websocket, grant, nats, context));
+                    }
                 }
-                websocket.ends_at = identity_ends;
-                self.site.joined(&mut self.websockets.talk(&mut websocket, context));
+                Err((refused, page)) => {
+                    context.refuse(refused);
+                    self.send(&page, reply, context);
+                }
+            };
+        };
+        match self.websockets.accept(&request, seat, policy, date, context) {
+            Ok((mut websocket, subprotocol)) => {
+                websocket.wishes.settings = settings.hub;
+                websocket.wishes.who = session.who.clone();
+                websocket.ends_at = identity_ends.or(session.who.expires());
                 count_answer(101, context);
                 context.set_timer(websocket.next_check(context));
+                let site = &mut self.site;
+                self.websockets.consult(&mut websocket, context, |seat, talk| {
+                    site.joined(seat, subprotocol, talk);
+                });
                 session.phase = Phase::WebSocket(Box::new(websocket));
             }
             Err((refused, page)) => {
@@ -172,6 +198,7 @@ impl<P: Site> Http<P> {
     pub(super) fn deny(
         &mut self,
         denial: Denial,
+        origin: Option<Box<Origin>>,
         length: BodyLength,
         reply: Reply,
         context: &mut Context<'_>,
@@ -179,7 +206,7 @@ impl<P: Site> Http<P> {
         context.refuse(denial.refused);
         let has_content = !matches!(length, BodyLength::None | BodyLength::Length(0));
         let reply = if has_content { Reply { persistence: Persistence::Close, ..reply } } else { reply };
-        self.send(&denial.page, reply, context);
+        self.send(&Page { origin, ..denial.page }, reply, context);
         Step::Go
     }
 
@@ -194,7 +221,7 @@ impl<P: Site> Http<P> {
     }
 }
 
-fn count_answer(status: u16, context: &mut Context<'_>) {
+pub(super) fn count_answer(status: u16, context: &mut Context<'_>) {
     let counters = &mut *context.counters;
     match status {
         ..200 => counters.http_answers_1xx += 1,

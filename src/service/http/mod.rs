@@ -13,6 +13,7 @@ mod public;
 mod session;
 mod settings;
 mod site;
+mod subjects;
 mod talk;
 mod websocket;
 
@@ -26,14 +27,16 @@ pub use self::public::Public;
 pub use self::session::Session;
 use self::session::{Pending, Phase, Reply};
 use self::settings::PerListener;
-pub use self::settings::{Settings, WebSocketSettings};
+pub use self::settings::{HubSettings, Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
+pub use self::subjects::{Enquiry, Errand, Listen, Opening, Origin, Publication, SUBPROTOCOL, Seat};
+use self::subjects::{Names, Who};
 pub use self::talk::Talk;
 use self::websocket::WebSockets;
 use super::nats::Nats;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
-use crate::hub::Told;
+use crate::hub::{ClientId, Told};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{Body, BodyLength, CONTINUE, Persistence, Request, Table, parse_request};
@@ -46,6 +49,8 @@ pub struct Http<P> {
     date: Date,
     table: Table,
     websockets: WebSockets,
+    /// Names for places where answers from the hub arrive.
+    names: Names,
     /// For who asks for it, where it is spoken.
     nats: Option<Nats>,
     /// What long answers are made of.
@@ -71,6 +76,7 @@ impl<P: Site> Http<P> {
             date: Date::new(),
             table: Table::new(),
             websockets: WebSockets::default(),
+            names: Names::default(),
             nats: None,
             zeros: Arc::new(vec![0; limits::HTTP_ZEROS_BYTES]),
         }
@@ -82,13 +88,18 @@ impl<P: Site> Http<P> {
     }
 
     /// Goes on for as long as there is something to do.
-    fn advance(&mut self, session: &mut Session<P::Route>, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+    fn advance(
+        &mut self,
+        session: &mut Session<P::Route, P::Seat>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
         while !context.is_ending() && self.step(session, inbox, context) == Step::Go {}
     }
 
     fn step(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
@@ -100,13 +111,17 @@ impl<P: Site> Http<P> {
                 self.websockets.receive(&mut self.site, websocket, inbox, context);
                 Step::Wait
             }
+            Phase::Events(subscriber) => {
+                subscriber.ignore(inbox, context);
+                Step::Wait
+            }
             Phase::Nats(_) => {
                 self.nats_do(session, |socket, nats, websockets| {
                     socket.receive(nats, websockets, inbox, context);
                 });
                 Step::Wait
             }
-            Phase::Later(_) => Step::Wait,
+            Phase::Later(_) | Phase::Exchange(_) => Step::Wait,
         }
     }
 
@@ -115,7 +130,7 @@ impl<P: Site> Http<P> {
     #[inline]
     fn step_head(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
@@ -157,19 +172,22 @@ impl<P: Site> Http<P> {
     fn begin(
         &mut self,
         begun: Begun<P::Route>,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let Begun { route, reply, length, content_type, expects_continue, denial } = begun;
+        let Begun { route, reply, who, origin, length, content_type, expects_continue, denial } = begun;
+        if let Some(who) = who {
+            session.who = who;
+        }
         let reply = reply.last_if(session.closing || !context.ready);
         if let Some(denial) = denial {
-            return self.deny(denial, length, reply, context);
+            return self.deny(denial, origin, length, reply, context);
         }
         if length == BodyLength::None || length == BodyLength::Length(0) {
             let ask = Ask { content: Vec::new(), content_type: None, ready: context.ready };
             let answer = self.site.answer(route, ask);
-            return self.answer(answer, reply, session, inbox, context);
+            return self.answer(answer, reply, origin, session, inbox, context);
         }
         let settings = self.settings.of(context.listener);
         let body = match Body::new(length, settings.body_bytes) {
@@ -187,6 +205,7 @@ impl<P: Site> Http<P> {
             body,
             content: keeps.then(Vec::new),
             content_type,
+            origin,
             since: context.now,
             received: 0,
         }));
@@ -197,7 +216,7 @@ impl<P: Site> Http<P> {
 
     fn step_content(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
@@ -225,16 +244,16 @@ impl<P: Site> Http<P> {
         let Phase::Content(pending) = std::mem::replace(&mut session.phase, Phase::Head) else {
             return Step::Go;
         };
-        let Pending { route, reply, content, content_type, .. } = *pending;
+        let Pending { route, reply, origin, content, content_type, .. } = *pending;
         let ask = Ask { content: content.unwrap_or_default(), content_type, ready: context.ready };
         let answer = match self.site.answer(route, ask) {
             // The head is gone, and whoever waits for 101 before the first frame has no content to send.
-            Answer::WebSocket | Answer::Nats => {
-                Answer::Page(Page::sentence(400, "An upgrade to WebSocket has no content."))
+            Answer::WebSocket(_) | Answer::Nats | Answer::Listen(_) => {
+                Answer::Page(Page::sentence(400, "Who asks for this sends no content."))
             }
             answer => answer,
         };
-        self.answer(answer, reply.last_if(!context.ready), session, inbox, context)
+        self.answer(answer, reply.last_if(!context.ready), origin, session, inbox, context)
     }
 
     // --- Time ---------------------------------------------------------------------------------------------------
@@ -243,7 +262,7 @@ impl<P: Site> Http<P> {
     fn wait_anew(
         &self,
         until: Time,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) {
@@ -264,7 +283,12 @@ impl<P: Site> Http<P> {
     }
 
     /// What was awaited has not come in time.
-    fn expire(&mut self, session: &mut Session<P::Route>, inbox: &Inbox<'_>, context: &mut Context<'_>) {
+    fn expire(
+        &mut self,
+        session: &mut Session<P::Route, P::Seat>,
+        inbox: &Inbox<'_>,
+        context: &mut Context<'_>,
+    ) {
         if let Some(until) = context.throttled_until() {
             return self.wait_anew(until, session, inbox, context);
         }
@@ -286,7 +310,7 @@ impl<P: Site> Http<P> {
 }
 
 impl<P: Site> Service for Http<P> {
-    type Session = Session<P::Route>;
+    type Session = Session<P::Route, P::Seat>;
 
     fn open(&mut self, context: &mut Context<'_>) -> Self::Session {
         let settings = self.settings.of(context.listener);
@@ -313,7 +337,9 @@ impl<P: Site> Service for Http<P> {
                     self.send(&later.0, later.1.last_if(!context.ready), context);
                 }
             }
-            Phase::WebSocket(websocket) => self.websockets.expire(websocket, context),
+            Phase::WebSocket(websocket) => self.websockets.expire(&mut self.site, websocket, context),
+            Phase::Events(subscriber) => subscriber.expire(context),
+            Phase::Exchange(_) => self.give_up(session, context),
             Phase::Nats(_) => self.nats_do(session, |socket, nats, websockets| {
                 socket.expire(nats, websockets, context);
             }),
@@ -324,9 +350,15 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn told(&mut self, session: &mut Self::Session, told: &Told, context: &mut Context<'_>) {
-        if let Phase::WebSocket(websocket) = &mut session.phase {
-            let mut talk = self.websockets.talk(websocket, context);
-            self.site.told(told, &mut talk);
+        match &mut session.phase {
+            Phase::WebSocket(websocket) => {
+                let site = &mut self.site;
+                self.websockets.consult(websocket, context, |seat, talk| site.told(seat, told, talk));
+            }
+            Phase::Exchange(exchange) if exchange.is_answer(told) => {
+                self.pass_on(told, session, context);
+            }
+            _ => {}
         }
     }
 
@@ -336,6 +368,8 @@ impl<P: Site> Service for Http<P> {
             // Between two requests nothing is lost; one that is coming gets its answer, and no other.
             Phase::Head if session.progress.is_new() => context.finish(),
             Phase::WebSocket(websocket) => self.websockets.go_away(websocket, context),
+            Phase::Events(subscriber) => subscriber.go_away(context),
+            Phase::Exchange(exchange) => exchange.reply.persistence = Persistence::Close,
             Phase::Nats(_) => self.nats_do(session, |socket, nats, _| socket.send_away(nats, context)),
             Phase::Later(later) => later.1.persistence = Persistence::Close,
             Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
@@ -346,13 +380,25 @@ impl<P: Site> Service for Http<P> {
     }
 
     fn close(&mut self, session: Self::Session, closed: &mut Closed<'_>) {
-        if matches!(session.phase, Phase::WebSocket(_)) {
-            closed.counters.websockets_open -= 1;
-            self.site.left(closed);
+        if let Some(letterbox) = session.letterbox {
+            closed.hub.leave(letterbox.client);
         }
-        if let (Phase::Nats(socket), Some(nats)) = (&session.phase, &self.nats) {
-            closed.counters.websockets_open -= 1;
-            socket.leave(nats, closed);
+        match session.phase {
+            Phase::WebSocket(websocket) => {
+                closed.counters.websockets_open -= 1;
+                if let Some(client) = websocket.wishes.client {
+                    closed.hub.leave(client);
+                }
+                self.site.left(websocket.seat, closed);
+            }
+            Phase::Events(subscriber) => subscriber.leave(closed),
+            Phase::Nats(socket) => {
+                closed.counters.websockets_open -= 1;
+                if let Some(nats) = &self.nats {
+                    socket.leave(nats, closed);
+                }
+            }
+            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {}
         }
     }
 
@@ -360,11 +406,18 @@ impl<P: Site> Service for Http<P> {
         session.memory_bytes()
     }
 
+    fn client(&self, session: &Self::Session) -> Option<ClientId> {
+        session.client()
+    }
+
     fn protocol(&self, session: &Self::Session) -> &'static str {
         match session.phase {
             Phase::WebSocket(_) => "websocket",
             Phase::Nats(_) => "nats+ws",
-            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) => "http",
+            Phase::Events(_) => "events",
+            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {
+                "http"
+            }
         }
     }
 }
@@ -373,6 +426,8 @@ impl<P: Site> Service for Http<P> {
 struct Begun<R> {
     route: R,
     reply: Reply,
+    who: Option<Who>,
+    origin: Option<Box<Origin>>,
     length: BodyLength,
     content_type: Option<Vec<u8>>,
     expects_continue: bool,
@@ -388,16 +443,28 @@ impl<R> Begun<R> {
         context: &mut Context<'_>,
     ) -> Self {
         let route = site.route(request);
-        let denial = authorization::check(request, settings, site.is_open(&route), context);
+        let (who, denial) = match site.leads_to_hub(&route) {
+            false => (None, authorization::check(request, settings, site.is_open(&route), context)),
+            true => match Who::asks(request, settings, context) {
+                Ok(who) => (Some(who), None),
+                Err(denial) => (None, Some(denial)),
+            },
+        };
+        let (origin, stranger) = match site.is_shared(&route) {
+            false => (None, None),
+            true => Origin::judge(request, &settings.websocket.policy),
+        };
         let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
         let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };
         Self {
             route,
             reply: Reply::to(request),
+            who,
+            origin,
             length: request.body,
             content_type,
             expects_continue: request.expects_continue,
-            denial,
+            denial: denial.or(stranger),
         }
     }
 }

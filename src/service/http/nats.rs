@@ -10,6 +10,7 @@ use super::websocket::{WebSocket, WebSockets};
 use crate::access::token::Denied;
 use crate::access::users::Grant;
 use crate::connection::Inbox;
+use crate::hub::ClientId;
 use crate::protocol::http1::Request;
 use crate::protocol::websocket::Kind;
 use crate::service::nats::{self, Nats};
@@ -18,7 +19,7 @@ use crate::service::{Closed, Context};
 /// A NATS client that came by WebSocket.
 #[derive(Debug)]
 pub(super) struct NatsSocket {
-    pub(super) websocket: WebSocket,
+    pub(super) websocket: WebSocket<()>,
     session: nats::Session,
     /// What came in a message and has to wait, for what was said before it to be done.
     backlog: Vec<u8>,
@@ -27,7 +28,7 @@ pub(super) struct NatsSocket {
 impl NatsSocket {
     /// Greets a client whose request was answered.
     pub(super) fn greet(
-        websocket: WebSocket,
+        websocket: WebSocket<()>,
         grant: Option<Grant>,
         nats: &mut Nats,
         context: &mut Context<'_>,
@@ -60,7 +61,8 @@ impl NatsSocket {
 
     /// A timer has come.
     pub(super) fn expire(&mut self, nats: &mut Nats, websockets: &mut WebSockets, context: &mut Context<'_>) {
-        websockets.expire(&mut self.websocket, context);
+        let mut stream = Stream { nats, session: &mut self.session, backlog: &mut self.backlog };
+        websockets.expire(&mut stream, &mut self.websocket, context);
         if !context.is_ending() {
             nats.check(&mut self.session, context);
         }
@@ -84,6 +86,11 @@ impl NatsSocket {
     /// The connection is over.
     pub(super) fn leave(&self, nats: &Nats, closed: &mut Closed<'_>) {
         nats.leave(&self.session, closed);
+    }
+
+    /// Who it is in the hub.
+    pub(super) fn client(&self) -> Option<ClientId> {
+        self.session.client()
     }
 
     pub(super) fn memory_bytes(&self) -> usize {
@@ -111,6 +118,7 @@ struct Stream<'a> {
 
 impl Site for Stream<'_> {
     type Route = ();
+    type Seat = ();
 
     fn route(&mut self, _: &Request<'_>) {}
 
@@ -122,11 +130,11 @@ impl Site for Stream<'_> {
         false
     }
 
-    fn answer(&mut self, (): (), _: Ask) -> Answer {
+    fn answer(&mut self, (): (), _: Ask) -> Answer<()> {
         Answer::Page(Page::sentence(500, "This is no page."))
     }
 
-    fn message(&mut self, _: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
+    fn message(&mut self, (): &mut (), _: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
         let used = self.nats.hear(self.session, payload, talk.context);
         self.backlog.extend_from_slice(&payload[used..]);
     }
@@ -151,7 +159,7 @@ impl<P: Site> Http<P> {
     /// The phase of a NATS client, for the methods of a service.
     pub(super) fn nats_do(
         &mut self,
-        session: &mut Session<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
         act: impl FnOnce(&mut NatsSocket, &mut Nats, &mut WebSockets),
     ) {
         if let (Phase::Nats(socket), Some(nats)) = (&mut session.phase, &mut self.nats) {

@@ -5,20 +5,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::site::{Answer, Ask, Content, HTML, Page, Site, TEXT};
+use super::subjects::{Enquiry, Errand, Names, Publication, Seat, kind_of};
+use super::talk::Talk;
+use crate::hub::Told;
 use crate::limits;
 use crate::metrics::board::Board;
 use crate::metrics::process::Process;
-use crate::metrics::{Snapshot, prometheus};
+use crate::metrics::{Refused, Snapshot, prometheus};
 use crate::protocol::http1::{Method, Request};
+use crate::protocol::websocket::Kind;
 
 /// The public pages.
 #[derive(Debug)]
 pub struct Public {
     board: Arc<Board>,
+    /// Names for places where answers from the hub arrive.
+    names: Names,
 }
 
 /// Where a request leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Route {
     /// The page that tells what this is.
     Home,
@@ -34,8 +40,8 @@ pub enum Route {
     Bytes(u64),
     /// An answer that takes its time.
     Delay(Duration),
-    /// WebSocket.
-    WebSocket,
+    /// The hub.
+    Hub(Box<Errand>),
     /// NATS within WebSocket.
     Nats,
     /// The server as a whole (`OPTIONS *`).
@@ -51,40 +57,61 @@ pub enum Route {
 impl Public {
     /// Pages with the figures of this board.
     pub fn new(board: Arc<Board>) -> Self {
-        Self { board }
+        Self { board, names: Names::default() }
     }
 }
 
 impl Site for Public {
     type Route = Route;
+    type Seat = Seat;
 
     fn route(&mut self, request: &Request<'_>) -> Route {
-        let route = by_path(request.target.path);
+        let path = request.target.path;
+        let route = by_path(path);
         let reads = matches!(request.method, Method::Get | Method::Head);
         match (route, request.method) {
-            (_, Method::Options) if request.target.path == b"*" => Route::Server,
-            (Route::Echo, Method::Post | Method::Put) => route,
+            (_, Method::Options) if path == b"*" => Route::Server,
+            (Route::Missing, method) => Errand::read(method, path, request.target.query)
+                .map_or(Route::Missing, |errand| Route::Hub(Box::new(errand))),
+            (Route::Echo, Method::Post | Method::Put) => Route::Echo,
             (Route::Echo, _) => Route::WrongMethod("POST, PUT"),
-            (Route::Missing, _) => route,
-            (Route::WebSocket | Route::Nats, Method::Get) => route,
-            (Route::WebSocket | Route::Nats, _) => Route::WrongMethod("GET"),
-            (_, _) if reads => route,
+            (Route::Nats, Method::Get) => Route::Nats,
+            (Route::Nats, _) => Route::WrongMethod("GET"),
+            (route, _) if reads => route,
             (_, _) => Route::WrongMethod("GET, HEAD"),
         }
     }
 
     fn content(&self, route: &Route) -> Content {
-        if *route == Route::Echo { Content::Keep } else { Content::Discard }
+        match route {
+            Route::Echo => Content::Keep,
+            Route::Hub(errand) if errand.has_content() => Content::Keep,
+            _ => Content::Discard,
+        }
     }
 
     fn is_open(&self, route: &Route) -> bool {
-        // Who speaks NATS may say who it is in CONNECT.
-        matches!(route, Route::Health | Route::Ready | Route::Nats)
+        match route {
+            // Who speaks NATS may say who it is in CONNECT.
+            Route::Health | Route::Ready | Route::Nats => true,
+            // Whoever asks whether he may ask shows no credential.
+            Route::Hub(errand) => matches!(**errand, Errand::Preflight(_)),
+            _ => false,
+        }
     }
 
-    fn answer(&mut self, route: Route, ask: Ask) -> Answer {
+    fn is_shared(&self, route: &Route) -> bool {
+        // A WebSocket has rules of its own for this, which are the same.
+        matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Talk(_)))
+    }
+
+    fn leads_to_hub(&self, route: &Route) -> bool {
+        matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Preflight(_)))
+    }
+
+    fn answer(&mut self, route: Route, ask: Ask) -> Answer<Seat> {
         Answer::Page(match route {
-            Route::Home => Page::ok(HTML, HOME.as_bytes()),
+            Route::Home => home(),
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
             Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
             Route::Ready => Page::sentence(503, "The server is stopping."),
@@ -92,7 +119,7 @@ impl Site for Public {
             Route::Echo => echo(ask),
             Route::Bytes(count) => return Answer::Zeros(count),
             Route::Delay(delay) => return Answer::Later(delay, Page::ok(TEXT, &b"ok\n"[..])),
-            Route::WebSocket => return Answer::WebSocket,
+            Route::Hub(errand) => return run(*errand, ask),
             Route::Nats => return Answer::Nats,
             Route::Server => Page { status: 204, ..Page::ok(TEXT, &b""[..]) },
             Route::Missing => Page::sentence(404, "There is nothing at this path."),
@@ -100,6 +127,57 @@ impl Site for Public {
             Route::BadNumber(wanted) => Page::sentence(400, wanted),
         })
     }
+
+    fn joined(&mut self, seat: &mut Seat, subprotocol: Option<&str>, talk: &mut Talk<'_, '_>) {
+        seat.joined(subprotocol, talk);
+    }
+
+    #[inline]
+    fn message(&mut self, seat: &mut Seat, kind: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
+        seat.message(kind, payload, &mut self.names, talk);
+    }
+
+    fn told(&mut self, seat: &mut Seat, told: &Told, talk: &mut Talk<'_, '_>) {
+        seat.told(told, talk);
+    }
+
+    fn woken(&mut self, seat: &mut Seat, talk: &mut Talk<'_, '_>) {
+        seat.woken(talk);
+    }
+
+    fn known(&mut self, seat: &mut Seat, talk: &mut Talk<'_, '_>) {
+        seat.known(talk);
+    }
+}
+
+/// What a request wants of the hub.
+fn run(errand: Errand, ask: Ask) -> Answer<Seat> {
+    let with_content = |publication: Publication| {
+        let kind = kind_of(ask.content_type.as_deref(), &ask.content);
+        Publication { kind, payload: ask.content, ..publication }
+    };
+    match errand {
+        Errand::Talk(opening) => Answer::WebSocket(Seat::New(opening)),
+        Errand::Listen(listen) => Answer::Listen(Box::new(listen)),
+        Errand::Publish(publication) => Answer::Publish(Box::new(with_content(publication))),
+        Errand::Enquire(enquiry) => {
+            let publication = with_content(enquiry.publication);
+            Answer::Enquire(Box::new(Enquiry { publication, ..enquiry }))
+        }
+        Errand::Preflight(allowed) => Answer::Page(Page {
+            status: 204,
+            field: Some(("Allow", Cow::Borrowed(allowed))),
+            ..Page::ok(TEXT, &b""[..])
+        }),
+        Errand::WrongMethod(allowed) => Answer::Page(Page::wrong_method(allowed)),
+        Errand::Wrong(rule) => Answer::Refuse(Refused::Subject, Page::sentence(400, &rule)),
+    }
+}
+
+/// The page that shows what this is. It is one file, and nothing else may be loaded into it.
+fn home() -> Page {
+    let field = Some(("Content-Security-Policy", Cow::Borrowed(HOME_POLICY)));
+    Page { field, ..Page::ok(HTML, HOME.as_bytes()) }
 }
 
 /// The figures, as Prometheus reads them. Those of the process come from files, which a shard does not open.
@@ -119,7 +197,6 @@ fn by_path(path: &[u8]) -> Route {
         b"/readyz" => Route::Ready,
         b"/metrics" => Route::Metrics,
         b"/echo" => Route::Echo,
-        b"/ws" => Route::WebSocket,
         b"/nats" => Route::Nats,
         _ => with_number(path),
     }
@@ -147,7 +224,10 @@ fn number(digits: &[u8]) -> Option<u64> {
 }
 
 /// The page at `/`.
-const HOME: &str = include_str!("home.html");
+const HOME: &str = include_str!("pages/home.html");
+/// What it may do: run what stands in it, and speak to the server that it came from.
+const HOME_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
+                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 #[cfg(test)]
 mod tests {
@@ -164,12 +244,10 @@ mod tests {
         check("/readyz", Route::Ready);
         check("/metrics", Route::Metrics);
         check("/echo", Route::Echo);
-        check("/ws", Route::WebSocket);
         check("/nats", Route::Nats);
         check("/bytes/0", Route::Bytes(0));
         check("/bytes/1073741824", Route::Bytes(1 << 30));
         check("/delay/60000", Route::Delay(Duration::from_secs(60)));
-        check("/ws/", Route::Missing);
         check("", Route::Missing);
         check("//", Route::Missing);
     }
@@ -186,9 +264,9 @@ mod tests {
             "/bytes/1073741825",
             "/bytes/99999999999999999999",
         ] {
-            check(path, bytes);
+            check(path, bytes.clone());
         }
-        check("/delay/60001", delay);
+        check("/delay/60001", delay.clone());
         check("/delay/1.5", delay);
     }
 }

@@ -2,25 +2,31 @@
 
 use super::nats::NatsSocket;
 use super::site::Page;
+use super::subjects::{Exchange, Letterbox, Origin, Subscriber, Who};
 use super::websocket::WebSocket;
+use crate::hub::ClientId;
 use crate::protocol::http1::{Body, Method, Persistence, Progress, Request};
 use crate::sys::clock::Time;
 
 /// One HTTP connection.
 #[derive(Debug)]
-pub struct Session<R> {
-    pub(super) phase: Phase<R>,
+pub struct Session<R, S> {
+    pub(super) phase: Phase<R, S>,
     /// How far the head that is coming has been read.
     pub(super) progress: Progress,
     /// Since when the head that is coming is awaited; unset between two requests.
     pub(super) head_since: Option<Time>,
     /// Whether the next answer is the last.
     pub(super) closing: bool,
+    /// Who made its last request to the hub.
+    pub(super) who: Who,
+    /// Where answers to its requests to the hub arrive, once there was one.
+    pub(super) letterbox: Option<Box<Letterbox>>,
 }
 
 /// What a connection is at.
 #[derive(Debug)]
-pub(super) enum Phase<R> {
+pub(super) enum Phase<R, S> {
     /// The head of a request.
     Head,
     /// The content of a request.
@@ -30,7 +36,11 @@ pub(super) enum Phase<R> {
     /// The rest of a long answer.
     Zeros(u64, Reply),
     /// WebSocket.
-    WebSocket(Box<WebSocket>),
+    WebSocket(Box<WebSocket<S>>),
+    /// Server-Sent Events, until one side ends them.
+    Events(Box<Subscriber>),
+    /// The wait for an answer from the hub.
+    Exchange(Box<Exchange>),
     /// NATS within WebSocket.
     Nats(Box<NatsSocket>),
 }
@@ -44,6 +54,8 @@ pub(super) struct Pending<R> {
     /// The content so far, if it is kept.
     pub(super) content: Option<Vec<u8>>,
     pub(super) content_type: Option<Vec<u8>>,
+    /// What the answer says of web pages from elsewhere.
+    pub(super) origin: Option<Box<Origin>>,
     pub(super) since: Time,
     /// Content bytes so far.
     pub(super) received: u64,
@@ -83,10 +95,27 @@ impl Reply {
     }
 }
 
-impl<R> Session<R> {
+impl<R, S> Session<R, S> {
     /// A connection that has just been opened: its first head is awaited from now on.
     pub(super) fn new(now: Time) -> Self {
-        Self { phase: Phase::Head, progress: Progress::new(), head_since: Some(now), closing: false }
+        Self {
+            phase: Phase::Head,
+            progress: Progress::new(),
+            head_since: Some(now),
+            closing: false,
+            who: Who::default(),
+            letterbox: None,
+        }
+    }
+
+    /// Who it is in the hub, if it takes part.
+    pub(super) fn client(&self) -> Option<ClientId> {
+        match &self.phase {
+            Phase::WebSocket(websocket) => websocket.wishes.client,
+            Phase::Events(subscriber) => subscriber.client(),
+            Phase::Nats(socket) => socket.client(),
+            _ => self.letterbox.as_ref().map(|letterbox| letterbox.client),
+        }
     }
 
     /// Private bytes that it keeps.
@@ -95,7 +124,7 @@ impl<R> Session<R> {
             Phase::Content(pending) => pending.content.as_ref().map_or(0, Vec::capacity),
             Phase::WebSocket(websocket) => websocket.memory_bytes(),
             Phase::Nats(socket) => socket.memory_bytes(),
-            Phase::Head | Phase::Later(_) | Phase::Zeros(..) => 0,
+            Phase::Head | Phase::Later(_) | Phase::Zeros(..) | Phase::Events(_) | Phase::Exchange(_) => 0,
         }
     }
 }

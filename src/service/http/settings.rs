@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::credential::Sources;
+use crate::hub::{ClientOptions, Form, SlowPolicy};
 use crate::limits;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{Limits, Policy};
@@ -27,6 +28,32 @@ pub struct Settings {
     pub realm: String,
     /// WebSocket.
     pub websocket: WebSocketSettings,
+    /// The hub.
+    pub hub: HubSettings,
+    /// The user of the hub that those are who show nothing.
+    pub no_auth_user: Option<Box<str>>,
+}
+
+/// How those who listen to the hub on one listener are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HubSettings {
+    /// Bytes that may wait for one of them.
+    pub pending_bytes: usize,
+    /// What is done when one does not keep up.
+    pub slow: SlowPolicy,
+}
+
+impl HubSettings {
+    /// What somebody wants of the hub who is told in this form.
+    pub(super) fn options(self, form: Form, echo: bool) -> ClientOptions {
+        ClientOptions { form, echo, pending_bytes_max: self.pending_bytes, slow: self.slow }
+    }
+}
+
+impl Default for HubSettings {
+    fn default() -> Self {
+        Self { pending_bytes: limits::PENDING_BYTES as usize, slow: SlowPolicy::Cut }
+    }
 }
 
 /// The settings of WebSocket on one listener.
@@ -69,6 +96,8 @@ impl Default for Settings {
             credentials: Sources::default(),
             realm: "tidemill".to_owned(),
             websocket: WebSocketSettings::default(),
+            hub: HubSettings::default(),
+            no_auth_user: None,
         }
     }
 }

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::subjects::{Enquiry, Listen, Origin, Publication};
 use super::talk::Talk;
 use crate::hub::Told;
+use crate::metrics::Refused;
 use crate::protocol::http1::Request;
 use crate::protocol::websocket::Kind;
 use crate::service::Closed;
@@ -13,6 +15,8 @@ use crate::service::Closed;
 pub trait Site {
     /// Where a request leads, with all that its answer takes from the head.
     type Route;
+    /// What it remembers of one WebSocket connection.
+    type Seat;
 
     /// Where this request leads.
     fn route(&mut self, request: &Request<'_>) -> Self::Route;
@@ -23,29 +27,53 @@ pub trait Site {
     /// Whether it may be answered without a credential where others need one.
     fn is_open(&self, route: &Self::Route) -> bool;
 
-    /// The answer, now that all content has come.
-    fn answer(&mut self, route: Self::Route, ask: Ask) -> Answer;
+    /// Whether scripts of other web pages may ask for it and read the answer, where the listener's rules for origins let
+    /// them. A route that is shared is answered to no page that they do not let.
+    fn is_shared(&self, route: &Self::Route) -> bool {
+        let _ = route;
+        false
+    }
 
-    /// A WebSocket connection was opened.
-    fn joined(&mut self, talk: &mut Talk<'_, '_>) {
-        let _ = talk;
+    /// Whether it leads to the hub, so that it is asked for in the name of one of the hub's users, where there are such.
+    fn leads_to_hub(&self, route: &Self::Route) -> bool {
+        let _ = route;
+        false
+    }
+
+    /// The answer, now that all content has come.
+    fn answer(&mut self, route: Self::Route, ask: Ask) -> Answer<Self::Seat>;
+
+    /// A WebSocket connection was opened; this is the subprotocol that was agreed.
+    fn joined(&mut self, seat: &mut Self::Seat, subprotocol: Option<&str>, talk: &mut Talk<'_, '_>) {
+        let _ = (seat, subprotocol, talk);
     }
 
     /// A message came in over WebSocket. Without a word it is sent back.
     #[inline]
-    fn message(&mut self, kind: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
+    fn message(&mut self, seat: &mut Self::Seat, kind: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {
+        let _ = seat;
         talk.send(kind, payload);
     }
 
     /// Something was published that a WebSocket connection has subscribed to, as one that wants to be
     /// [told](crate::hub::Form::Told).
-    fn told(&mut self, told: &Told, talk: &mut Talk<'_, '_>) {
-        let _ = (told, talk);
+    fn told(&mut self, seat: &mut Self::Seat, told: &Told, talk: &mut Talk<'_, '_>) {
+        let _ = (seat, told, talk);
     }
 
-    /// A WebSocket connection is over.
-    fn left(&mut self, closed: &mut Closed<'_>) {
-        let _ = closed;
+    /// The time has come that a WebSocket connection [asked for](Talk::wake_at), or a little later one.
+    fn woken(&mut self, seat: &mut Self::Seat, talk: &mut Talk<'_, '_>) {
+        let _ = (seat, talk);
+    }
+
+    /// All shards know what a WebSocket connection listens to, as it [waited for](Talk::wait_until_known).
+    fn known(&mut self, seat: &mut Self::Seat, talk: &mut Talk<'_, '_>) {
+        let _ = (seat, talk);
+    }
+
+    /// A WebSocket connection is over. It has left the hub already.
+    fn left(&mut self, seat: Self::Seat, closed: &mut Closed<'_>) {
+        let _ = (seat, closed);
     }
 }
 
@@ -71,15 +99,23 @@ pub struct Ask {
 
 /// What to do.
 #[derive(Debug)]
-pub enum Answer {
+pub enum Answer<S> {
     /// Send this.
     Page(Page),
+    /// Send this, and count why.
+    Refuse(Refused, Page),
     /// Send so many bytes.
     Zeros(u64),
     /// Send this after so long.
     Later(Duration, Page),
     /// Speak WebSocket from now on, if the request asks for it in the right way.
-    WebSocket,
+    WebSocket(S),
+    /// Send whatever is published there from now on, as Server-Sent Events.
+    Listen(Box<Listen>),
+    /// Publish this, and say what became of it.
+    Publish(Box<Publication>),
+    /// Publish this, and send what somebody answers.
+    Enquire(Box<Enquiry>),
     /// Speak NATS within WebSocket from now on, under the same condition.
     Nats,
 }
@@ -95,6 +131,8 @@ pub struct Page {
     pub content: Cow<'static, [u8]>,
     /// One more header field.
     pub field: Option<(&'static str, Cow<'static, str>)>,
+    /// What it says of web pages from elsewhere; the session sets it.
+    pub origin: Option<Box<Origin>>,
 }
 
 impl Page {
@@ -105,6 +143,7 @@ impl Page {
             content_type: Cow::Borrowed(content_type.as_bytes()),
             content: content.into(),
             field: None,
+            origin: None,
         }
     }
 
@@ -115,16 +154,22 @@ impl Page {
 
     /// The fields of its head beside those that the codec writes, and how many they are.
     #[inline]
-    pub(super) fn fields(&self) -> ([Field<'_>; 3], usize) {
+    pub(super) fn fields(&self) -> ([Field<'_>; FIELDS_MAX], usize) {
         let media = (&b"Content-Type"[..], &self.content_type[..]);
         let own = self.field.as_ref().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
         // Whoever is told to upgrade is told to what (RFC 9110, section 15.5.22).
         let upgrade = (self.status == 426).then_some((&b"Upgrade"[..], &b"websocket"[..]));
-        let mut fields = [media; 3];
+        let mut fields = [media; FIELDS_MAX];
         let mut count = usize::from(self.status != 204);
         for field in own.into_iter().chain(upgrade) {
             fields[count] = field;
             count += 1;
+        }
+        if let Some(origin) = &self.origin {
+            for field in origin.fields() {
+                fields[count] = field;
+                count += 1;
+            }
         }
         (fields, count)
     }
@@ -137,7 +182,10 @@ impl Page {
 }
 
 /// A field: its name and its value.
-type Field<'a> = (&'a [u8], &'a [u8]);
+pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
+
+/// Fields of an answer: its media type, its own, that of an upgrade, and those about web pages from elsewhere.
+const FIELDS_MAX: usize = 3 + Origin::FIELDS_MAX;
 
 /// The media type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use super::settings::WebSocketSettings;
 use super::site::{Page, Site};
-use super::talk::Talk;
+use super::talk::{Talk, Wishes};
 use crate::connection::Inbox;
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{Request, Version};
 use crate::protocol::websocket::{
-    self, Accepted, CloseCode, Closing, Deflater, Event, Next, Receiver, Role, accept, sender,
+    self, Accepted, CloseCode, Closing, Deflater, Event, Failure, Next, Receiver, Role, accept, sender,
 };
 use crate::service::Context;
 use crate::sys::clock::Time;
 
 /// One WebSocket connection.
 #[derive(Debug)]
-pub(super) struct WebSocket {
+pub(super) struct WebSocket<S> {
+    /// What the site remembers of it.
+    pub(super) seat: S,
+    /// What the site has asked for it.
+    pub(super) wishes: Wishes,
     receiver: Receiver,
     closing: Closing,
     sends: Sends,
@@ -53,13 +57,14 @@ pub(super) struct WebSockets {
 
 impl WebSockets {
     /// Answers a request for a WebSocket, if it is right; or says what to answer.
-    pub(super) fn accept(
+    pub(super) fn accept<'s, S>(
         &mut self,
         request: &Request<'_>,
-        settings: &WebSocketSettings,
+        seat: S,
+        settings: &'s WebSocketSettings,
         date: &[u8; 29],
         context: &mut Context<'_>,
-    ) -> Result<WebSocket, (Refused, Page)> {
+    ) -> Result<(WebSocket<S>, Option<&'s str>), (Refused, Page)> {
         let version = if request.version == Version::Http11 { (1, 1) } else { (1, 0) };
         let line = websocket::Request { method: request.method.as_bytes(), version };
         let accepted = accept(line, request.headers.iter(), &settings.policy).map_err(refused)?;
@@ -71,10 +76,16 @@ impl WebSockets {
             out.extend_from_slice(b"\r\n");
         });
         context.counters.websockets_open += 1;
-        Ok(self.begin(&accepted, settings, context.now))
+        Ok((self.begin(seat, &accepted, settings, context.now), accepted.subprotocol))
     }
 
-    fn begin(&mut self, accepted: &Accepted<'_>, settings: &WebSocketSettings, now: Time) -> WebSocket {
+    fn begin<S>(
+        &mut self,
+        seat: S,
+        accepted: &Accepted<'_>,
+        settings: &WebSocketSettings,
+        now: Time,
+    ) -> WebSocket<S> {
         let deflate = accepted.deflate.as_ref().zip(settings.policy.deflate.as_ref());
         let deflater = deflate.and_then(|(agreed, settings)| agreed.deflater(Role::Server, settings));
         let sends = match deflater {
@@ -87,6 +98,8 @@ impl WebSockets {
             }
         };
         WebSocket {
+            seat,
+            wishes: Wishes::default(),
             receiver: Receiver::new(Role::Server, settings.limits, accepted.deflate.as_ref()),
             closing: Closing::new(Role::Server),
             sends,
@@ -99,33 +112,29 @@ impl WebSockets {
     }
 
     /// Answers what has come.
-    pub(super) fn receive(
+    pub(super) fn receive<P: Site>(
         &mut self,
-        site: &mut impl Site,
-        websocket: &mut WebSocket,
+        site: &mut P,
+        websocket: &mut WebSocket<P::Seat>,
         inbox: &mut Inbox<'_>,
         context: &mut Context<'_>,
     ) {
         let (mut messages, mut controls) = (0, 0);
+        self.wait_until_known(site, websocket, context);
         while !context.is_ending() && !context.is_held() && !inbox.is_empty() {
             if context.room() == 0 {
                 context.hold_for_room();
                 break;
             }
+            if context.hub.is_congested() {
+                context.hold_until(context.now.saturating_add(limits::HUB_PAUSE));
+                break;
+            }
             let step = match websocket.receiver.receive(inbox.bytes_mut()) {
                 Ok(step) => step,
                 Err(failure) => {
-                    context.refuse(if failure.code == CloseCode::TOO_BIG {
-                        Refused::TooLarge
-                    } else {
-                        Refused::Malformed
-                    });
-                    context.counters.websocket_failures += 1;
-                    if websocket.closing.fail() {
-                        close(context, Some(failure.code), failure.reason);
-                    }
+                    websocket.fail(failure, context);
                     inbox.consume(inbox.bytes().len());
-                    context.finish();
                     break;
                 }
             };
@@ -135,12 +144,15 @@ impl WebSockets {
                 messages += u64::from(is_message);
                 controls += u64::from(!is_message);
                 let deflater = websocket.sends.deflater(&mut self.deflaters);
-                handle(event, site, &mut websocket.closing, Talk { context, deflater });
+                let WebSocket { closing, seat, wishes, .. } = websocket;
+                handle(event, site, closing, seat, Talk { context, deflater, wishes });
             }
             inbox.consume(consumed);
             if 0 < consumed {
                 websocket.hear(context.now);
             }
+            websocket.follow(context);
+            self.wait_until_known(site, websocket, context);
             if !has_event {
                 break;
             }
@@ -151,17 +163,48 @@ impl WebSockets {
         }
     }
 
-    /// The connection, as its site sees it.
-    pub(super) fn talk<'a, 'b>(
-        &'a mut self,
-        websocket: &'a mut WebSocket,
-        context: &'a mut Context<'b>,
-    ) -> Talk<'a, 'b> {
-        Talk { context, deflater: websocket.sends.deflater(&mut self.deflaters) }
+    /// Tells the site that all shards know what it listens to, if it waits for that and they do; if they do not, nothing more
+    /// is read until then.
+    #[inline]
+    fn wait_until_known<P: Site>(
+        &mut self,
+        site: &mut P,
+        websocket: &mut WebSocket<P::Seat>,
+        context: &mut Context<'_>,
+    ) {
+        if !websocket.wishes.until_known || context.is_held() {
+            return;
+        }
+        if !websocket.is_known(context) {
+            return context.hold_until_known();
+        }
+        websocket.wishes.until_known = false;
+        self.consult(websocket, context, |seat, talk| site.known(seat, talk));
+    }
+
+    /// Lets the site act on a connection, and does what it asks for.
+    pub(super) fn consult<S>(
+        &mut self,
+        websocket: &mut WebSocket<S>,
+        context: &mut Context<'_>,
+        act: impl FnOnce(&mut S, &mut Talk<'_, '_>),
+    ) {
+        if !websocket.closing.may_send() {
+            return;
+        }
+        let deflater = websocket.sends.deflater(&mut self.deflaters);
+        let WebSocket { seat, wishes, .. } = websocket;
+        act(seat, &mut Talk { context, deflater, wishes });
+        websocket.follow(context);
     }
 
     /// A timer has come: a silent peer is pinged, one that does not answer is cut.
-    pub(super) fn expire(&mut self, websocket: &mut WebSocket, context: &mut Context<'_>) {
+    pub(super) fn expire<P: Site>(
+        &mut self,
+        site: &mut P,
+        websocket: &mut WebSocket<P::Seat>,
+        context: &mut Context<'_>,
+    ) {
         let interval = websocket.ping_interval;
         if let Some(since) = websocket.closed_since {
             if limits::WEBSOCKET_CLOSE_TIMEOUT <= context.now.saturating_since(since) {
@@ -172,6 +215,13 @@ impl WebSockets {
         if websocket.ends_at.is_some_and(|end| end <= context.unix_seconds) {
             context.refuse(Refused::CredentialExpired);
             return websocket.say_goodbye(CloseCode::POLICY, "The credential has expired.", context);
+        }
+        if websocket.wishes.wake_at.is_some_and(|time| time <= context.now) {
+            websocket.wishes.wake_at = None;
+            self.consult(websocket, context, |seat, talk| site.woken(seat, talk));
+            if websocket.closed_since.is_some() {
+                return;
+            }
         }
         if context.is_deaf() {
             // Its pong may lie behind what is not read. Whoever takes nothing meets the stall time-out.
@@ -197,7 +247,7 @@ impl WebSockets {
     }
 
     /// The server is stopping.
-    pub(super) fn go_away(&mut self, websocket: &mut WebSocket, context: &mut Context<'_>) {
+    pub(super) fn go_away<S>(&mut self, websocket: &mut WebSocket<S>, context: &mut Context<'_>) {
         websocket.say_goodbye(CloseCode::GOING_AWAY, "The server is stopping.", context);
     }
 }
@@ -212,17 +262,56 @@ impl Sends {
     }
 }
 
-impl WebSocket {
+impl Wishes {
+    /// Leaves the hub, after what it has for this connection so far: nothing may follow a close frame.
+    fn part(&mut self, context: &mut Context<'_>) {
+        if let Some(client) = self.client.take() {
+            context.hub.catch_up(client, context.outbox);
+            context.hub.leave(client);
+        }
+    }
+}
+
+impl<S> WebSocket<S> {
     /// The peer has given a sign of life, or could not: it was not read from.
     pub(super) fn hear(&mut self, now: Time) {
         self.heard = now;
         self.pinged = None;
     }
 
+    /// Whether all shards know what it listens to.
+    fn is_known(&self, context: &Context<'_>) -> bool {
+        self.wishes.client.is_none_or(|client| context.hub.is_known_elsewhere(client))
+    }
+
+    /// Does what the site has asked for.
+    #[inline]
+    fn follow(&mut self, context: &mut Context<'_>) {
+        if let Some((code, reason)) = self.wishes.goodbye.take() {
+            return self.say_goodbye(code, &reason, context);
+        }
+        if let Some(time) = self.wishes.wake_at
+            && context.timer.is_none_or(|timer| time < timer)
+        {
+            context.set_timer(time);
+        }
+    }
+
+    /// The peer broke the protocol.
+    fn fail(&mut self, failure: Failure, context: &mut Context<'_>) {
+        let too_big = failure.code == CloseCode::TOO_BIG;
+        context.refuse(if too_big { Refused::TooLarge } else { Refused::Malformed });
+        context.counters.websocket_failures += 1;
+        if self.closing.fail() {
+            close(&mut self.wishes, context, Some(failure.code), failure.reason);
+        }
+        context.finish();
+    }
+
     /// Sends a close frame, and waits for the peer's, but not for ever.
     fn say_goodbye(&mut self, code: CloseCode, reason: &str, context: &mut Context<'_>) {
         if self.closing.start() {
-            close(context, Some(code), reason);
+            close(&mut self.wishes, context, Some(code), reason);
             self.closed_since = Some(context.now);
             // Its own may have come already, and lie behind messages that are kept back.
             context.release();
@@ -233,14 +322,15 @@ impl WebSocket {
     /// The connection ends: the peer is told so, if it was not.
     pub(super) fn last_word(&mut self, context: &mut Context<'_>) {
         if self.closing.start() {
-            close(context, Some(CloseCode::NORMAL), "");
+            close(&mut self.wishes, context, Some(CloseCode::NORMAL), "");
         }
     }
 
     /// When to look at the peer again: it may be silent, or its credential be over.
     pub(super) fn next_check(&self, context: &Context<'_>) -> Time {
         let silence = self.pinged.unwrap_or(self.heard).saturating_add(self.ping_interval);
-        self.before_end(silence, context)
+        let silence = self.before_end(silence, context);
+        self.wishes.wake_at.map_or(silence, |time| time.min(silence))
     }
 
     /// This time, or the end of its credential if that comes first.
@@ -275,22 +365,31 @@ impl WebSocket {
 
 /// Answers one event.
 #[inline]
-fn handle(event: Event<'_>, site: &mut impl Site, closing: &mut Closing, mut talk: Talk<'_, '_>) {
+fn handle<P: Site>(
+    event: Event<'_>,
+    site: &mut P,
+    closing: &mut Closing,
+    seat: &mut P::Seat,
+    mut talk: Talk<'_, '_>,
+) {
     match event {
-        Event::Message { kind, payload } if closing.may_send() => site.message(kind, payload, &mut talk),
+        Event::Message { kind, payload } if closing.may_send() => {
+            site.message(seat, kind, payload, &mut talk);
+        }
         Event::Ping(payload) if closing.may_send() => {
             talk.context.outbox.write_with(|out| sender::pong(out, payload, None));
         }
         Event::Close { code, .. } => {
             if closing.receive() {
-                close(talk.context, code, "");
+                close(talk.wishes, talk.context, code, "");
             }
         }
         Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
     }
 }
 
-fn close(context: &mut Context<'_>, code: Option<CloseCode>, reason: &str) {
+fn close(wishes: &mut Wishes, context: &mut Context<'_>, code: Option<CloseCode>, reason: &str) {
+    wishes.part(context);
     context.outbox.write_with(|out| sender::close(out, code, reason, None));
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here knows how the server works; clients are those of the standard library. Nothing sleeps: each wait is
 //! for an event, and has a deadline that a slow machine meets easily.
 
+pub(crate) mod browser;
 pub(crate) mod counters;
 pub(crate) mod http;
 pub(crate) mod launch;

@@ -1,0 +1,37 @@
+//! The bounds of the hub for those who come without a library: by HTTP, by WebSocket, by datagram.
+
+use std::time::Duration;
+
+use super::{HTTP_TARGET_BYTES_MAX, TIMER_TICK};
+
+/// Longest subject that is taken from a URL, from JSON or from a datagram, in bytes: as long as a NATS control line. A
+/// longer one is refused.
+pub const SUBJECT_BYTES_MAX: usize = 4 * 1024;
+/// Subscriptions of one WebSocket connection with commands. One more is refused.
+pub const SEAT_SUBSCRIPTIONS_MAX: usize = 1024;
+/// Requests of one WebSocket connection that wait for their answers. One more is refused.
+pub const SEAT_REQUESTS_MAX: usize = 256;
+/// Longest name of a subscription, a queue group or a command in JSON, in bytes. A longer one is refused.
+pub const SEAT_NAME_BYTES_MAX: usize = 128;
+/// Subjects of one stream of events. One more is refused.
+pub const EVENT_SUBJECTS_MAX: usize = 64;
+/// Silence of a stream of events after which it is sent a comment, so that nobody on its way forgets it. It is looked for
+/// as often, so that up to twice as much may pass.
+pub const EVENT_HEARTBEAT: Duration = Duration::from_secs(15);
+/// After which time a browser comes again when its stream of events has ended: at least, and at most. Between them lies
+/// chance, so that not all come at once.
+pub const EVENT_RETRY_MIN: Duration = Duration::from_secs(2);
+/// See [`EVENT_RETRY_MIN`].
+pub const EVENT_RETRY_MAX: Duration = Duration::from_secs(5);
+/// Bytes that whoever listens to events may send: none mean anything. Who sends more is cut.
+pub const EVENT_IGNORED_BYTES_MAX: usize = 64 * 1024;
+/// How long a request waits for its answer when it does not say.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest that it may say.
+pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(30);
+/// How long a publisher is not read from while the other shards are far behind.
+pub const HUB_PAUSE: Duration = TIMER_TICK;
+
+const _: () = assert!(EVENT_RETRY_MIN.as_millis() < EVENT_RETRY_MAX.as_millis());
+const _: () = assert!(REQUEST_TIMEOUT.as_millis() <= REQUEST_TIMEOUT_MAX.as_millis());
+const _: () = assert!(SUBJECT_BYTES_MAX < HTTP_TARGET_BYTES_MAX);

@@ -1,0 +1,8 @@
+//! The hub in the running process: whoever speaks is heard by whoever listens, whatever they speak.
+
+mod doors;
+mod doors_commands;
+mod doors_events;
+mod doors_kit;
+mod doors_requests;
+mod doors_users;
