@@ -313,7 +313,7 @@ pub(crate) fn unix(path: &Path) -> String {
 fn listener_of(line: &str) -> Option<String> {
     let (service, address) = line.strip_prefix("  ")?.split_once(' ')?;
     match service {
-        "echo" | "http" => Some(address.trim_start().to_owned()),
+        "echo" | "http" | "nats" => Some(address.trim_start().to_owned()),
         "admin" => Some(address.trim_start().replacen("http", "admin", 1)),
         _ => None,
     }
