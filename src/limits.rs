@@ -438,6 +438,12 @@ const _: () = assert!(WEBSOCKET_CARRY_BYTES_MAX < INBOX_BYTES_MAX);
 const _: () = assert!(WEBSOCKET_ASSEMBLY_BYTES_MIN <= MESSAGE_BYTES as usize);
 const _: () = assert!(WEBSOCKET_WINDOW_BITS_MIN <= WEBSOCKET_WINDOW_BITS && WEBSOCKET_WINDOW_BITS <= 15);
 
+/// Longest line that our client's half of the NATS protocol takes from a server, in bytes: an INFO that names the servers
+/// of a large cluster.
+pub const NATS_CLIENT_LINE_BYTES_MAX: usize = 64 * 1024;
+/// Longest message that it takes, in bytes: the largest `max_payload` that nats-server can be given.
+pub const NATS_CLIENT_PAYLOAD_BYTES_MAX: usize = 64 << 20;
+
 // --- The services ----------------------------------------------------------------------------------------------
 
 /// Zeros that answers of `/bytes/N` are made of, in bytes: shared by all of them.

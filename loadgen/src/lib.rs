@@ -4,7 +4,7 @@
 //! is what was typed, [`command`] what is done for it, [`plan`] what follows from the flags, [`run`] starts the
 //! [`worker`]s. A worker asks its [`load`] what is due, drives the [`traffic`] of its connections, and [`record`]s what
 //! came of it. All records together are a [`result`], which [`check`]s judge and [`report`] shows. [`peer`] is a server
-//! whose latency is known. [`sweep`], [`search`], [`calibrate`] and [`compare`] look at several runs, the last with
+//! whose latency is known. [`pubsub`] is the same for hubs: publishers, subscribers, and what lies between. [`sweep`], [`search`], [`calibrate`] and [`compare`] look at several runs, the last with
 //! [`statistics`].
 
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ pub mod link;
 pub mod load;
 pub mod peer;
 pub mod plan;
+pub mod pubsub;
 pub mod random;
 pub mod record;
 pub mod report;

@@ -142,6 +142,7 @@ impl Server {
             addresses: Some(doors::addresses(config)),
             counts_bytes: config.byte_rate_per_address.is_some() || users.users().counts_bytes(),
             board: Some(Arc::clone(&board)),
+            slow_rules: services::slow_rules(config),
             shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
             ..shard::House::open(config.connections)
         };

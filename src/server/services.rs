@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::access::credential::Sources;
 use crate::access::users::Judge;
-use crate::config::{Config, Listener, ServiceName, TlsMode};
+use crate::config::{self, Config, Listener, ServiceName, TlsMode};
+use crate::hub::SlowPolicy;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
 use crate::service::house::Behind;
@@ -82,6 +83,7 @@ pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<
             pings_out: config.hub.pings_out,
             auth_timeout: config.hub.auth_timeout,
             pending_bytes: config.hub.pending_bytes_max as usize,
+            slow: slow_policy(listener.slow),
             no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
             tls_required: begins_tls && listener.tls.is_some(),
             host,
@@ -91,6 +93,22 @@ pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<
         })
     };
     listeners.iter().map(settings).collect()
+}
+
+/// What is done with slow consumers, by subject.
+pub(super) fn slow_rules(config: &Config) -> Arc<[(Box<[u8]>, SlowPolicy)]> {
+    let rules = config.hub.slow.iter();
+    let by_subject =
+        rules.flat_map(|rule| rule.subjects.iter().map(|subject| (subject.as_bytes().into(), rule.policy)));
+    by_subject.map(|(subject, policy)| (subject, slow_policy(policy))).collect()
+}
+
+fn slow_policy(policy: config::SlowPolicy) -> SlowPolicy {
+    match policy {
+        config::SlowPolicy::Cut => SlowPolicy::Cut,
+        config::SlowPolicy::DropOldest => SlowPolicy::DropOldest,
+        config::SlowPolicy::KeepLatest => SlowPolicy::KeepLatest,
+    }
 }
 
 /// A name that no other server has: 130 bits of chance, in letters and digits as nats-server's own have them.

@@ -34,7 +34,7 @@ use crate::connection::{
     About, Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Interest, LISTENER_SLOTS,
     Listed, Listener, Order, Outbox, Replies, Table,
 };
-use crate::hub::{Hub, Parcel};
+use crate::hub::{Hub, Parcel, SlowPolicy};
 use crate::limits;
 use crate::metrics::board::Board;
 use crate::metrics::{Metrics, Snapshot};
@@ -73,6 +73,8 @@ impl Options {
 pub struct House {
     /// How many shards share the subjects.
     pub shards: u16,
+    /// What is done with slow consumers, by subject: the first filter that matches.
+    pub slow_rules: Arc<[(Box<[u8]>, SlowPolicy)]>,
     /// How many connections there are, and may be.
     pub admission: Arc<Admission>,
     /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
@@ -92,6 +94,7 @@ impl House {
     pub fn open(connections: u32) -> Self {
         Self {
             shards: 1,
+            slow_rules: Arc::from([]),
             admission: Admission::new(connections),
             doors: Arc::from([]),
             datagram_networks: Arc::from([]),
@@ -224,6 +227,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     ) -> Self {
         let now = kernel.now();
         let number = u16::try_from(options.number).expect("SHARDS_MAX is small");
+        let mut hub = Hub::new(number, house.shards, now.as_nanos());
+        hub.set_rules(house.slow_rules.to_vec());
         let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
         let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
         let mut shard = Self {
@@ -239,7 +244,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             connections: Table::new(options.slots),
             places: Vec::new(),
             unencrypted: Outbox::default(),
-            hub: Hub::new(number, house.shards, now.as_nanos()),
+            hub,
             contacts: None,
             outgoing: VecDeque::new(),
             plain: Vec::new(),

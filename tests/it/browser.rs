@@ -11,7 +11,7 @@ use crate::support::{Folder, eventually, skip, text};
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// The browser of this host, if it has one that runs; says so if not.
-fn browser() -> Option<&'static str> {
+pub(crate) fn browser() -> Option<&'static str> {
     let found = NAMES.into_iter().find(|name| can_run(name, &["--version"]));
     if found.is_none() {
         skip("no Chromium is in the path");

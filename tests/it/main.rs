@@ -10,6 +10,7 @@ mod examples;
 mod fuzz;
 mod hostile;
 mod http;
+mod nats;
 mod operators;
 mod strangers;
 mod support;

@@ -9,6 +9,7 @@ mod load;
 mod manual;
 mod mistyped;
 mod output;
+mod pubsub;
 mod report;
 mod run;
 mod search;
@@ -29,6 +30,7 @@ pub use load::{
 };
 use manual::{LONG_END, REPORT_END, SHORT_END};
 pub use output::{FileFlags, OutputFlags};
+pub use pubsub::{PubsubFlags, Share, Sids};
 pub use report::ReportFlags;
 pub use run::RunFlags;
 pub use search::SearchFlags;
@@ -60,6 +62,9 @@ pub enum Command {
     /// Load a server and report (this is what happens without a command).
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Run(RunFlags),
+    /// Publish and subscribe: load a hub, and count what every subscriber gets.
+    #[command(after_help = SHORT_END, after_long_help = pubsub::LONG_END)]
+    Pubsub(PubsubFlags),
     /// Be the server: a test peer with delays that follow a known law, and with faults where it is told to.
     #[command(after_help = SHORT_END, after_long_help = SERVE_END)]
     Serve(ServeFlags),
@@ -193,7 +198,7 @@ mod tests {
         check_refused("--connections 1e4", "a whole number, as in 1000");
         check_refused("--connections 5000000000", "it is at most 4294967295");
         check_refused("--seed x", "a whole number, as in 1000");
-        let commands = "'serach' is neither a command (run, serve, report, sweep, search, compare, calibrate) nor an \
+        let commands = "'serach' is neither a command (run, pubsub, serve, report, sweep, search, compare, calibrate) nor an \
                         address such as tcp://127.0.0.1:7000";
         check_refused("serach", commands);
         check_refused("serach http://127.0.0.1:8080/ --slo p99<2ms", commands);

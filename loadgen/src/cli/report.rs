@@ -16,7 +16,8 @@ pub struct ReportFlags {
     #[command(flatten)]
     pub files: FileFlags,
 
-    /// Print the JSON Schema of what a command writes (run, sweep, search, compare, calibrate), and nothing else.
+    /// Print the JSON Schema of what a command writes (run, sweep, search, compare, calibrate, pubsub), and
+    /// nothing else.
     #[arg(
         long,
         value_name = "COMMAND",

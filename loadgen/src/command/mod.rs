@@ -5,6 +5,7 @@ mod compare;
 mod document;
 mod measure;
 pub mod output;
+mod pubsub;
 mod report;
 mod run;
 mod search;
@@ -54,6 +55,8 @@ impl fmt::Display for Failure {
 pub fn carry_out(command: Command) -> u8 {
     let done = match command {
         Command::Run(flags) => run::run(&flags),
+        Command::Pubsub(flags) => Document::open(flags.output.json.as_deref())
+            .and_then(|document| pubsub::pubsub(&flags, &document)),
         Command::Serve(flags) => serve::serve(&flags),
         Command::Report(flags) => report::report(&flags),
         Command::Sweep(flags) => Document::open_several(&flags.output)

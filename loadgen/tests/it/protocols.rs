@@ -22,7 +22,7 @@ fn serve(service: ServiceName, tls: Option<Tls>) -> (Server, String) {
     let behind =
         if service == ServiceName::Echo { Behind::Echo } else { Behind::Http(Arc::new(Settings::default())) };
     let board = Arc::new(Board::new(1));
-    let make = move |_| House::new(std::slice::from_ref(&behind), Arc::clone(&board));
+    let make = move |_| House::new(std::slice::from_ref(&behind), &[], Arc::clone(&board));
     let server = Server::start(&config, make).unwrap();
     let Listen::Tcp(address) = server.addresses()[0] else { panic!("it listens on TCP") };
     (server, address.to_string())

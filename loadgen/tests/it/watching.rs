@@ -160,7 +160,7 @@ fn tidemill_is_found_where_it_listens() {
     let listener = Listener::new(listen, ServiceName::Echo);
     let config = Config { listeners: vec![listener], shards: Some(1), ..Config::default() };
     let board = Arc::new(tidemill::metrics::board::Board::new(1));
-    let make = move |_| House::new(&[Behind::Echo], Arc::clone(&board));
+    let make = move |_| House::new(&[Behind::Echo], &[], Arc::clone(&board));
     let server = Server::start(&config, make).unwrap();
     assert!(listening_processes(&server.addresses()[0]).contains(&process::id()));
 }

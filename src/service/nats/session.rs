@@ -2,7 +2,7 @@
 
 use super::access::{Pass, Waiting};
 use super::settings::Settings;
-use crate::hub::{ClientId, ClientOptions, Form, SlowPolicy};
+use crate::hub::{ClientId, ClientOptions, Form};
 use crate::limits;
 use crate::protocol::nats::server::{Connect, Reader, Rules};
 use crate::service::Context;
@@ -167,7 +167,7 @@ impl State {
             form: Form::Nats { headers: self.rules.headers, framed: self.framed },
             echo: self.asks.echo,
             pending_bytes_max: settings.pending_bytes,
-            slow: SlowPolicy::Cut,
+            slow: settings.slow,
         }
     }
 

