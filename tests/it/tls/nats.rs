@@ -77,6 +77,7 @@ fn tls_begins_after_the_greeting() {
     // It ends, perhaps with an alert of TLS; an answer there is not.
     let _ = plain.read_to_end(&mut rest);
     assert!(!rest.starts_with(b"MSG"), "{}", rest.escape_ascii());
+    drop(plain);
     place.server.stop_clean();
 }
 
