@@ -9,7 +9,7 @@ use super::index::number;
 use super::message::{Message, Published};
 use super::parcel::{Entry, Parcel};
 use super::routes::RouteQueue;
-use super::summary::bit;
+use super::summary::{FarQueue, bit};
 use super::{ClientId, Hub};
 use crate::limits;
 use crate::protocol::nats::subject;
@@ -89,7 +89,7 @@ impl Hub {
         (local, large)
     }
 
-    /// One member of each queue group, here if there is one here; and the other shards.
+    /// One member of each queue group, here or elsewhere; and the other shards.
     fn fan_out_further(
         &mut self,
         place: usize,
@@ -102,14 +102,19 @@ impl Hub {
         let mut far = Vec::new();
         for index in 0..self.routes.at(place).queues.len() {
             let random = self.next_random();
+            // All members of the process have the same chance, wherever they are.
+            let elsewhere = far_member(&self.routes.at(place).queues[index], random);
+            if let Some(queue) = elsewhere.filter(|_| crosses) {
+                far.push(queue.clone());
+                continue;
+            }
             match self.choose(place, index, silent, random) {
                 Some(member) => {
                     let group = self.subscriptions[member as usize].group;
                     published.local += self.append(group, message, large, silent);
                 }
-                None if crosses => {
-                    far.extend(far_member(&self.routes.at(place).queues[index], random).cloned())
-                }
+                // The only ones here must not hear it.
+                None if crosses => far.extend(self.routes.at(place).queues[index].far.first().cloned()),
                 None => {}
             }
         }
@@ -365,13 +370,16 @@ fn queue_of<'a>(queues: &'a mut Vec<RouteQueue>, name: &[u8]) -> &'a mut RouteQu
     &mut queues[place]
 }
 
-/// A shard with members of a queue group: any, in proportion to its members.
-fn far_member(queue: &RouteQueue, random: u64) -> Option<&super::summary::FarQueue> {
-    let all: u64 = queue.far.iter().map(|far| u64::from(far.members)).sum();
-    let mut place = random.checked_rem(all)?;
+/// The shard of the member of a queue group that chance falls on, if it is not one of this shard.
+fn far_member(queue: &RouteQueue, random: u64) -> Option<&FarQueue> {
+    let own = queue.members.len() as u64;
+    let all = own + queue.far.iter().map(|far| u64::from(far.members)).sum::<u64>();
+    // Of another part of the number than the choice among those who are here.
+    let mut place = (random >> 32).checked_rem(all)?.checked_sub(own)?;
     queue.far.iter().find(|far| {
-        let is_it = place < u64::from(far.members);
-        place = place.wrapping_sub(u64::from(far.members));
+        let members = u64::from(far.members);
+        let is_it = place < members;
+        place = place.wrapping_sub(members);
         is_it
     })
 }
