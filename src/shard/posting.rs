@@ -25,7 +25,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Moves what this turn's messages made into the outboxes, and hands the other shards theirs.
     pub(super) fn deliver(&mut self) {
         if !self.hub.has_work() {
-            return;
+            return self.post_parcels();
         }
         self.hub.close_turn();
         let mut deliveries = 0;
@@ -74,6 +74,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     /// Hands parcels over, in order. What a full mailbox does not take waits.
     pub(super) fn post_parcels(&mut self) {
+        if self.outgoing.is_empty() {
+            return;
+        }
         let Some(contacts) = self.contacts.clone() else { return };
         let mut full = 0u128;
         let mut waiting = std::mem::take(&mut self.outgoing);

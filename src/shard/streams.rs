@@ -262,6 +262,11 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             timer,
         };
         act(&mut self.service, session, carried, &mut context);
+        if context.ending == Ending::Finish {
+            // What was said to it before is not lost.
+            let client = session.as_ref().and_then(|session| self.service.client(session));
+            client.into_iter().for_each(|client| context.hub.catch_up(client, context.outbox));
+        }
         let Context { ending, hold, timer, refused, .. } = context;
         connection.set_service_wishes(hold, timer);
         connection.session_bytes = session.as_ref().map_or(0, |session| self.service.memory(session));
