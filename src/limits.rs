@@ -472,6 +472,8 @@ pub const TOLD_WAITING_MAX: usize = 1 << 15;
 pub const SPLICE_BYTES_MIN: usize = 4 * 1024;
 /// Bytes that a client is sent by reference: fewer are copied, which costs less than a part of a send.
 pub const SHARE_BYTES_MIN: usize = 1024;
+/// Speeches of groups whose memory is kept for the next turn.
+pub const SPEECHES_KEPT: usize = 4096;
 /// Pieces of a turn whose memory a client keeps for the next.
 pub const PIECES_KEPT: usize = 4;
 /// Parcels of a shard that the others may have in hands; beyond, publishers pause until some come home.

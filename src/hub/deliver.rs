@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::backlog::{Mark, Parts, SlowPolicy};
 use super::client::{Client, ClientOptions, Piece};
 use super::form::Form;
-use super::group::Group;
+use super::group::Speech;
 use super::{ClientId, Hub};
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits;
@@ -58,8 +58,9 @@ impl Hub {
         self.settle_run();
         for id in &self.open {
             let group = &mut self.groups[*id as usize];
-            if limits::SHARE_BYTES_MIN <= group.bytes.len() {
-                group.shared = Some(self.buffers.lend(std::mem::take(&mut group.bytes)));
+            let Some(speech) = &mut group.speech else { continue };
+            if limits::SHARE_BYTES_MIN <= speech.bytes.len() {
+                speech.shared = Some(self.buffers.lend(std::mem::take(&mut speech.bytes)));
             }
         }
     }
@@ -110,17 +111,18 @@ impl Hub {
         debug_assert!(self.touched.is_empty(), "all that was heard was delivered");
         while let Some(id) = self.open.pop() {
             let group = &mut self.groups[id as usize];
-            group.shared = None;
-            self.buffers.give(std::mem::take(&mut group.bytes));
-            group.splices.clear();
-            group.marks.clear();
-            group.late.clear();
+            if let Some(mut speech) = group.speech.take() {
+                self.buffers.give(std::mem::take(&mut speech.bytes));
+                speech.clear();
+                if self.speeches.len() < limits::SPEECHES_KEPT {
+                    self.speeches.push(speech);
+                }
+            }
             if group.is_dead {
                 self.groups.remove(id as usize);
             }
         }
         self.buffers.collect();
-        self.turn += 1;
     }
 
     /// Takes the deliveries of this turn: when their messages came in, and how many they are.
@@ -136,7 +138,7 @@ impl Hub {
         let entry = &mut self.clients[client as usize];
         let Some(hears) = entry.hears.take() else { return };
         let group = &self.groups[hears.group as usize];
-        let end = group.end();
+        let end = group.speech.as_ref().map_or(0, |speech| speech.end());
         if hears.start < end {
             entry.pieces.push(Piece::Group(hears.group, hears.start..end));
             entry.messages_out += group.messages - hears.messages;
@@ -194,29 +196,33 @@ impl Hub {
         let mut dropped = 0;
         for piece in pieces {
             let may_go = |mark: &Mark| mark.rule.unwrap_or(policy) == SlowPolicy::Cut;
-            let all_kept = match &piece {
-                Piece::Group(group, range) => {
-                    marks_within(&self.groups[*group as usize], range).all(|(_, mark)| may_go(mark))
+            let speech = match &piece {
+                Piece::Group(group, _) => self.groups[*group as usize].speech.as_ref(),
+                Piece::Shared(..) => None,
+            };
+            let all_kept = match (&piece, speech) {
+                (Piece::Group(_, range), Some(speech)) => {
+                    marks_within(speech, range).all(|(_, mark)| may_go(mark))
                 }
-                Piece::Shared(..) => true,
+                _ => true,
             };
             if all_kept && backlog.is_empty() {
                 direct.push(piece);
                 continue;
             }
-            match piece {
-                Piece::Shared(bytes, range) => {
+            match (piece, speech) {
+                (Piece::Shared(bytes, range), _) => {
                     let mark = Mark { subject: 0, rule: Some(SlowPolicy::Cut) };
                     dropped += backlog.push(mark, policy, Parts::Copied(bytes[range].into()));
                 }
-                Piece::Group(group, range) => {
-                    let group = &self.groups[group as usize];
+                (Piece::Group(_, range), Some(speech)) => {
                     let mut start = range.start;
-                    for (end, mark) in marks_within(group, &range) {
-                        dropped += backlog.push(*mark, policy, parts_of(group, start..*end));
+                    for (end, mark) in marks_within(speech, &range) {
+                        dropped += backlog.push(*mark, policy, parts_of(speech, start..*end));
                         start = *end;
                     }
                 }
+                (Piece::Group(..), None) => {}
             }
         }
         let entry = &mut self.clients[client as usize];
@@ -250,7 +256,8 @@ impl Hub {
         match piece {
             Piece::Shared(_, range) => range.len(),
             Piece::Group(group, range) => {
-                let splices = self.groups[*group as usize].splices.iter();
+                let speech = self.groups[*group as usize].speech.as_ref();
+                let splices = speech.into_iter().flat_map(|speech| &speech.splices);
                 let within = splices.filter(|splice| range.contains(&splice.at));
                 range.len() + within.map(|splice| splice.payload.len()).sum::<usize>()
             }
@@ -260,30 +267,31 @@ impl Hub {
     fn write_piece(&self, piece: Piece, outbox: &mut Outbox) {
         let (group, range) = match piece {
             Piece::Shared(bytes, range) => return share(outbox, &bytes, range),
-            Piece::Group(group, range) => (&self.groups[group as usize], range),
+            Piece::Group(group, range) => (&self.groups[group as usize].speech, range),
         };
+        let Some(speech) = group else { return };
         let mut start = range.start;
         // A splice stands before the end of its own message, so it never lies on the border of a piece.
-        for splice in group.splices.iter().filter(|splice| range.contains(&splice.at)) {
-            write_range(group, start..splice.at, outbox);
+        for splice in speech.splices.iter().filter(|splice| range.contains(&splice.at)) {
+            write_range(speech, start..splice.at, outbox);
             outbox.send_shared(Arc::clone(&splice.payload), 0..splice.payload.len());
             start = splice.at;
         }
-        write_range(group, start..range.end, outbox);
+        write_range(speech, start..range.end, outbox);
     }
 }
 
-/// The messages of a group that end within a range of its bytes.
-fn marks_within<'a>(group: &'a Group, range: &Range<usize>) -> impl Iterator<Item = &'a (usize, Mark)> {
-    let first = group.marks.partition_point(|(end, _)| *end <= range.start);
+/// The messages that end within a range of the bytes.
+fn marks_within<'a>(speech: &'a Speech, range: &Range<usize>) -> impl Iterator<Item = &'a (usize, Mark)> {
+    let first = speech.marks.partition_point(|(end, _)| *end <= range.start);
     let end = range.end;
-    group.marks[first..].iter().take_while(move |(at, _)| *at <= end)
+    speech.marks[first..].iter().take_while(move |(at, _)| *at <= end)
 }
 
 /// A message's bytes, to be held back.
-fn parts_of(group: &Group, range: Range<usize>) -> Parts {
-    let bytes = group.shared.as_ref().map_or(&group.bytes, |shared| &**shared);
-    match group.splices.iter().find(|splice| range.contains(&splice.at)) {
+fn parts_of(speech: &Speech, range: Range<usize>) -> Parts {
+    let bytes = speech.content();
+    match speech.splices.iter().find(|splice| range.contains(&splice.at)) {
         None => Parts::Copied(bytes[range].into()),
         Some(splice) => Parts::Spliced(
             bytes[range.start..splice.at].into(),
@@ -293,11 +301,11 @@ fn parts_of(group: &Group, range: Range<usize>) -> Parts {
     }
 }
 
-/// Some of a group's bytes: shared when the turn is over, copied while it lasts.
-fn write_range(group: &Group, range: Range<usize>, outbox: &mut Outbox) {
-    match &group.shared {
+/// Some of the bytes: shared when the turn is over, copied while it lasts.
+fn write_range(speech: &Speech, range: Range<usize>, outbox: &mut Outbox) {
+    match &speech.shared {
         Some(bytes) => share(outbox, bytes, range),
-        None => outbox.write(&group.bytes[range]),
+        None => outbox.write(&speech.bytes[range]),
     }
 }
 

@@ -225,7 +225,7 @@ impl Hub {
         silent: Option<u32>,
     ) -> u32 {
         let group = &mut self.groups[id as usize];
-        if group.turn == self.turn && group.late.is_empty() && group.alone.is_none() && silent.is_none() {
+        if group.is_ready() && group.alone.is_none() && silent.is_none() {
             let count = number(group.members.len());
             match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
                 None => group.write(message, self.last_id),
@@ -258,17 +258,13 @@ impl Hub {
                 {
                     return 0;
                 }
-                if group.form == Form::Told {
-                    group.messages += 1;
-                    let (connection, sid) = (self.clients[client as usize].connection, group.sid.clone());
-                    self.clients[client as usize].messages_out += 1;
-                    self.tell_service(connection, &sid, message);
-                    return 1;
-                }
                 alone.left = alone.left.map(|left| left - 1);
                 alone.left == Some(0)
             }
         };
+        if group.form == Form::Told {
+            return self.append_told(id, message, is_last);
+        }
         let quiet = self.gather_members(id, silent);
         let group = &mut self.groups[id as usize];
         let count = number(group.members.len()) - u32::from(quiet);
@@ -284,16 +280,29 @@ impl Hub {
         count
     }
 
+    /// The same for a service itself, which is always alone.
+    fn append_told(&mut self, id: GroupId, message: &Message<'_>, is_last: bool) -> u32 {
+        let group = &mut self.groups[id as usize];
+        group.messages += 1;
+        let (member, sid) = (group.members[0], group.sid.clone());
+        let client = &mut self.clients[member.client as usize];
+        client.messages_out += 1;
+        let connection = client.connection;
+        self.tell_service(connection, &sid, message);
+        if is_last {
+            self.end_subscription(member.subscription);
+        }
+        1
+    }
+
     /// Lets all members hear what comes next, but for the silent one. Returns whether that is one of them.
     pub(super) fn gather_members(&mut self, id: GroupId, silent: Option<u32>) -> bool {
-        if self.groups[id as usize].turn != self.turn {
-            let bytes = self.buffers.take();
+        if self.groups[id as usize].speech.is_none() {
+            let mut speech = self.speeches.pop().unwrap_or_default();
+            speech.bytes = self.buffers.take();
             let group = &mut self.groups[id as usize];
-            group.begin(self.turn, bytes);
-            let mut late = std::mem::take(&mut group.late);
-            late.clear();
-            late.extend(group.members.iter().map(|member| member.subscription));
-            group.late = late;
+            speech.late.extend(group.members.iter().map(|member| member.subscription));
+            group.speech = Some(speech);
             self.open.push(id);
         }
         let silent_one = silent.and_then(|client| self.member_of(id, client));
@@ -301,7 +310,11 @@ impl Hub {
             self.set_down_if(client, id);
             self.subscriptions[subscription as usize].before += 1;
         }
-        let mut late = std::mem::take(&mut self.groups[id as usize].late);
+        let mut late = self.groups[id as usize]
+            .speech
+            .as_mut()
+            .map(|speech| std::mem::take(&mut speech.late))
+            .unwrap_or_default();
         late.retain(|subscription| {
             let is_silent = silent_one.is_some_and(|(_, silent)| silent == *subscription);
             if !is_silent {
@@ -310,9 +323,10 @@ impl Hub {
             is_silent
         });
         // Whoever was set down on the way belongs to another group.
-        let group = &mut self.groups[id as usize];
-        late.append(&mut group.late);
-        group.late = late;
+        if let Some(speech) = &mut self.groups[id as usize].speech {
+            late.append(&mut speech.late);
+            speech.late = late;
+        }
         silent_one.is_some()
     }
 
@@ -327,7 +341,8 @@ impl Hub {
         let client = self.subscriptions[subscription as usize].client;
         self.set_down(client);
         let entry = &self.groups[group as usize];
-        let hears = Hears { group, subscription, start: entry.end(), messages: entry.messages };
+        let start = entry.speech.as_ref().map_or(0, |speech| speech.end());
+        let hears = Hears { group, subscription, start, messages: entry.messages };
         self.clients[client as usize].hears = Some(hears);
         self.touch(client);
     }
@@ -337,12 +352,13 @@ impl Hub {
         let entry = &mut self.clients[client as usize];
         let Some(Hears { group, subscription, start, messages }) = entry.hears.take() else { return };
         let heard = &mut self.groups[group as usize];
-        let end = heard.end();
+        let Some(speech) = &mut heard.speech else { return };
+        let end = speech.end();
         if start < end {
             entry.pieces.push(Piece::Group(group, start..end));
             entry.messages_out += heard.messages - messages;
         }
-        heard.late.push(subscription);
+        speech.late.push(subscription);
     }
 
     /// The same, if it is this group.

@@ -25,11 +25,18 @@ pub(super) struct Group {
     pub(super) members: Vec<Member>,
     /// For a subscription that has its own: because it is one of a queue group, because its messages are counted, or
     /// because some are hidden from it.
-    pub(super) alone: Option<Alone>,
+    pub(super) alone: Option<Box<Alone>>,
     /// Messages ever.
     pub(super) messages: u64,
-    /// The turn that the bytes are of.
-    pub(super) turn: u64,
+    /// What it hears in this turn, if it hears anything.
+    pub(super) speech: Option<Box<Speech>>,
+    /// Whether its last member has left: it goes when the turn is over.
+    pub(super) is_dead: bool,
+}
+
+/// What a group hears in one turn.
+#[derive(Debug, Default)]
+pub(super) struct Speech {
     pub(super) bytes: Vec<u8>,
     /// Large payloads between the bytes.
     pub(super) splices: Vec<Splice>,
@@ -41,8 +48,6 @@ pub(super) struct Group {
     pub(super) late: Vec<SubscriptionId>,
     /// Where among the bytes the line before the last payload stands, and what it was made for.
     line: Line,
-    /// Whether its last member has left: it goes when the turn is over.
-    pub(super) is_dead: bool,
 }
 
 /// One who hears a group.
@@ -82,52 +87,57 @@ impl Group {
             filter,
             form,
             sid: sid.into(),
-            members: Vec::new(),
-            alone,
+            // Most have one member for ever.
+            members: Vec::with_capacity(1),
+            alone: alone.map(Box::new),
             messages: 0,
-            turn: 0,
-            bytes: Vec::new(),
-            splices: Vec::new(),
-            marks: Vec::new(),
-            shared: None,
-            late: Vec::new(),
-            line: Line::default(),
+            speech: None,
             is_dead: false,
         }
-    }
-
-    /// Begins the bytes of a turn.
-    pub(super) fn begin(&mut self, turn: u64, bytes: Vec<u8>) {
-        self.turn = turn;
-        self.bytes = bytes;
-        self.line = Line::default();
     }
 
     /// Appends a message.
     #[inline]
     pub(super) fn write(&mut self, message: &Message<'_>, id: u64) {
+        let Some(speech) = &mut self.speech else { return };
         self.messages += 1;
         if matches!(self.form, Form::Nats { .. }) && message.reply.is_empty() && message.headers.is_empty() {
-            self.write_line(message);
-            self.bytes.extend_from_slice(message.payload);
-            self.bytes.extend_from_slice(b"\r\n");
+            speech.write_line(&self.sid, message);
+            speech.bytes.extend_from_slice(message.payload);
+            speech.bytes.extend_from_slice(b"\r\n");
         } else {
-            write(self.form, &self.sid, id, message, &mut self.bytes);
+            write(self.form, &self.sid, id, message, &mut speech.bytes);
         }
     }
 
     /// Appends a message whose payload stands elsewhere. Only NATS forms have a place for it.
     pub(super) fn splice(&mut self, message: &Message<'_>, payload: &Arc<Vec<u8>>) {
+        let Some(speech) = &mut self.speech else { return };
         self.messages += 1;
         let headers = matches!(self.form, Form::Nats { headers: true, .. });
-        write_nats_head(headers, &self.sid, message, &mut self.bytes);
-        self.splices.push(Splice { at: self.bytes.len(), payload: Arc::clone(payload) });
-        self.bytes.extend_from_slice(b"\r\n");
+        write_nats_head(headers, &self.sid, message, &mut speech.bytes);
+        speech.splices.push(Splice { at: speech.bytes.len(), payload: Arc::clone(payload) });
+        speech.bytes.extend_from_slice(b"\r\n");
     }
 
+    /// Says what the last message is.
+    pub(super) fn mark(&mut self, mark: Option<Mark>) {
+        if let (Some(mark), Some(speech)) = (mark, &mut self.speech) {
+            speech.marks.push((speech.bytes.len(), mark));
+        }
+    }
+
+    /// Whether all members hear what it is told now.
+    #[inline]
+    pub(super) fn is_ready(&self) -> bool {
+        self.speech.as_ref().is_some_and(|speech| speech.late.is_empty())
+    }
+}
+
+impl Speech {
     /// The line of a plain message. A publisher says much about one subject: then it is the same as before.
     #[inline]
-    fn write_line(&mut self, message: &Message<'_>) {
+    fn write_line(&mut self, sid: &[u8], message: &Message<'_>) {
         let Line { start, length, subject, payload } = self.line;
         let same = length != 0
             && payload == message.payload.len()
@@ -137,7 +147,7 @@ impl Group {
             return self.bytes.extend_from_within(start..start + length);
         }
         let start = self.bytes.len();
-        write_nats_head(false, &self.sid, message, &mut self.bytes);
+        write_nats_head(false, sid, message, &mut self.bytes);
         self.line = Line {
             start,
             length: self.bytes.len() - start,
@@ -146,17 +156,25 @@ impl Group {
         };
     }
 
-    /// Says what the last message is.
-    pub(super) fn mark(&mut self, mark: Option<Mark>) {
-        if let Some(mark) = mark {
-            self.marks.push((self.bytes.len(), mark));
-        }
-    }
-
-    /// Where the bytes of this turn end.
+    /// Where the bytes end.
     #[inline]
     pub(super) fn end(&self) -> usize {
-        self.shared.as_ref().map_or(self.bytes.len(), |bytes| bytes.len())
+        self.content().len()
+    }
+
+    /// The bytes, shared or not.
+    #[inline]
+    pub(super) fn content(&self) -> &[u8] {
+        self.shared.as_ref().map_or(&self.bytes, |shared| shared)
+    }
+
+    /// Forgets all but the memory.
+    pub(super) fn clear(&mut self) {
+        self.splices.clear();
+        self.marks.clear();
+        self.shared = None;
+        self.late.clear();
+        self.line = Line::default();
     }
 }
 

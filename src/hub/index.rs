@@ -26,7 +26,10 @@ pub(super) struct Index {
 #[derive(Debug)]
 struct Node {
     parent: u32,
+    /// Its token; none of its own for `*`.
     token: Box<[u8]>,
+    /// Whether it is that of `*`.
+    is_star: bool,
     /// The node of `*` below this one.
     star: Option<u32>,
     /// The filter that ends here.
@@ -39,7 +42,9 @@ struct Node {
 
 impl Node {
     fn new(parent: u32, token: &[u8]) -> Self {
-        Self { parent, token: token.into(), star: None, here: None, rest: None, uses: 0 }
+        let is_star = token == b"*";
+        let token = if is_star { Box::default() } else { token.into() };
+        Self { parent, token, is_star, star: None, here: None, rest: None, uses: 0 }
     }
 }
 
@@ -108,7 +113,7 @@ impl Index {
     fn prune(&mut self, mut node: u32) {
         while node != ROOT && self.nodes[node as usize].uses == 0 {
             let gone = self.nodes.remove(node as usize);
-            if *gone.token == *b"*" {
+            if gone.is_star {
                 self.nodes[gone.parent as usize].star = None;
             } else {
                 let hash = self.hash(gone.parent, &gone.token);

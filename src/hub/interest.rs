@@ -304,7 +304,9 @@ impl Hub {
         if let Some(moved) = entry.members.get(member as usize) {
             self.subscriptions[moved.subscription as usize].member = member;
         }
-        entry.late.retain(|late| *late != id);
+        if let Some(speech) = &mut entry.speech {
+            speech.late.retain(|late| *late != id);
+        }
         if !entry.members.is_empty() {
             return false;
         }
@@ -314,7 +316,7 @@ impl Hub {
                 found.remove();
             }
         }
-        if entry.turn == self.turn {
+        if entry.speech.is_some() {
             entry.is_dead = true;
         } else {
             self.groups.remove(group as usize);
@@ -325,8 +327,8 @@ impl Hub {
     fn add_member(&mut self, client: u32, id: SubscriptionId, group: GroupId) -> u32 {
         let entry = &mut self.groups[group as usize];
         entry.members.push(Member { client, subscription: id });
-        if entry.turn == self.turn {
-            entry.late.push(id);
+        if let Some(speech) = &mut entry.speech {
+            speech.late.push(id);
         }
         number(entry.members.len() - 1)
     }

@@ -51,7 +51,7 @@ pub(crate) use self::deliver::Written;
 use self::elsewhere::Elsewhere;
 pub use self::form::{EventStyle, Form};
 pub use self::group::Hidden;
-use self::group::{Group, GroupId};
+use self::group::{Group, GroupId, Speech};
 use self::index::Index;
 use self::interest::{Filter, Subscription};
 pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
@@ -90,9 +90,9 @@ pub struct Hub {
     mark: Option<Mark>,
     /// Clients for which something is held back, by the place of their connection.
     behind: HashMap<ConnectionId, u32>,
-    /// The number of this turn; no group is of turn 0.
-    turn: u64,
-    /// When it began.
+    /// Memory for what groups hear in a turn.
+    speeches: Vec<Box<Speech>>,
+    /// When this turn began.
     now: Time,
     /// Groups that have bytes of this turn.
     open: Vec<GroupId>,
@@ -150,7 +150,7 @@ impl Hub {
             lossy: false,
             mark: None,
             behind: HashMap::new(),
-            turn: 1,
+            speeches: Vec::new(),
             now: Time::ZERO,
             open: Vec::new(),
             touched: Vec::new(),

@@ -38,17 +38,18 @@ impl Run {
 
     /// Writes all of it to one group.
     fn write(&self, group: &mut Group) {
+        let Some(speech) = &mut group.speech else { return };
         group.messages += self.ends.len() as u64;
         let mut head = [0; HEAD_BYTES_MAX];
         let length = self.head.len() + group.sid.len();
         head[..self.head.len()].copy_from_slice(&self.head);
         head[self.head.len()..length].copy_from_slice(&group.sid);
         let head = &head[..length];
-        group.bytes.reserve(self.ends.len() * length + self.tails.len());
+        speech.bytes.reserve(self.ends.len() * length + self.tails.len());
         let mut start = 0;
         for end in &self.ends {
-            group.bytes.extend_from_slice(head);
-            group.bytes.extend_from_slice(&self.tails[start..*end]);
+            speech.bytes.extend_from_slice(head);
+            speech.bytes.extend_from_slice(&self.tails[start..*end]);
             start = *end;
         }
     }
@@ -116,7 +117,7 @@ impl Hub {
             let group = self.routes.at(place).groups[index];
             self.gather_members(group, None);
         }
-        self.routes.at(place).groups.iter().all(|group| self.groups[*group as usize].late.is_empty())
+        self.routes.at(place).groups.iter().all(|group| self.groups[*group as usize].is_ready())
     }
 
     /// Writes what a run holds to its groups. Whoever changes or reads what they hold does this first.
