@@ -22,7 +22,7 @@ fn check(listener: &str, flags: &[&str], scheme: &str) {
     // Who has just come may miss what is said before all shards know of it, so it is said until it is heard.
     let heard = |word: &str| format!("document.getElementById('said').textContent.includes('{word}')");
     for (speaker, word) in [(0, "first window"), (1, "second window")] {
-        let say = format!("at('text').value = '{word}'; at('form').requestSubmit(); true");
+        let say = format!("(at('text').value = '{word}', at('form').requestSubmit())");
         browser.run(&pages[speaker], &say);
         for page in &pages {
             browser.await_true(page, &format!("{} || ({say}, false)", heard(word)));
