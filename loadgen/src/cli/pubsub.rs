@@ -115,8 +115,8 @@ pub struct PubsubFlags {
     pub arrivals: Option<Arrivals>,
 
     /// Have at most this many messages under way to the slowest subscriber, over all publishers; of requests, in flight
-    /// [default: a million divided by the subscribers of a subject, at least 256 and at most 65536; one request for each
-    /// publisher].
+    /// [default: such that 4 million deliveries, or 256 MiB of them, are under way, at least 256 and at most 65536
+    /// messages; one request for each publisher].
     #[arg(short, long, value_name = "W", value_parser = whole::<u64>, help_heading = "Load")]
     pub window: Option<u64>,
 

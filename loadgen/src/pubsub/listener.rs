@@ -63,23 +63,28 @@ impl Subscription {
     fn take_expected(&mut self, bytes: &[u8], ledger: &mut Ledger, now: Time) -> usize {
         let Some(shape) = &self.shape else { return 0 };
         let frame = shape.frame_bytes();
-        let (track, samples) = (&mut self.tracks[self.current], &mut ledger.samples[self.current]);
-        let (mut expected, mut number) = (track.expected, track.next);
-        let (mut at, mut messages) = (0, 0);
+        let track = &mut self.tracks[self.current];
+        let (first, mut expected, mut at, mut messages) = (track.next, track.expected, 0, 0);
         while let Some(found) = bytes.get(at..at + frame)
             && shape.is(found, expected)
         {
-            if samples.takes(number) {
-                samples.comes(number, now, &mut ledger.latencies);
-            }
             expected = expected.plus(self.stride);
-            number += self.share.stride;
             messages += 1;
             at += frame;
         }
-        if messages != 0 {
-            track.advance(messages, expected, self.share);
-            ledger.tally.delivered += messages;
+        if messages == 0 {
+            return 0;
+        }
+        track.advance(messages, expected, self.share);
+        ledger.tally.delivered += messages;
+        // A loop of its own, so that the one above has few things in hand.
+        let samples = &mut ledger.samples[self.current];
+        let mut number = first;
+        for _ in 0..messages {
+            if samples.takes(number) {
+                samples.comes(number, now, &mut ledger.latencies);
+            }
+            number += self.share.stride;
         }
         at
     }

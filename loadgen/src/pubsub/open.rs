@@ -156,9 +156,12 @@ fn read_head(stream: &mut TcpStream, spoken: Spoken, offer: &Offer<'_>) -> io::R
             }
             Ok(None) => {}
         }
-        match stream.read(&mut piece)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => bytes.extend_from_slice(&piece[..count]),
+        match stream.read(&mut piece) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => bytes.extend_from_slice(&piece[..count]),
+            // What comes on connections that the ring has already interrupts a read on this one.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

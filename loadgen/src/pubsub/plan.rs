@@ -23,9 +23,13 @@ const MANY_MAX: u64 = 100_000;
 const TRACKS_MAX: u64 = 16 << 20;
 /// Most messages under way: each may be remembered in some 40 bytes.
 const WINDOW_MAX: u64 = 1 << 22;
-/// Deliveries under way that the usual window leads to, and its bounds in messages.
-const DELIVERIES_UNDER_WAY: u64 = 1 << 20;
+/// Deliveries under way that the usual window leads to, their bytes, and the bounds of the window in messages. With fewer a
+/// server that fans out widely would write little to each connection at once, which costs it more.
+const DELIVERIES_UNDER_WAY: u64 = 1 << 22;
+const BYTES_UNDER_WAY: u64 = 256 << 20;
 const WINDOW_USUAL: (u64, u64) = (256, 65_536);
+/// What a delivery has around its payload, about.
+const AROUND_BYTES: u64 = 32;
 /// Of how many bits of a message's hash a saturated run wants zeros: one message in 64 is sampled.
 const SKIPPED_BITS: u32 = 6;
 /// Times that a requester's window may be answered while one request waits.
@@ -300,7 +304,8 @@ fn usual_window(flags: &PubsubFlags) -> u64 {
     }
     let takers = (u64::from(flags.subscribers) / flags.subjects).max(1);
     let (least, most) = WINDOW_USUAL;
-    (DELIVERIES_UNDER_WAY / takers).clamp(least, most)
+    let deliveries = DELIVERIES_UNDER_WAY.min(BYTES_UNDER_WAY / (flags.size + AROUND_BYTES));
+    (deliveries / takers).clamp(least, most)
 }
 
 #[cfg(test)]
@@ -328,7 +333,9 @@ mod tests {
 
     #[test]
     fn a_window_is_as_large_as_what_waits_may_be() {
-        assert_eq!(plan("--subscribers 100").unwrap().window, 10_485);
+        assert_eq!(plan("--subscribers 100").unwrap().window, 41_943);
+        assert_eq!(plan("--subscribers 1000").unwrap().window, 4194);
+        assert_eq!(plan("--subscribers 1000 --size 128").unwrap().window, 1677);
         assert_eq!(plan("--subscribers 100 --subjects 10").unwrap().window, 65_536);
         assert_eq!(plan("--subscribers 50000").unwrap().window, 256);
         let requests = plan("--request-reply --publishers 8").unwrap();

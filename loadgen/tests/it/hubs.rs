@@ -7,6 +7,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use tungstenite::protocol::{Role, WebSocket};
+
+/// Connections over HTTP are numbered from here on.
+const HTTP_NUMBERS: usize = 1 << 20;
+
 /// What a hub does with the deliveries of one subscriber, the first that subscribed; the others get everything right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -24,9 +29,26 @@ pub(crate) enum Fault {
     Close(u64),
 }
 
+/// How a subscriber is spoken to.
+#[derive(Clone, Copy)]
+enum Form {
+    Nats,
+    WebSocket,
+    Events,
+}
+
+/// Where a hub listens.
+pub(crate) struct Doors {
+    /// NATS.
+    pub(crate) nats: String,
+    /// Address and port for WebSocket at `/ws/SUBJECT` and events at `/sse?subject=SUBJECT`.
+    pub(crate) http: String,
+}
+
 /// A subscription: where it goes, and under which name.
 #[derive(Clone)]
 struct Subscription {
+    form: Form,
     subscriber: usize,
     sid: String,
     pattern: String,
@@ -48,21 +70,68 @@ struct Hub {
 
 /// A hub that speaks the NATS client protocol, and its URL.
 pub(crate) fn nats(fault: Fault) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("nats://{}", listener.local_addr().unwrap());
+    doors(fault).nats
+}
+
+/// A hub that speaks more than that.
+pub(crate) fn doors(fault: Fault) -> Doors {
     let hub = Arc::new(Mutex::new(Hub::default()));
+    let for_http = Arc::clone(&hub);
+    let nats = listen(move |stream, number| serve(stream, number, &hub, fault), 0);
+    let http = listen(move |stream, number| serve_http(stream, number, &for_http), HTTP_NUMBERS);
+    Doors { nats: format!("nats://{nats}"), http }
+}
+
+/// Serves each connection in a thread of its own, numbered from here on. Returns the address.
+fn listen(serve: impl Fn(TcpStream, usize) + Send + Sync + 'static, from: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let serve = Arc::new(serve);
     thread::spawn(move || {
-        for (number, stream) in listener.incoming().enumerate() {
-            let (stream, hub) = (stream.unwrap(), Arc::clone(&hub));
+        for (number, stream) in (from..).zip(listener.incoming()) {
+            let (stream, serve) = (stream.unwrap(), Arc::clone(&serve));
             stream.set_nodelay(true).unwrap();
-            hub.lock().unwrap().writers.insert(number, stream.try_clone().unwrap());
-            thread::spawn(move || serve(stream, number, &hub, fault));
+            thread::spawn(move || serve(stream, number));
         }
     });
-    url
+    address
+}
+
+/// A WebSocket that publishes and hears, or events.
+fn serve_http(mut stream: TcpStream, number: usize, hub: &Mutex<Hub>) {
+    let mut reader = BufReader::with_capacity(1, stream.try_clone().unwrap());
+    let (mut head, mut line) = (Vec::new(), String::new());
+    while line != "\r\n" {
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).unwrap(), 0, "the head is whole");
+        head.push(line.trim().to_owned());
+    }
+    let target = head[0].split(' ').nth(1).unwrap();
+    if let Some(subject) = target.strip_prefix("/sse?subject=") {
+        let answer =
+            "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        hub.lock().unwrap().enter(number, &stream, Form::Events, subject);
+        let _ = reader.read_line(&mut line); // Until the generator goes.
+        return;
+    }
+    let subject = target.strip_prefix("/ws/").unwrap().to_owned();
+    let key = head.iter().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
+    );
+    stream.write_all(answer.as_bytes()).unwrap();
+    hub.lock().unwrap().enter(number, &stream, Form::WebSocket, &subject);
+    let mut socket = WebSocket::from_raw_socket(stream, Role::Server, None);
+    while let Ok(message) = socket.read() {
+        hub.lock().unwrap().publish(&subject, None, &message.into_data(), Fault::None);
+    }
 }
 
 fn serve(mut stream: TcpStream, number: usize, hub: &Mutex<Hub>, fault: Fault) {
+    hub.lock().unwrap().writers.insert(number, stream.try_clone().unwrap());
     stream.write_all(b"INFO {\"server_id\":\"test\",\"headers\":true} \r\n").unwrap();
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -102,7 +171,14 @@ fn payload(reader: &mut impl Read, bytes: &str) -> Vec<u8> {
 impl Hub {
     fn subscribe(&mut self, subscriber: usize, pattern: &str, queue: Option<&str>, sid: &str) {
         let (sid, pattern, queue) = (sid.to_owned(), pattern.to_owned(), queue.map(str::to_owned));
-        self.subscriptions.push(Subscription { subscriber, sid, pattern, queue });
+        self.subscriptions.push(Subscription { form: Form::Nats, subscriber, sid, pattern, queue });
+    }
+
+    /// A subscriber whose one subject is known from its path.
+    fn enter(&mut self, number: usize, stream: &TcpStream, form: Form, subject: &str) {
+        self.writers.insert(number, stream.try_clone().unwrap());
+        self.subscribe(number, subject, None, "");
+        self.subscriptions.last_mut().unwrap().form = form;
     }
 
     fn publish(&mut self, subject: &str, reply: Option<&str>, payload: &[u8], fault: Fault) {
@@ -112,8 +188,19 @@ impl Hub {
         let member = members.get(self.turn % members.len().max(1)).cloned();
         for one in others.into_iter().chain(member) {
             let reply = reply.map(|reply| format!("{reply} ")).unwrap_or_default();
-            let head = format!("MSG {subject} {} {reply}{}\r\n", one.sid, payload.len());
-            let frame = [head.as_bytes(), payload, b"\r\n"].concat();
+            let (length, last) = (payload.len(), &b"\r\n"[..]);
+            let frame = match one.form {
+                Form::Nats => {
+                    let head = format!("MSG {subject} {} {reply}{length}\r\n", one.sid);
+                    [head.as_bytes(), payload, last].concat()
+                }
+                // RFC 6455, 5.2: a final binary frame of less than 126 bytes.
+                Form::WebSocket => [&[0x82, u8::try_from(length).unwrap()], payload].concat(),
+                Form::Events => {
+                    let head = format!("{:x}\r\ndata: ", length + "data: \n\n".len());
+                    [head.as_bytes(), payload, b"\n\n\r\n"].concat()
+                }
+            };
             self.deliver(one.subscriber, frame, fault);
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidemill::sys::clock;
 
-use super::hubs::{Fault, nats};
+use super::hubs::{Fault, doors, nats};
 use super::{number, run};
 
 /// Runs `loadgen pubsub` with these words, and reads its result.
@@ -86,6 +86,20 @@ fn requests_are_answered() {
 fn requests_without_an_answer_are_lost() {
     let line = "--request-reply --count 100 --window 100";
     check(&nats(Fault::Drop(10)), line, 1, [100, 100, 90, 10, 0, 0, 0]);
+}
+
+/// Over plain WebSocket a publisher hears itself, which is nobody's delivery; before the load, messages that are no
+/// deliveries either show that everybody is there.
+#[test]
+fn plain_websockets_and_events_are_counted_alike() {
+    let http = doors(Fault::None).http;
+    check(&format!("ws://{http}"), "--count 1000 -s 3 -p 2 --size 64", 0, [1000, 3000, 3000, 0, 0, 0, 0]);
+    let hub = doors(Fault::None);
+    let line = format!("--publish-to {} --count 1000 -s 3 --size 64", hub.nats);
+    check(&format!("sse://{}", hub.http), &line, 0, [1000, 3000, 3000, 0, 0, 0, 0]);
+    check(&format!("ws://{}", hub.http), &line, 0, [1000, 3000, 3000, 0, 0, 0, 0]);
+    let line = format!("{line} --subjects 3");
+    check(&format!("sse://{}", hub.http), &line, 0, [1000, 1000, 1000, 0, 0, 0, 0]);
 }
 
 /// In an open loop every message is timed: once for the first subscriber, once for the last, and for each.

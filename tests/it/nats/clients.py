@@ -169,7 +169,7 @@ async def permissions():
 async def credentials():
     """Comes in with what the environment says, or is refused."""
     options = {}
-    for name in ["user", "password", "token", "nkeys_seed"]:
+    for name in ["user", "password", "token", "nkeys_seed_str"]:
         if value := os.environ.get(f"NATS_{name.upper()}"):
             options[name] = value
     if authority := os.environ.get("NATS_AUTHORITY"):
@@ -177,7 +177,7 @@ async def credentials():
         options["tls_hostname"] = "localhost"
     try:
         client = await connect(**options)
-    except Error as error:
+    except (Error, OSError) as error:
         print("refused:", error, file=sys.stderr)
         ok("refused")
         return

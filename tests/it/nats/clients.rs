@@ -12,7 +12,7 @@ use crate::support::quiet_port;
 #[track_caller]
 fn over_both(settings: &Settings, test: impl AsyncFn(&str)) {
     let Some(hub) = Hub::start(settings) else { return };
-    for url in [format!("nats://{}", hub.address()), hub.websocket()] {
+    for url in hub.urls() {
         run(test(&url));
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::peer::{Hub, Permission, Settings, User};
 use super::raw::{Delivery, Raw, Said};
-use super::script::{Author, CONNECTIONS, MAX_CONTROL_LINE, MAX_PAYLOAD, SPACE, Step};
+use super::script::{Author, CONNECTIONS, SPACE, Servers, Step};
 use super::seeds;
 use crate::support::{eventually, say};
 
@@ -242,24 +242,25 @@ impl Pair<'_> {
     }
 }
 
-fn limits() -> Settings {
-    let number = |limit: usize| u32::try_from(limit).expect("it is small");
-    Settings {
-        max_payload: Some(number(MAX_PAYLOAD)),
-        max_control_line: Some(number(MAX_CONTROL_LINE)),
+/// Servers with low limits, and for whom scripts are then.
+fn low() -> (Settings, Servers) {
+    let settings = Settings {
+        max_payload: Some(300),
+        max_control_line: Some(512),
         max_subscriptions: Some(10),
         ..Settings::default()
-    }
+    };
+    (settings, Servers { credentials: &[""], max_payload: 300, max_control_line: 512 })
 }
 
 /// Plays the scripts of all seeds on both.
 #[track_caller]
-fn check(settings: &Settings, credentials: &'static [&'static str], usher: &str) {
+fn check(settings: &Settings, servers: Servers, usher: &str) {
     let (Some(tested), Some(other)) = (Hub::start(settings), Hub::nats_server(settings)) else { return };
     let pair = Pair { tested: tested.address(), other: other.address(), credentials: usher };
     let mut steps = 0;
     seeds::each(SEEDS, |dice| {
-        let script = Author::new(dice, credentials).script();
+        let script = Author::new(dice, servers).script();
         steps += script.len();
         if let Some(script) = pair.shortest(&script) {
             panic!("the servers differ:\n{}", pair.tell(&script));
@@ -268,10 +269,18 @@ fn check(settings: &Settings, credentials: &'static [&'static str], usher: &str)
     say(&format!("{steps} steps were answered alike"));
 }
 
-/// Without access control.
+/// As the servers are if nobody says otherwise.
 #[test]
 fn seeds_of_bytes_are_answered_as_by_nats_server() {
-    check(&limits(), &[""], "");
+    let servers = Servers { credentials: &[""], max_payload: 1 << 20, max_control_line: 4096 };
+    check(&Settings::default(), servers, "");
+}
+
+/// With limits that are reached.
+#[test]
+fn seeds_of_bytes_with_low_limits_are_answered_as_by_nats_server() {
+    let (settings, servers) = low();
+    check(&settings, servers, "");
 }
 
 /// With permissions.
@@ -284,7 +293,7 @@ fn seeds_of_bytes_of_users_are_answered_as_by_nats_server() {
             name: "some",
             password: "2",
             publish: Permission { allow: &[], deny: &["*.a", "*.a.>"] },
-            subscribe: Permission { allow: &["*.*", "*.alive.*", "*.a.>"], deny: &["*.b"] },
+            subscribe: Permission { allow: &["*.a", "*.b", "*.*.b", "*.alive.*", "*.a.>"], deny: &["*.b"] },
             ..User::default()
         },
         User {
@@ -296,23 +305,29 @@ fn seeds_of_bytes_of_users_are_answered_as_by_nats_server() {
             ..User::default()
         },
     ];
-    let credentials: &[&str] = &[
+    let credentials: &'static [&'static str] = &[
         "\"user\":\"all\",\"pass\":\"1\"",
         "\"user\":\"some\",\"pass\":\"2\"",
         "\"user\":\"few\",\"pass\":\"3\"",
         "\"user\":\"some\",\"pass\":\"3\"",
     ];
-    check(&Settings { users, ..limits() }, credentials, ",\"user\":\"usher\",\"pass\":\"light\"");
+    let (settings, servers) = low();
+    check(
+        &Settings { users, ..settings },
+        Servers { credentials, ..servers },
+        ",\"user\":\"usher\",\"pass\":\"light\"",
+    );
 }
 
 /// Two servers of which one takes larger messages differ, and the script that shows it is short.
 #[test]
 fn a_difference_is_found_and_made_short() {
-    let more = Settings { max_payload: Some(2 * limits().max_payload.expect("it is set")), ..limits() };
-    let (Some(one), Some(two)) = (Hub::nats_server(&limits()), Hub::nats_server(&more)) else { return };
+    let (settings, servers) = low();
+    let more = Settings { max_payload: Some(600), ..settings.clone() };
+    let (Some(one), Some(two)) = (Hub::nats_server(&settings), Hub::nats_server(&more)) else { return };
     let pair = Pair { tested: one.address(), other: two.address(), credentials: "" };
     let mut dice = seeds::Dice::new(1);
-    let shortest = (0..100).find_map(|_| pair.shortest(&Author::new(&mut dice, &[""]).script()));
+    let shortest = (0..100).find_map(|_| pair.shortest(&Author::new(&mut dice, servers).script()));
     let shortest = shortest.expect("of a hundred scripts, one has a message that is too large");
     let told = pair.tell(&shortest);
     assert!(shortest.len() <= 2 && told.contains("Maximum Payload Violation"), "{told}");

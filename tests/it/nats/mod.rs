@@ -4,6 +4,7 @@
 //! The server under test is Tidemill. `TIDEMILL_NATS_PEER=nats-server` puts a real nats-server in its place: whatever fails
 //! then is a fault of the tests.
 
+mod access;
 mod browser;
 mod client_kit;
 mod clients;
@@ -20,4 +21,5 @@ mod recorded;
 mod script;
 mod seeds;
 mod shared;
+mod toml;
 mod tools;

@@ -9,7 +9,7 @@ use super::shared;
 #[test]
 fn nats_core_does_what_its_users_do() {
     let Some(hub) = Hub::start(&Settings::default()) else { return };
-    for url in [format!("nats://{}", hub.address()), hub.websocket()] {
+    for url in hub.urls() {
         let Some(program) = Program::start(JavaScript, &url, "behaviours", &[]) else { return };
         program.await_all(&behaviours(JavaScript));
     }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use crate::support::server::Server;
 use crate::support::{DEADLINE, Folder, skip, text};
 
-use super::tools;
+use super::{toml, tools};
 
 /// What a server is to be like, in no server's own language.
 #[derive(Clone, Default)]
@@ -19,8 +19,6 @@ pub(super) struct Settings {
     pub(super) port: u16,
     pub(super) users: Vec<User>,
     pub(super) token: Option<&'static str>,
-    /// A key set in a file, for tokens that are standard JWTs. nats-server has no such thing.
-    pub(super) key_set: Option<PathBuf>,
     /// The files of a certificate and its key; TLS is then required, after INFO.
     pub(super) tls: Option<(PathBuf, PathBuf)>,
     pub(super) max_payload: Option<u32>,
@@ -73,17 +71,20 @@ impl Hub {
 
     #[track_caller]
     fn tidemill(settings: &Settings) -> Self {
-        let listeners = [format!("nats://127.0.0.1:{}", settings.port), "http://127.0.0.1:0".to_owned()];
-        let flags = ["--shards".to_owned(), settings.shards.max(1).to_string()];
-        let listeners = listeners.iter().map(String::as_str).collect::<Vec<_>>();
-        Self::Tidemill(Server::listen(&listeners, &flags.each_ref().map(String::as_str)))
+        let folder = Folder::new();
+        let file = folder.write("tidemill.toml", &toml::configuration(settings, &folder));
+        // The files are read at the start, and not again.
+        Self::Tidemill(Server::start(&["--config", text(&file)]))
     }
 
     /// Where NATS is spoken.
     pub(super) fn address(&self) -> SocketAddr {
         match self {
             Self::NatsServer(broker) => broker.address,
-            Self::Tidemill(server) => server.addresses("nats://")[0],
+            Self::Tidemill(server) => {
+                let addresses = [server.addresses("nats://"), server.addresses("nats+tls://")].concat();
+                addresses[0]
+            }
         }
     }
 
@@ -94,11 +95,16 @@ impl Hub {
             Self::Tidemill(server) => format!("ws://{}/nats", server.http_address()),
         }
     }
+
+    /// Both addresses, as clients are given them.
+    pub(super) fn urls(&self) -> [String; 2] {
+        [format!("nats://{}", self.address()), self.websocket()]
+    }
 }
 
 /// Whether a nats-server stands in for ours, to prove the tests.
 pub(super) fn nats_server_is_tested() -> bool {
-    std::env::var("TIDEMILL_NATS_PEER").map_or(true, |peer| peer == "nats-server")
+    std::env::var("TIDEMILL_NATS_PEER").is_ok_and(|peer| peer == "nats-server")
 }
 
 /// A nats-server that runs, and is killed when a test gives it up.

@@ -5,16 +5,23 @@ use super::program::Language::Python;
 use super::program::{Program, behaviours};
 use super::shared;
 
-/// Everything that a user of nats-py does, over TCP and over WebSocket.
+/// Everything that a user of nats-py does, over TCP.
 #[test]
 fn nats_py_does_what_its_users_do() {
-    // Above 64 KiB in one frame, nats-py 2.16 over WebSocket may send pieces in the wrong order: two of its tasks write.
+    let Some(hub) = Hub::start(&Settings::default()) else { return };
+    let url = format!("nats://{}", hub.address());
+    let Some(program) = Program::start(Python, &url, "behaviours", &[]) else { return };
+    program.await_all(&behaviours(Python));
+}
+
+/// The same over WebSocket, with smaller messages: above 64 KiB in one frame nats-py 2.16 may send its pieces in another
+/// order, since two of its tasks write.
+#[test]
+fn nats_py_does_what_its_users_do_over_websocket() {
     let settings = Settings { max_payload: Some(32 * 1024), ..Settings::default() };
     let Some(hub) = Hub::start(&settings) else { return };
-    for url in [format!("nats://{}", hub.address()), hub.websocket()] {
-        let Some(program) = Program::start(Python, &url, "behaviours", &[]) else { return };
-        program.await_all(&behaviours(Python));
-    }
+    let Some(program) = Program::start(Python, &hub.websocket(), "behaviours", &[]) else { return };
+    program.await_all(&behaviours(Python));
 }
 
 /// What one may not do is said, and the connection stays.

@@ -46,9 +46,10 @@ fn answers_are_those_of_nats_server() {
     let mut failures = Vec::new();
     for (name, settings) in servers() {
         let Some(hub) = Hub::start(&settings) else { return };
-        for case in cases.iter().filter(|case| case.server == name) {
+        let is_meant = |case: &&Case| case.server == name && known::reason(&case.name).is_none();
+        for case in cases.iter().filter(is_meant) {
             let heard = replay(&hub, case);
-            if heard != case.lines && known::reason(&case.name).is_none() {
+            if heard != case.lines {
                 let (expected, heard) = (show(&case.lines), show(&heard));
                 failures.push(format!("{}\n expected\n{expected} heard\n{heard}", case.name));
             }
@@ -77,7 +78,7 @@ fn file() -> PathBuf {
 fn servers() -> Vec<(&'static str, Settings)> {
     let limits = Settings {
         max_payload: Some(64),
-        max_control_line: Some(128),
+        max_control_line: Some(512),
         max_subscriptions: Some(2),
         ..Settings::default()
     };
@@ -99,7 +100,7 @@ fn servers() -> Vec<(&'static str, Settings)> {
         ..User::default()
     };
     let users = Settings { users: vec![alice, responder], ..Settings::default() };
-    let token = Settings { token: Some("s3cret"), ..Settings::default() };
+    let token = Settings { token: Some("s3cret-s3cret-s3cret"), ..Settings::default() };
     vec![("plain", Settings::default()), ("limits", limits), ("users", users), ("token", token)]
 }
 

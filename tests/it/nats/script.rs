@@ -12,13 +12,22 @@ use super::seeds::Dice;
 pub(super) const CONNECTIONS: usize = 3;
 /// The first token of all subjects; a run has its own, as long as this one.
 pub(super) const SPACE: &str = "SPACE___";
-/// How long lines and payloads may be on the servers that scripts are for.
-pub(super) const MAX_CONTROL_LINE: usize = 256;
-pub(super) const MAX_PAYLOAD: usize = 300;
+/// How long payloads are that are long; every server takes them.
+const LONG_PAYLOAD: usize = 300;
+
+/// Whom a script is for.
+#[derive(Clone, Copy)]
+pub(super) struct Servers {
+    /// Members of a JSON object, each set of which lets somebody in.
+    pub(super) credentials: &'static [&'static str],
+    /// How long payloads and lines may be.
+    pub(super) max_payload: usize,
+    pub(super) max_control_line: usize,
+}
 
 /// What no server takes, and so often that it fills any payload.
 const RUBBISH: &[u8] = b"\r\nrubbish\r\n";
-const RUBBISH_TIMES: usize = 1 + MAX_PAYLOAD / RUBBISH.len();
+const RUBBISH_TIMES: usize = 2 + LONG_PAYLOAD / RUBBISH.len();
 
 /// What a connection says before it is asked for a sign of life.
 #[derive(Clone)]
@@ -51,15 +60,14 @@ impl fmt::Display for Step {
 
 /// Makes scripts.
 pub(super) struct Author<'a> {
-    pub(super) dice: &'a mut Dice,
-    /// Members of a JSON object, each set of which lets somebody in.
-    pub(super) credentials: &'static [&'static str],
+    dice: &'a mut Dice,
+    servers: Servers,
     next_payload: u32,
 }
 
 impl<'a> Author<'a> {
-    pub(super) fn new(dice: &'a mut Dice, credentials: &'static [&'static str]) -> Self {
-        Self { dice, credentials, next_payload: 0 }
+    pub(super) fn new(dice: &'a mut Dice, servers: Servers) -> Self {
+        Self { dice, servers, next_payload: 0 }
     }
 
     /// A whole script.
@@ -86,7 +94,7 @@ impl<'a> Author<'a> {
     /// A new connection introduces itself, in most cases, and is then alive in a subject of its own.
     fn opening(&mut self, connection: usize) -> Step {
         let mut line = Vec::new();
-        if !self.dice.one_in(8) || !self.credentials[0].is_empty() {
+        if !self.dice.one_in(8) || !self.servers.credentials[0].is_empty() {
             line = self.connect();
         }
         line.extend(format!("SUB {SPACE}x.alive.{connection} alive\r\n").into_bytes());
@@ -111,7 +119,7 @@ impl<'a> Author<'a> {
         if self.dice.one_in(3) {
             fields.push("\"protocol\":1".to_owned());
         }
-        let credentials = *self.dice.pick(self.credentials);
+        let credentials = *self.dice.pick(self.servers.credentials);
         if !credentials.is_empty() {
             fields.push(credentials.to_owned());
         }
@@ -163,7 +171,8 @@ impl<'a> Author<'a> {
     }
 
     fn space(&mut self) -> &'static str {
-        if self.dice.one_in(20) { *self.dice.pick(&["  ", "\t", " \t "]) } else { " " }
+        let gap: &'static str = self.dice.pick::<&'static str>(&["  ", "\t", " \t "]);
+        if self.dice.one_in(20) { gap } else { " " }
     }
 
     /// A number, with its group if it is of one: what is in a group shows in the number.
@@ -219,7 +228,7 @@ impl<'a> Author<'a> {
         let filling: &[&[u8]] = &[b"", b"", b"hello", b"\r\nPING\r\n", b"\x00\xff\x80", b"\r\n\r\n"];
         payload.extend(*self.dice.pick(filling));
         if self.dice.one_in(10) {
-            payload.resize(MAX_PAYLOAD - self.dice.below(3), b'x');
+            payload.resize(LONG_PAYLOAD - self.dice.below(3), b'x');
         }
         payload
     }
@@ -241,7 +250,7 @@ impl<'a> Author<'a> {
         ];
         let (subject, reply) = (self.subject(), self.reply());
         let (headers, mut payload) = (*self.dice.pick(blocks), self.payload());
-        payload.truncate(MAX_PAYLOAD - headers.len());
+        payload.truncate(LONG_PAYLOAD - headers.len());
         let sizes = format!(" {} {}\r\n", headers.len(), headers.len() + payload.len());
         [b"HPUB ", &subject[..], &reply, sizes.as_bytes(), headers, &payload, b"\r\n"].concat()
     }
@@ -316,18 +325,17 @@ impl<'a> Author<'a> {
     }
 
     fn too_much(&mut self) -> Vec<u8> {
-        let subject = self.subject();
+        let (subject, Servers { max_payload, max_control_line, .. }) = (self.subject(), self.servers);
+        let payload = vec![b'x'; max_payload + 1];
         match self.dice.below(4) {
-            0 => {
-                let size = format!(" {}\r\n", MAX_PAYLOAD + 1);
-                [b"PUB ", &subject[..], size.as_bytes(), &[b'x'; MAX_PAYLOAD + 1], b"\r\n"].concat()
-            }
+            0 => [b"PUB ", &subject[..], format!(" {}\r\n", payload.len()).as_bytes(), &payload, b"\r\n"]
+                .concat(),
             1 => {
-                let sizes = format!(" 12 {}\r\nNATS/1.0\r\n\r\n", MAX_PAYLOAD + 1);
-                [b"HPUB ", &subject[..], sizes.as_bytes(), &[b'x'; MAX_PAYLOAD - 11], b"\r\n"].concat()
+                let sizes = format!(" 12 {}\r\nNATS/1.0\r\n\r\n", payload.len());
+                [b"HPUB ", &subject[..], sizes.as_bytes(), &payload[12..], b"\r\n"].concat()
             }
-            2 => [&b"SUB "[..], &[b's'; MAX_CONTROL_LINE], b" 1\r\n"].concat(),
-            _ => [&b"PUB "[..], &[b's'; 3 * MAX_CONTROL_LINE]].concat(),
+            2 => [&b"SUB "[..], &vec![b's'; max_control_line], b" 1\r\n"].concat(),
+            _ => [&b"PUB "[..], &vec![b's'; 3 * max_control_line]].concat(),
         }
     }
 }

@@ -102,6 +102,8 @@ pub struct Engine<'a> {
     until: Time,
     /// Messages that may still be published.
     left: u64,
+    /// Messages that asked whether subscribers are there.
+    probed: u64,
     /// How often what was under way was not waited for any more.
     stalls: u64,
     /// What a responder answers, on its way.
@@ -135,6 +137,7 @@ impl<'a> Engine<'a> {
             from: Time::from_nanos(u64::MAX),
             until: Time::from_nanos(u64::MAX),
             left: u64::MAX,
+            probed: 0,
             stalls: 0,
             replies: Vec::new(),
         };
@@ -148,7 +151,7 @@ impl<'a> Engine<'a> {
         Ok(engine)
     }
 
-    /// The server's side of what came of it all.
+    /// What was published, and what came.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }

@@ -45,7 +45,7 @@ impl Engine<'_> {
         is_late || self.left == 0 || !self.publishers.iter().any(is_anybody)
     }
 
-    /// Asks on every subject whether its subscribers are there.
+    /// Asks on all subjects, or on the next ones where they are many, whether their subscribers are there.
     pub(super) fn probe(&mut self) {
         let connection = self.publishers[0].connection;
         if !self.connections[connection].is_open || self.connections[connection].is_sending {
@@ -54,7 +54,8 @@ impl Engine<'_> {
         let batch = &mut self.publishers[0].batch;
         let count = (self.plan.subjects as u64).min(batch.frames_max());
         let slot = crate::traffic::client::slot(connection);
-        self.connections[connection].send(slot, Some((batch, (PROBE, 0), count)), &mut self.link);
+        self.connections[connection].send(slot, Some((batch, (PROBE, self.probed), count)), &mut self.link);
+        self.probed += count;
     }
 
     /// What was under way is not waited for any more, since nothing has come for long.

@@ -7,7 +7,7 @@ use tidemill::sys::clock::Time;
 
 use super::{Engine, EngineError, TICK};
 use crate::cli::Idle;
-use crate::plan::{CONNECT_TIMEOUT, End, GRACE};
+use crate::plan::{CONNECT_TIMEOUT, End, GRACE, SILENCE};
 use crate::pubsub::connection::Role;
 use crate::pubsub::subjects::place;
 use crate::record::processor::ProcessorTime;
@@ -178,7 +178,12 @@ impl Engine<'_> {
         if self.ledger.tally.delivered == self.expected() && is_sent() {
             return true;
         }
-        let patience = if is_interrupted { GRACE } else { STALL };
+        let patience = match self.plan.end {
+            _ if is_interrupted => GRACE,
+            End::After(_) => STALL,
+            // A run that counts messages gives a slow server more time.
+            End::Count(_) => SILENCE,
+        };
         patience <= now.saturating_since(self.ledger.last_arrival.max(ended))
     }
 
