@@ -469,8 +469,7 @@ pub const CONNZ_OFFSET_MAX: usize = 1 << 20;
 
 /// When a client is pinged first, so that a way that is open in one direction only is found out early: nats-server's own.
 pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
-/// How long a client that was told of a stop may take to go: less than half of a stop, after which all are told at the
-/// latest, so that it ends in order.
+/// How long a client that was told of a stop may take to go: less than the half of a stop after which all are told.
 pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
 /// How long a publisher is not read from when another shard is behind: a few turns.
 pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
@@ -478,11 +477,10 @@ pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
 pub const NATS_NONCE_BYTES: usize = 11;
 /// How often a client that waits for its password to be checked is looked at: bcrypt takes ten times as long.
 pub const NATS_PASSWORD_PAUSE: Duration = Duration::from_millis(5);
-/// Passwords that may wait to be checked. At 50 ms each, one more would not be checked within the time-out of its client.
+/// Passwords that may wait to be checked: at 50 ms each, one more would come after the time-out of its client.
 pub const QUESTIONS_WAITING_MAX: usize = 64;
 /// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
 pub const NATS_FACT_BYTES_MAX: usize = 128;
 
-const _: () = assert!(NATS_FIRST_PING.as_secs() < NATS_PING_INTERVAL.as_secs());
 const _: () = assert!(2 * NATS_LAME_DUCK_GRACE.as_secs() < DRAIN_TIMEOUT.as_secs());
 const _: () = assert!(NATS_PING_INTERVAL.as_secs() < IDLE_TIMEOUT.as_secs());

@@ -110,6 +110,11 @@ impl Connection {
         self.transport = Some(Box::new(transport));
     }
 
+    /// Takes away what stands there, for a moment.
+    pub(crate) fn take_transport(&mut self) -> Option<Box<Transport>> {
+        self.transport.take()
+    }
+
     /// Nothing comes before the service any more.
     pub(crate) fn set_opened(&mut self) {
         self.opening = false;

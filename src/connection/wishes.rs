@@ -53,6 +53,11 @@ impl Connection {
         taken
     }
 
+    /// Before the service has begun its timer is free for what comes before it.
+    pub(crate) fn set_opening_timer(&mut self, time: Option<Time>) {
+        self.service_timer = time.unwrap_or(NEVER);
+    }
+
     /// Whether the service's timer has come; told once.
     pub(crate) fn take_service_timer(&mut self, now: Time) -> bool {
         let due = self.state == State::Open && self.service_timer <= now;

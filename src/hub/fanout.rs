@@ -249,7 +249,7 @@ impl Hub {
             Some(alone) => {
                 let client = group.members[0].client;
                 if silent == Some(client)
-                    || alone.hidden.as_ref().is_some_and(|hidden| hidden(message.subject))
+                    || alone.hidden.as_ref().is_some_and(|hidden| hidden(message, self.now))
                 {
                     return 0;
                 }

@@ -6,14 +6,16 @@ use super::backlog::Mark;
 use super::form::{Form, write, write_nats_head};
 use super::index::FilterId;
 use super::message::Message;
+use crate::sys::clock::Time;
 
 /// A group's number.
 pub(super) type GroupId = u32;
 /// A subscription's number.
 pub(super) type SubscriptionId = u32;
 
-/// Filters that hide messages from a subscription whose own filter is wider than what it may hear.
-pub type Hidden = Arc<dyn Fn(&[u8]) -> bool + Send + Sync>;
+/// What is asked of each message before a subscription hears it, with the time: whether it is hidden, because the filter is
+/// wider than what the client may hear. Who asks to know what was delivered learns it here, too.
+pub type Hidden = Arc<dyn Fn(&Message<'_>, Time) -> bool + Send + Sync>;
 
 /// Subscriptions that are sent the same bytes: they have the same filter, form and `sid`.
 pub(super) struct Group {

@@ -6,10 +6,10 @@ use crate::access::addresses::{AddressLimits, Addresses};
 use crate::access::networks::{AccessList, Networks};
 use crate::access::token::{AuthSettings, Authenticator};
 use crate::access::users::Users;
-use crate::config::{self, Config, Listener, ServiceName, TlsVersion};
+use crate::config::{self, Config, Listener, ServiceName, TlsMode, TlsVersion};
 use crate::error::StartError;
 use crate::limits;
-use crate::shard::Door;
+use crate::shard::{Door, TlsStart};
 use crate::tls::{CertificateFiles, ClientAuth, Credentials, Tickets, TlsSettings, Versions};
 
 /// What the doors of a group of listeners are made of.
@@ -27,6 +27,7 @@ struct Entry {
     authenticator: Option<Arc<Authenticator>>,
     /// Whether it leads to the hub.
     has_users: bool,
+    tls_start: TlsStart,
 }
 
 impl Doors {
@@ -70,7 +71,14 @@ impl Entry {
         let networks = access_list(listener)?;
         let proxy_protocol = listener.proxy_protocol;
         let has_users = matches!(listener.service, ServiceName::Nats | ServiceName::Http);
-        let mut entry = Self { name, networks, proxy_protocol, tls, auth, authenticator: None, has_users };
+        let tls_start = match listener.tls_mode {
+            _ if listener.service != ServiceName::Nats => TlsStart::First,
+            TlsMode::Upgrade => TlsStart::AfterGreeting,
+            TlsMode::First => TlsStart::First,
+            TlsMode::Auto => TlsStart::Either,
+        };
+        let mut entry =
+            Self { name, networks, proxy_protocol, tls, auth, authenticator: None, has_users, tls_start };
         entry.read_keys().map_err(StartError::Credentials)?;
         entry.warn();
         Ok(entry)
@@ -117,6 +125,7 @@ impl Entry {
             networks: self.networks.clone(),
             proxy_protocol: self.proxy_protocol,
             tls: self.tls.as_ref().map(Credentials::config),
+            tls_start: self.tls_start,
             authenticator: self.authenticator.clone(),
             users: self.has_users.then(|| Arc::clone(users)),
         }

@@ -18,10 +18,24 @@ pub struct Door {
     pub proxy_protocol: bool,
     /// TLS, if it is spoken here.
     pub tls: Option<Arc<ServerConfig>>,
+    /// When TLS begins, if it does.
+    pub tls_start: TlsStart,
     /// Who may ask, where not everyone may.
     pub authenticator: Option<Arc<Authenticator>>,
     /// The users of the hub, where the listener leads to it.
     pub users: Option<Arc<Users>>,
+}
+
+/// When TLS begins. Only a service that speaks first, and in the clear, can do so before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsStart {
+    /// Before everything else.
+    #[default]
+    First,
+    /// When the service has greeted; what it says, and all that the peer says, is behind TLS from then on.
+    AfterGreeting,
+    /// Before everything else if the peer begins it at once, and otherwise after the greeting.
+    Either,
 }
 
 impl Door {

@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-pub use self::door::Door;
+pub use self::door::{Door, TlsStart};
 use self::draining::Drain;
 use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;

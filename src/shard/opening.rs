@@ -1,11 +1,12 @@
 //! What comes before the service: who may come in, a PROXY header, a TLS handshake.
 
-use super::Shard;
 use super::streams::owned;
+use super::{Shard, TlsStart};
 use crate::access::addresses::Refusal;
 use crate::access::meter::Meter;
 use crate::connection::tls::{Received as Decrypted, TlsError};
 use crate::connection::{ConnectionId, Cut, Inbox, State, Transport};
+use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::proxy;
 use crate::ring::{Kernel, Part, RecvBuf};
@@ -67,10 +68,49 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Begins the service when nothing stands before it any more.
     fn open_when_ready(&mut self, id: ConnectionId) {
         let connection = owned(&mut self.connections, id);
-        if connection.state() == State::Open && connection.transport().is_none_or(Transport::is_open) {
-            connection.set_opened();
-            self.open_session(id);
+        if connection.state() != State::Open {
+            return;
         }
+        let greeted = self.places[id.slot() as usize].session.is_some();
+        if !connection.transport().is_none_or(Transport::is_open) {
+            let door = self.doors.get(usize::from(connection.listener));
+            match door.map(|door| door.tls_start).unwrap_or_default() {
+                TlsStart::AfterGreeting if !greeted => self.greet_before_tls(id),
+                TlsStart::Either if !greeted => {
+                    let patience = self.now.saturating_add(limits::NATS_TLS_PATIENCE);
+                    connection.set_opening_timer(Some(patience));
+                    self.touch(id);
+                }
+                _ => {}
+            }
+            return;
+        }
+        connection.set_opened();
+        if greeted {
+            // Its timer was not heard while TLS began.
+            return self.serve_bytes(id, |service, session, carried, context| {
+                let mut inbox = Inbox::carried(carried);
+                service.timer(session, &mut inbox, context);
+                inbox.carry()
+            });
+        }
+        self.open_session(id);
+    }
+
+    /// Lets the service greet in the clear; whatever follows is behind TLS.
+    pub(super) fn greet_before_tls(&mut self, id: ConnectionId) {
+        if self.places[id.slot() as usize].session.is_some() {
+            return;
+        }
+        let connection = owned(&mut self.connections, id);
+        let transport = connection.take_transport();
+        connection.set_opened();
+        self.open_session(id);
+        let connection = owned(&mut self.connections, id);
+        if let Some(transport) = transport {
+            connection.set_transport(*transport);
+        }
+        self.touch(id);
     }
 
     /// Bytes came in for a connection that has something before its service.
@@ -115,6 +155,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// TLS records came in.
     fn handle_encrypted(&mut self, id: ConnectionId, wire: &[u8]) {
         let connection = owned(&mut self.connections, id);
+        if connection.is_opening() && self.places[id.slot() as usize].session.is_none() {
+            // It has begun, so nobody waits for a greeting.
+            connection.set_opening_timer(None);
+        }
         let Some(filter) = connection.filter_mut() else { return };
         let mut plain = std::mem::take(&mut self.plain);
         let mut out = Vec::new();
@@ -138,7 +182,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
         plain.clear();
         // What a burst needed is given back.
-        plain.shrink_to(crate::limits::TLS_PLAIN_BYTES_KEPT);
+        plain.shrink_to(limits::TLS_PLAIN_BYTES_KEPT);
         self.plain = plain;
     }
 

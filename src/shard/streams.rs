@@ -157,6 +157,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 self.cut(id, cut);
             }
             Some((_, Due::Service)) if connection.take_service_timer(self.now) => {
+                if connection.is_opening() {
+                    return self.greet_before_tls(id);
+                }
                 self.serve_kept(id, |service, session, inbox, context| {
                     service.timer(session, inbox, context);
                 });

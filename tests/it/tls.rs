@@ -5,6 +5,7 @@ mod clients;
 mod ends;
 mod hostile;
 mod load;
+mod nats;
 mod reload;
 mod start;
 mod tool;

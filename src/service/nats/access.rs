@@ -1,7 +1,7 @@
 //! Who a client is, and what it may do: the one place where a NATS session asks.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,13 +10,14 @@ use super::session::State;
 use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::{
-    Answer, Circumstances, Credentials, Grant, Judge, TooManyConnections, UserLimits, Users, Verdict,
-    Verified,
+    Answer, Circumstances, Credentials, Grant, Judge, Replies, TooManyConnections, UserLimits, Users,
+    Verdict, Verified,
 };
 use crate::hub::Hidden;
 use crate::limits;
 use crate::protocol::nats::server::Connect;
 use crate::service::Context;
+use crate::sys::clock::Time;
 
 /// What a shard knows of those who come.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub(super) enum Entry {
 #[derive(Debug)]
 pub(super) struct Pass {
     grant: Grant,
+    /// Where it may answer, if it may answer where it is asked: subscriptions note it, each on this shard.
+    replies: Option<Arc<Mutex<Replies>>>,
 }
 
 impl Gate {
@@ -143,6 +146,11 @@ fn circumstances<'a>(settings: &'a Settings, context: &Context<'a>, nonce: &'a [
     }
 }
 
+/// Nobody else has it: the client and what it listens to are on one shard.
+fn open(replies: &Mutex<Replies>) -> MutexGuard<'_, Replies> {
+    replies.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl State {
     /// Lets the client in with what it was granted.
     pub(super) fn admit(
@@ -159,15 +167,22 @@ impl State {
         self.subscriptions_max =
             subscriptions.map_or(self.subscriptions_max, |most| self.subscriptions_max.min(most));
         let is_somebody = !grant.name.is_empty() || grant.permissions.is_some() || grant.expires.is_some();
-        self.pass = is_somebody.then(|| Box::new(Pass { grant }));
+        let answers = grant.permissions.as_ref().is_some_and(|permissions| permissions.responses().is_some());
+        let replies = answers.then(Arc::default);
+        self.pass = is_somebody.then(|| Box::new(Pass { grant, replies }));
         Ok(())
     }
 }
 
 impl Pass {
-    /// Whether it may publish there.
-    pub(super) fn may_publish(&self, subject: &[u8]) -> bool {
-        self.grant.may_publish(subject)
+    /// Whether it may publish there: always, or because it was asked to answer there.
+    pub(super) fn may_publish(&self, subject: &[u8], now: Time) -> bool {
+        if self.grant.may_publish(subject) {
+            return true;
+        }
+        let rule = self.grant.permissions.as_ref().and_then(|permissions| permissions.responses());
+        let (Some(rule), Some(replies)) = (rule, &self.replies) else { return false };
+        open(replies).take(rule, subject, now)
     }
 
     /// Whether it may subscribe to that.
@@ -177,8 +192,22 @@ impl Pass {
 
     /// What it must not hear of it.
     pub(super) fn hidden(&self, filter: &[u8], queue: Option<&[u8]>) -> Option<Hidden> {
-        let filters = self.grant.permissions.as_ref()?.hidden(filter, queue)?;
-        Some(Arc::new(move |subject| filters.matches(subject)))
+        let permissions = self.grant.permissions.as_ref()?;
+        let filters = permissions.hidden(filter, queue);
+        let notes = permissions.responses().copied().zip(self.replies.clone());
+        if filters.is_none() && notes.is_none() {
+            return None;
+        }
+        Some(Arc::new(move |message, now| {
+            let is_hidden = filters.as_ref().is_some_and(|filters| filters.matches(message.subject));
+            if let Some((rule, replies)) = &notes
+                && !is_hidden
+                && !message.reply.is_empty()
+            {
+                open(replies).note(rule, message.reply, now);
+            }
+            is_hidden
+        }))
     }
 
     /// From which second since 1970 on it is not good any more.

@@ -24,7 +24,7 @@ impl Nats {
             self.complain(Fault::InvalidPublishSubject, NatsError::Subject, state, context);
         }
         if let Some(pass) = &state.pass
-            && !pass.may_publish(publish.subject)
+            && !pass.may_publish(publish.subject, context.now)
         {
             let fault = Fault::Publish { subject: publish.subject };
             return self.complain(fault, NatsError::PublishPermission, state, context);

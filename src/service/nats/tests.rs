@@ -8,7 +8,7 @@ use std::time::Duration;
 use self::recorded::Recorded;
 use super::{Identity, Nats, Session, Settings};
 use crate::access::meter::Rates;
-use crate::access::users::{Judge, Lists, Rules, UserLimits, UserSetting, UserSettings, Users};
+use crate::access::users::{Judge, Lists, Responses, Rules, UserLimits, UserSetting, UserSettings, Users};
 use crate::connection::Bounds;
 use crate::limits;
 use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
@@ -324,6 +324,30 @@ fn what_is_denied_is_not_heard_through_a_wildcard() {
     assert_eq!(answer, "PONG\r\n");
     world.write(bob, b"PUB sub.no 0\r\n\r\nPUB sub.deny.x 0\r\n\r\nPUB sub.yes 0\r\n\r\n");
     assert_eq!(world.read(guest), b"PONG\r\nMSG sub.yes 1 0\r\n\r\n");
+}
+
+/// As nats-server 2.15.1: one answer to each request, and nothing else.
+#[test]
+fn who_may_answer_may_do_so_where_it_is_asked() {
+    let only_svc = || Lists { allow: Some(vec!["svc".to_owned()]), ..Lists::default() };
+    let rules = Rules {
+        publish: only_svc(),
+        subscribe: only_svc(),
+        responses: Some(Responses { max: 1, ..Responses::default() }),
+    };
+    let guest = UserSetting { name: "guest".to_owned(), rules: Some(rules), ..UserSetting::default() };
+    let settings = UserSettings { users: vec![guest], ..UserSettings::default() };
+    let users = Some(Arc::new(Users::load(&settings, &Arc::default()).expect("they are right")));
+    let mut world = World::behind(with_guests(), Door { users, ..Door::default() });
+    let (guest, _) = world.connect();
+    world.write(guest, b"CONNECT {\"verbose\":false}\r\nSUB svc 1\r\nPUB r.1 0\r\n\r\nPING\r\n");
+    assert_eq!(world.read(guest), b"-ERR 'Permissions Violation for Publish to \"r.1\"'\r\nPONG\r\n");
+    let (asker, _) = world.connect();
+    world.write(asker, b"PUB svc r.1 0\r\n\r\n");
+    assert_eq!(world.read(guest), b"MSG svc 1 r.1 0\r\n\r\n");
+    world.write(guest, b"PUB r.1 0\r\n\r\nPUB r.1 0\r\n\r\nPUB r.2 0\r\n\r\n");
+    let refused = |subject: &str| format!("-ERR 'Permissions Violation for Publish to \"{subject}\"'\r\n");
+    assert_eq!(String::from_utf8(world.read(guest)).expect("text"), refused("r.1") + &refused("r.2"));
 }
 
 #[test]

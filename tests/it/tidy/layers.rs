@@ -17,6 +17,7 @@ const HOUSE: &[(&str, &[&str])] = &[
             "log",
             "shard",
             "service",
+            "hub",
             "access",
             "tls",
             "protocol",

@@ -10,7 +10,7 @@ use super::super::authorization::{self, Denial};
 use super::super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::{Circumstances, Credentials, Grant, Verdict, Verified};
-use crate::hub::Hidden;
+use crate::hub::{Hidden, Message};
 use crate::protocol::http1::Request;
 use crate::service::Context;
 
@@ -69,7 +69,11 @@ pub(super) fn may_subscribe(who: &Who, filter: &[u8], queue: Option<&[u8]>) -> O
         return None;
     }
     let hidden = grant.permissions.as_ref().and_then(|permissions| permissions.hidden(filter, queue));
-    Some(hidden.map(|filters| Arc::new(move |subject: &[u8]| filters.matches(subject)) as Hidden))
+    Some(
+        hidden.map(|filters| {
+            Arc::new(move |message: &Message<'_>, _| filters.matches(message.subject)) as Hidden
+        }),
+    )
 }
 
 /// What is said to somebody who may not publish.
