@@ -33,15 +33,12 @@ fn check(listener: &str, flags: &[&str], scheme: &str) {
     for page in &pages {
         browser.await_true(page, &format!("{has_points} || (at('point').click(), false)"));
     }
-    // The tide is made of commands.
-    browser.run(&pages[0], "at('burst').click(); true");
-    browser.await_true(&pages[1], "total > 100");
-    assert_eq!(browser.run(&pages[0], "at('burst').textContent"), json!("Stop"));
+    // The tide is made of commands. The window that was opened last is in front; others have their clocks slowed.
+    browser.run(&pages[1], "at('burst').click(); true");
+    assert_eq!(browser.run(&pages[1], "at('burst').textContent"), json!("Stop"));
+    server.await_count("published_websocket", 100);
     let counters = server.counters();
-    assert!(
-        counters.total("published_websocket") > 100 && counters.total("published_http") > 0,
-        "{counters:#?}"
-    );
+    assert!(0 < counters.total("published_http"), "{counters:#?}");
     assert_eq!(
         (counters.total("websocket_failures"), counters.total("refused_origin")),
         (0, 0),
