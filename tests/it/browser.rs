@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::support::browser::Browser;
 pub(crate) use crate::support::browser::program as browser;
+use crate::support::eventually;
 use crate::support::server::Server;
 
 /// Checks that two windows of the page at `/` talk, over this scheme.
@@ -36,7 +37,7 @@ fn check(listener: &str, flags: &[&str], scheme: &str) {
     // The tide is made of commands. The window that was opened last is in front; others have their clocks slowed.
     browser.run(&pages[1], "at('burst').click(); true");
     assert_eq!(browser.run(&pages[1], "at('burst').textContent"), json!("Stop"));
-    server.await_count("published_websocket", 100);
+    eventually("the tide is published", || server.counters().total("published_websocket") > 100);
     let counters = server.counters();
     assert!(0 < counters.total("published_http"), "{counters:#?}");
     assert_eq!(
