@@ -99,7 +99,7 @@ impl Elsewhere {
 
 impl Hub {
     /// Whether the other shards know of all that this client listens to, so that whatever is published from now on is
-    /// heard. If not, [`wait_until_known`](Self::wait_until_known) says when.
+    /// heard. If not, a connection can be held until they do.
     pub fn is_known_elsewhere(&self, client: super::ClientId) -> bool {
         self.client(client).is_none_or(|client| self.elsewhere.is_known(client.asked))
     }

@@ -9,9 +9,9 @@
 //!                     └──────────▶ parcel: written once, shared by the other shards ─▶ their routes
 //! ```
 //!
-//! Subscriptions with the same filter, form and `sid` are one [group](group): a message is encoded once for all of them,
+//! Subscriptions with the same filter, form and `sid` are one group: a message is encoded once for all of them,
 //! and each member is sent a range of the group's bytes, by reference. A client hears one group at a time; when it is to
-//! hear another in between, what it has heard is set down as a [piece](client::Piece) and it moves over. So the order of
+//! hear another in between, what it has heard is set down as a piece, and it moves over. So the order of
 //! all that one publisher says to one client is kept, and a client that hears only one group costs one range per turn,
 //! however many messages that is.
 //!

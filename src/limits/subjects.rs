@@ -1,8 +1,33 @@
-//! The bounds of the hub for those who come without a library: by HTTP, by WebSocket, by datagram.
+//! The bounds of the hub: within it, and for those who come without a library, by HTTP, by WebSocket, by datagram.
 
 use std::time::Duration;
 
 use super::{HTTP_TARGET_BYTES_MAX, TIMER_TICK};
+
+// --- Within ---------------------------------------------------------------------------------------------------------
+
+/// Messages to services of one shard that may wait for the end of a turn: two for each connection of the default. One more
+/// is lost, and counted.
+pub const TOLD_WAITING_MAX: usize = 1 << 15;
+/// Payloads from this size on stand once in memory for all groups that hear them: below, a copy for each group is cheaper
+/// than two more parts of each send.
+pub const SPLICE_BYTES_MIN: usize = 4 * 1024;
+/// Bytes that a client is sent by reference: fewer are copied, which costs less than a part of a send.
+pub const SHARE_BYTES_MIN: usize = 1024;
+/// Speeches of groups whose memory is kept for the next turn.
+pub const SPEECHES_KEPT: usize = 4096;
+/// Pieces of a turn whose memory a client keeps for the next.
+pub const PIECES_KEPT: usize = 4;
+/// Parcels of a shard that the others may have in hands; beyond, publishers pause until some come home.
+pub const PARCELS_MAX: usize = 64;
+/// When a parcel is offered again to a shard whose mailbox was full.
+pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
+/// Bytes that are held back for a client that does not keep up, of messages that may be left out.
+pub const HUB_BACKLOG_BYTES: usize = 1 << 20;
+/// Bytes of what was held back that are sent at once: what is in the kernel's hands is not left out any more.
+pub const HUB_BACKLOG_SEND_BYTES: usize = 64 * 1024;
+
+// --- Without a library ------------------------------------------------------------------------------------------------
 
 /// Longest subject that is taken from a URL, from JSON or from a datagram, in bytes: as long as a NATS control line. A
 /// longer one is refused.

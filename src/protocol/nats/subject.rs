@@ -10,7 +10,7 @@
 //! tests as tables.
 
 /// Whether messages can be published here: tokens, none of them empty, none of them a wildcard. Others can be published too,
-/// as nats-server lets those without the pedantic option; see [`matches`].
+/// as nats-server lets those without the pedantic option; see [`matches()`].
 pub fn is_literal(subject: &[u8]) -> bool {
     is_valid_filter(subject) && !has_wildcard(subject)
 }

@@ -48,6 +48,9 @@ enum Sends {
     Together(Box<Deflater>),
 }
 
+/// A WebSocket connection that was opened, and the subprotocol that was agreed.
+type Upgraded<'s, S> = (WebSocket<S>, Option<&'s str>);
+
 /// What WebSocket connections have in common.
 #[derive(Debug, Default)]
 pub(super) struct WebSockets {
@@ -64,7 +67,7 @@ impl WebSockets {
         settings: &'s WebSocketSettings,
         date: &[u8; 29],
         context: &mut Context<'_>,
-    ) -> Result<(WebSocket<S>, Option<&'s str>), (Refused, Page)> {
+    ) -> Result<Upgraded<'s, S>, (Refused, Page)> {
         let version = if request.version == Version::Http11 { (1, 1) } else { (1, 0) };
         let line = websocket::Request { method: request.method.as_bytes(), version };
         let accepted = accept(line, request.headers.iter(), &settings.policy).map_err(refused)?;

@@ -89,8 +89,7 @@ fn one_of_a_queue_group_hears_each_message() {
     for number in 0..40 {
         publish(address, "work", &number.to_string());
     }
-    let counters = server.counters();
-    assert_eq!(counters.total("hub_delivered"), 40);
+    server.await_count("hub_delivered", 40);
     let mut heard = Vec::new();
     for member in &mut members {
         member.send(json!({"type": "publish", "subject": "nobody", "id": "last"}).to_string());

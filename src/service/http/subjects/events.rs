@@ -57,8 +57,9 @@ impl<P: Site> Http<P> {
             let page = Page { origin, ..Page::sentence(503, "The server is stopping.") };
             return self.send(&page, reply.last_if(true), context);
         }
-        let hidden = |filter: &Box<[u8]>| permission::may_subscribe(&session.who, filter, None);
-        let Some(hidden) = listen.filters.iter().map(hidden).collect::<Option<Vec<_>>>() else {
+        let filters = listen.filters.iter();
+        let hidden = filters.map(|filter| permission::may_subscribe(&session.who, filter, None));
+        let Some(hidden) = hidden.collect::<Option<Vec<_>>>() else {
             context.refuse(Refused::Permission);
             return self.send(&Page { origin, ..Page::sentence(403, NO_SUBSCRIBE) }, reply, context);
         };
