@@ -61,7 +61,7 @@ impl Outbox {
             let room = if self.stalled { limits::COPY_PART_BYTES.max(bytes.len()) } else { bytes.len() };
             let mut part = Vec::with_capacity(room);
             part.extend_from_slice(bytes);
-            self.queued.push(Part::Copied(part, 0));
+            self.push(Part::Copied(part, 0));
         }
     }
 
@@ -70,7 +70,7 @@ impl Outbox {
         let joins =
             |part: &Part| matches!(part, Part::Copied(tail, _) if tail.len() < limits::COPY_PART_BYTES);
         if !self.queued.last().is_some_and(joins) {
-            self.queued.push(Part::Copied(Vec::new(), 0));
+            self.push(Part::Copied(Vec::new(), 0));
         }
         let Some(Part::Copied(tail, _)) = self.queued.last_mut() else { unreachable!("it was put there") };
         let before = tail.len();
@@ -89,7 +89,7 @@ impl Outbox {
         if !bytes.is_empty() {
             self.pending_bytes += bytes.len();
             self.copied_bytes += bytes.len();
-            self.queued.push(Part::Copied(bytes, 0));
+            self.push(Part::Copied(bytes, 0));
         }
     }
 
@@ -113,7 +113,7 @@ impl Outbox {
             self.write(&bytes);
         } else if !bytes.is_empty() {
             self.pending_bytes += bytes.len();
-            self.queued.push(Part::Received(bytes));
+            self.push(Part::Received(bytes));
         }
     }
 
@@ -121,8 +121,16 @@ impl Outbox {
     pub fn send_shared(&mut self, bytes: Arc<Vec<u8>>, range: Range<usize>) {
         if !range.is_empty() {
             self.pending_bytes += range.len();
-            self.queued.push(Part::Shared(bytes, range));
+            self.push(Part::Shared(bytes, range));
         }
+    }
+
+    /// Most peers are answered in one part: room for four, as a vector takes at first, would be kept by every idle one.
+    fn push(&mut self, part: Part) {
+        if self.queued.capacity() == 0 {
+            self.queued.reserve_exact(1);
+        }
+        self.queued.push(part);
     }
 
     /// Bytes that the peer has not yet been sent, with those in flight.
