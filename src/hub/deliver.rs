@@ -125,6 +125,18 @@ impl Hub {
         self.buffers.collect();
     }
 
+    /// Sends have ended: what they had borrowed may be free.
+    #[inline]
+    pub(crate) fn sends_ended(&mut self) {
+        self.buffers.may_be_home();
+    }
+
+    /// Takes back some of what sends had borrowed and have no more. Returns whether there is more to look at.
+    pub(crate) fn collect_lent(&mut self) -> bool {
+        self.buffers.collect_due(limits::HUB_LENT_LOOKS);
+        self.buffers.has_due()
+    }
+
     /// Takes the deliveries of this turn: when their messages came in, and how many they are.
     pub(crate) fn take_deliveries(&mut self) -> impl Iterator<Item = (Time, u64)> {
         let own = self.counts.delivered - self.counted;

@@ -410,6 +410,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if self.is_busy() || !self.mailbox.fall_asleep() {
             return Wait::No;
         }
+        // Nobody says anything that would have it looked at.
+        let lent = self.hub.collect_lent().then(|| self.now.saturating_add(limits::HUB_LENT_RETRY));
         let pauses = self.listeners.iter().filter_map(|listener| listener.backoff.until());
         let pauses = pauses.chain(self.sockets.iter().filter_map(|socket| socket.backoff.until()));
         // A pause that is over is forgotten when somebody asks for it; it is no reason to wake.
@@ -417,7 +419,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
         let retry = (!self.outgoing.is_empty() && self.contacts.is_some())
             .then(|| self.now.saturating_add(limits::PARCEL_RETRY));
-        let pauses = pauses.chain(self.board_due).chain(retry);
+        let pauses = pauses.chain(self.board_due).chain(retry).chain(lent);
         Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
     }
 
@@ -448,6 +450,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let count = self.kernel.collect(&mut self.ready, limits::COMPLETIONS_PER_TURN);
         let counters = &mut self.metrics.counters;
         counters.completions += count as u64;
+        if count != 0 {
+            self.hub.sends_ended();
+        }
         counters.completions_per_enter_max = counters.completions_per_enter_max.max(count as u64);
     }
 
@@ -525,6 +530,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.tell_services();
         self.deliver();
         self.send_replies();
+        if !self.dirty.is_empty() {
+            // A cut gives back what waited.
+            self.hub.sends_ended();
+        }
         while let Some(id) = self.dirty.pop() {
             self.settle_connection(id);
         }
