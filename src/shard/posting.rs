@@ -7,6 +7,7 @@ use super::mailbox::{Contact, Delivered, Message, Undelivered};
 use super::streams::owned;
 use crate::connection::{ConnectionId, Cut};
 use crate::hub::{ClientId, Parcel, Written};
+use crate::limits;
 use crate::ring::{Generation, Kernel, Kind, Op, Token};
 use crate::service::Service;
 
@@ -57,19 +58,27 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         match self.hub.deliver(client, waiting, outbox) {
             Written::Fine if encrypts => self.encrypt(id, false),
             Written::Fine => {}
-            Written::TooSlow(farewell) => {
-                connection.outbox.forget_queued();
-                if encrypts {
-                    self.unencrypted.write(&farewell);
-                    self.encrypt(id, true);
-                } else {
-                    connection.outbox.write(&farewell);
-                }
-                self.note_cut(id, Cut::SlowConsumer);
-                owned(&mut self.connections, id).finish(self.now);
-            }
+            Written::TooSlow(farewell) => self.send_away(id, &farewell),
         }
         self.touch(id);
+    }
+
+    /// Ends the connection of a client that does not keep up, and says why behind what was begun to be said.
+    fn send_away(&mut self, id: ConnectionId, farewell: &[u8]) {
+        let connection = owned(&mut self.connections, id);
+        if connection.filter().is_some() {
+            // What is encrypted has its place in the stream, and nothing of it can be left out: it waits, within the bound
+            // of private memory, until it is read or the peer has stalled for too long.
+            self.unencrypted.write(farewell);
+            self.encrypt(id, true);
+        } else if limits::HUB_CROWDED_BYTES < connection.outbox.forget_queued() {
+            // One send has begun more than is kept for somebody who is to go.
+            return self.cut(id, Cut::SlowConsumer);
+        } else {
+            connection.outbox.write(farewell);
+        }
+        self.note_cut(id, Cut::SlowConsumer);
+        owned(&mut self.connections, id).finish(self.now);
     }
 
     /// Hands parcels over, in order. What a full mailbox does not take waits.
