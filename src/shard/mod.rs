@@ -9,6 +9,8 @@ mod accepting;
 mod datagrams;
 mod door;
 mod draining;
+#[cfg(test)]
+mod hub_tests;
 pub mod mailbox;
 mod notice;
 mod opening;
@@ -292,6 +294,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub fn turn(&mut self) -> Result<(), RingError> {
         let wait = self.next_wait();
         self.kernel.submit_and_wait(wait)?;
+        self.work();
+        Ok(())
+    }
+
+    /// The turn after its system call. Until here others may find the shard asleep.
+    fn work(&mut self) {
         self.mailbox.wake_up();
         self.now = self.kernel.now();
         self.unix_seconds = self.wall.seconds(self.now);
@@ -310,7 +318,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.hang_out();
         self.metrics.counters.turns += 1;
         self.metrics.record_stall(self.kernel.now().saturating_since(self.now));
-        Ok(())
     }
 
     /// What the shard has counted.
