@@ -15,7 +15,7 @@ use self::world::{Reached, World};
 use super::tests::{Planted, Seed, number};
 
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 800;
 
 #[test]
 fn what_is_said_is_heard_once_and_in_order_for_all_seeds() {
