@@ -73,6 +73,11 @@ impl Nats {
         session
     }
 
+    /// The longest payload of a message at this listener, in bytes.
+    pub(crate) fn payload_bytes_max(&self, context: &Context<'_>) -> usize {
+        self.settings(context).payload_bytes as usize
+    }
+
     /// Judges a token that a client has shown before its first byte. Where nobody is asked, none is looked at.
     pub(crate) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
         self.gate.judge_token(token, &self.settings(context), context)
@@ -241,7 +246,8 @@ impl Service for Nats {
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {
         self.send_away(session, context);
         if !context.is_ending() {
-            context.set_timer(session.state.check_at);
+            // A pause that ends before stays.
+            context.advance_timer(session.state.check_at);
         }
     }
 
