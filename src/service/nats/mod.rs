@@ -29,6 +29,7 @@ use crate::hub::ClientId;
 use crate::limits;
 use crate::metrics::NatsError;
 use crate::protocol::nats::server::{Connect, Fault, Op, Violation, encode};
+use crate::protocol::nats::subject;
 use crate::protocol::websocket::{Kind, sender};
 
 /// NATS for listeners with these settings.
@@ -106,7 +107,14 @@ impl Nats {
                 Ok(Some(Op::Publish(publish))) => self.publish(&publish, state, &settings, context),
                 Ok(Some(op)) => self.handle(op, state, &settings, context),
                 Ok(None) => break,
-                Err(violation) => self.end_for(violation, state, context),
+                Err(violation) => {
+                    // The line of a message is judged before its payload is awaited.
+                    let is_wrong = |subject: &[u8]| state.asks.pedantic && !subject::is_literal(subject);
+                    if reader.announced(rest).is_some_and(is_wrong) {
+                        self.complain(Fault::InvalidPublishSubject, NatsError::Subject, state, context);
+                    }
+                    self.end_for(violation, state, context);
+                }
             }
             if session.state.at.owes_pong || session.state.waiting.is_some() {
                 break;

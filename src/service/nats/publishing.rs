@@ -47,6 +47,7 @@ impl Nats {
         if let Some(reply) = publish.reply
             && state.asks.no_responders
             && !published.is_heard()
+            && !subject::has_empty_token(reply)
         {
             self.tell_no_responders(reply, publish.subject, state, context);
         }
