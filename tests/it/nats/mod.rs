@@ -21,5 +21,6 @@ mod recorded;
 mod script;
 mod seeds;
 mod shared;
+mod tls;
 mod toml;
 mod tools;
