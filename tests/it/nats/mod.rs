@@ -20,6 +20,7 @@ mod raw;
 mod recorded;
 mod script;
 mod seeds;
+mod shards;
 mod shared;
 mod tls;
 mod toml;
