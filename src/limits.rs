@@ -485,6 +485,11 @@ pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
 pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
 /// How long a publisher is not read from when another shard is behind: a few turns.
 pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
+/// Longest WebSocket message of a NATS client, in payloads of the largest size: nats-server's own. One may hold many
+/// operations.
+pub const NATS_WEBSOCKET_PAYLOADS_MAX: usize = 8;
+/// Longest WebSocket message of a NATS client, in bytes: nats-server's own. It is taken piece by piece.
+pub const NATS_WEBSOCKET_BYTES_MAX: usize = 64 << 20;
 /// Bytes of chance that a client with a key is to sign: nats-server's own.
 pub const NATS_NONCE_BYTES: usize = 11;
 /// How often a client that waits for its password to be checked is looked at: bcrypt takes ten times as long.

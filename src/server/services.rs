@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::access::credential::Sources;
 use crate::access::users::Judge;
-use crate::config::{self, Config, Listener, ServiceName, TlsMode};
+use crate::config::{self, Config, Listener, ServiceName};
 use crate::hub::SlowPolicy;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
@@ -99,7 +99,8 @@ pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<
             Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
             Listen::Unix(path) => (path.display().to_string(), 0),
         };
-        let begins_tls = listener.service == ServiceName::Nats && listener.tls_mode != TlsMode::First;
+        // Also where TLS comes first: within it clients look whether it was wanted, and nats-server says so.
+        let is_behind_tls = listener.service == ServiceName::Nats && listener.tls.is_some();
         Arc::new(nats::Settings {
             control_line_bytes: config.hub.control_line_bytes_max,
             payload_bytes: config.hub.payload_bytes_max,
@@ -110,7 +111,7 @@ pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<
             pending_bytes: config.hub.pending_bytes_max as usize,
             slow: slow_policy(listener.slow),
             no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
-            tls_required: begins_tls && listener.tls.is_some(),
+            tls_required: is_behind_tls,
             host,
             port,
             judge: judge.clone(),

@@ -161,6 +161,11 @@ impl Context<'_> {
         self.timer = Some(time);
     }
 
+    /// Has it called at that time, unless it is to be called before.
+    pub fn advance_timer(&mut self, time: Time) {
+        self.timer = Some(self.timer.map_or(time, |set| set.min(time)));
+    }
+
     /// Forgets the timer.
     pub fn clear_timer(&mut self) {
         self.timer = None;

@@ -169,6 +169,8 @@ pub struct Shard<K: Kernel, S: Service> {
     options: Options,
     admission: Arc<Admission>,
     mailbox: Mailbox,
+    /// What it asks for, until this turn's completions are handled.
+    asked: Vec<Message>,
     metrics: Metrics,
     notices: Notices,
     listeners: Vec<Listener>,
@@ -243,6 +245,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             options,
             admission: house.admission,
             mailbox,
+            asked: Vec::new(),
             metrics: Metrics::default(),
             notices: Notices::new(now),
             listeners: listeners.collect(),
@@ -309,14 +312,18 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.unix_seconds = self.wall.seconds(self.now);
         self.hub.turn_began(self.now);
         self.collect();
+        // Before the completions: whatever a client has done because of what another shard has sent comes behind what that
+        // shard has told us before.
+        self.read_mailbox();
         while let Some(completion) = self.ready.pop_front() {
             if let Some(later) = self.ready.get(PREFETCH_AHEAD) {
                 self.connections.prefetch(later.token.slot());
             }
             self.dispatch(completion);
         }
-        // After the completions, so that a report counts what its reader has already seen.
         self.read_mailbox();
+        // After the completions, so that a report counts what its reader has already seen.
+        self.answer_asked();
         self.expire();
         self.settle();
         self.hang_out();
@@ -473,22 +480,30 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             let Some(message) = self.mailbox.take() else { break };
             self.metrics.counters.messages_received += 1;
             match message {
-                Message::Stop(timeout) => self.start_drain(timeout),
-                Message::Report(to) => {
-                    // Whoever asked may have stopped waiting.
-                    let _ = to.try_send((self.options.number, self.snapshot()));
-                }
                 Message::Doors(doors) => self.doors = doors,
                 Message::Contacts(contacts) => self.contacts = Some(contacts),
                 Message::Parcel(parcel) => self.hub.receive(&parcel),
-                Message::Filters(count, to) => {
-                    let _ = to.try_send((self.hub.sizes(), self.hub.filters(count)));
-                }
-                Message::List(order, count, to) => {
-                    let _ = to.try_send((self.connections.len(), self.list(order, count)));
-                }
+                later => self.asked.push(later),
             }
         }
+    }
+
+    /// Does what the mailbox asked for, in its order.
+    fn answer_asked(&mut self) {
+        let mut asked = std::mem::take(&mut self.asked);
+        for message in asked.drain(..) {
+            match message {
+                Message::Stop(timeout) => self.start_drain(timeout),
+                // Whoever asked may have stopped waiting.
+                Message::Report(to) => drop(to.try_send((self.options.number, self.snapshot()))),
+                Message::Filters(count, to) => drop(to.try_send((self.hub.sizes(), self.hub.filters(count)))),
+                Message::List(order, count, to) => {
+                    drop(to.try_send((self.connections.len(), self.list(order, count))));
+                }
+                Message::Doors(_) | Message::Contacts(_) | Message::Parcel(_) => {}
+            }
+        }
+        self.asked = asked;
     }
 
     fn dispatch(&mut self, completion: Completion) {

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use super::rules::{Lists, Responses, Rules};
 use crate::limits;
-use crate::protocol::nats::subject::{covers, has_wildcard, is_valid_filter, matches, overlaps};
+use crate::protocol::nats::subject::{
+    covers, has_empty_token, has_wildcard, is_valid_filter, matches, overlaps,
+};
 
 /// What somebody may publish and subscribe to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -165,6 +167,9 @@ impl Entries {
 
     /// As an allow list. Where some entries are about queue groups, a group must be one of them.
     fn lets_in(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
+        if has_empty_token(filter) {
+            return false; // No entry matches it, as in nats-server.
+        }
         let mut groups = self.queued.iter().filter(|entry| covers(&entry.filter, filter)).peekable();
         match queue {
             Some(queue) if groups.peek().is_some() => groups.any(|entry| covers(&entry.group, queue)),

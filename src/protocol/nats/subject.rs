@@ -27,6 +27,19 @@ pub fn is_valid_filter(filter: &[u8]) -> bool {
     true
 }
 
+/// Whether two dots stand together, or one at an end.
+#[inline]
+pub fn has_empty_token(subject: &[u8]) -> bool {
+    let mut before = b'.';
+    for byte in subject {
+        if *byte == b'.' && before == b'.' {
+            return true;
+        }
+        before = *byte;
+    }
+    before == b'.'
+}
+
 /// Whether one of the tokens is a wildcard.
 pub fn has_wildcard(filter: &[u8]) -> bool {
     tokens(filter).any(|token| matches!(token, b"*" | b">"))

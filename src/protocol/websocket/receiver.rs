@@ -37,6 +37,9 @@ pub enum Event<'a> {
         /// What it says.
         payload: &'a [u8],
     },
+    /// What has come of a message of bytes; more of it follows, and the last of it is a [message](Self::Message). Only where
+    /// messages are taken [in pieces](Receiver::take_in_pieces).
+    Piece(&'a [u8]),
     /// To be answered with a pong of the same payload.
     Ping(&'a [u8]),
     /// An answer to a ping, or a sign of life.
@@ -66,6 +69,10 @@ pub struct Receiver {
     assembly: Vec<u8>,
     inflater: Option<Box<Inflater>>,
     limits: Limits,
+    /// Whether messages of bytes are handed out in pieces.
+    in_pieces: bool,
+    /// Bytes of the open message that were handed out.
+    handed_out: usize,
     /// How much of the assembly is known to be UTF-8.
     checked: usize,
     /// Payload bytes of the open frame that have not come yet.
@@ -100,6 +107,7 @@ struct OpenMessage {
 enum Found {
     Nothing,
     Here(Opcode, Range<usize>),
+    Piece(Range<usize>),
     Assembled(Kind),
 }
 
@@ -114,6 +122,8 @@ impl Receiver {
             assembly: Vec::new(),
             inflater: None,
             limits,
+            in_pieces: false,
+            handed_out: 0,
             checked: 0,
             left: 0,
             key: [0; 4],
@@ -124,6 +134,13 @@ impl Receiver {
             is_delivered: false,
             has_ended: false,
         }
+    }
+
+    /// From now on messages of bytes that are not compressed are handed out as they come, piece by piece, and are not
+    /// assembled: for those to whom a message is no unit. Call it before the first byte.
+    pub const fn take_in_pieces(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.in_pieces = true;
     }
 
     /// Reads on, up to the next event. Call it until there is no event; what is left then (at most
@@ -159,12 +176,15 @@ impl Receiver {
         let mut at = 0;
         loop {
             if self.frame != OpenFrame::None {
+                let (piece, hands_out) = (at, self.hands_out());
                 at += self.take_payload(&mut bytes[at..])?;
-                if self.left > 0 {
-                    return Ok((at, Found::Nothing));
-                }
-                if let Some(kind) = self.end_frame()? {
-                    return Ok((at, Found::Assembled(kind)));
+                let kind = if self.left == 0 { self.end_frame()? } else { None };
+                match kind {
+                    Some(_) if hands_out => return Ok((at, Found::Here(Opcode::Binary, piece..at))),
+                    Some(kind) => return Ok((at, Found::Assembled(kind))),
+                    None if hands_out && piece < at => return Ok((at, Found::Piece(piece..at))),
+                    None if self.left > 0 => return Ok((at, Found::Nothing)),
+                    None => {}
                 }
             }
             let Some((header, header_bytes)) = frame::parse(&bytes[at..])? else {
@@ -216,7 +236,7 @@ impl Receiver {
         // Deflate makes what it cannot compress a little longer: five bytes in a block of some thousands.
         let allowance = if is_compressed { frame_bytes_max / 256 + 64 } else { 0 };
         let longest = frame_bytes_max.saturating_add(allowance);
-        let room = message_bytes_max.saturating_sub(self.assembly.len());
+        let room = message_bytes_max.saturating_sub(self.assembly.len() + self.handed_out);
         if header.length > longest as u64 {
             return Err(Failure::size("A frame that is longer than is taken."));
         }
@@ -256,6 +276,12 @@ impl Receiver {
             Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => return,
         };
         self.message = Some(OpenMessage { kind, is_compressed: header.is_compressed });
+        self.handed_out = 0;
+    }
+
+    /// Whether what comes of the open message is handed out at once.
+    fn hands_out(&self) -> bool {
+        self.in_pieces && self.message.is_some_and(|open| open.kind == Kind::Binary && !open.is_compressed)
     }
 
     /// Takes what is there of the open frame's payload.
@@ -266,8 +292,12 @@ impl Receiver {
             mask::apply(self.key, piece);
             self.key = mask::advanced(self.key, count);
             self.left -= count as u64;
-            self.append(piece)?;
-            self.check_text()?;
+            if self.hands_out() {
+                self.handed_out += count;
+            } else {
+                self.append(piece)?;
+                self.check_text()?;
+            }
         }
         Ok(count)
     }
@@ -300,6 +330,7 @@ impl Receiver {
             return Err(NOT_UTF8); // It ends within a character.
         }
         self.message = None;
+        self.handed_out = 0;
         self.is_delivered = true;
         Ok(Some(open.kind))
     }
@@ -328,6 +359,7 @@ impl Receiver {
         let (opcode, range) = match found {
             Found::Nothing => return None,
             Found::Assembled(kind) => return Some(Event::Message { kind, payload: &self.assembly }),
+            Found::Piece(range) => return Some(Event::Piece(&bytes[range])),
             Found::Here(opcode, range) => (opcode, range),
         };
         let payload = &bytes[range];

@@ -6,6 +6,7 @@ mod deflate;
 mod differential;
 mod fuzz;
 mod handshake;
+mod pieces;
 mod rfc;
 mod sending;
 mod support;

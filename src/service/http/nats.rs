@@ -11,6 +11,7 @@ use crate::access::token::Denied;
 use crate::access::users::Grant;
 use crate::connection::Inbox;
 use crate::hub::ClientId;
+use crate::limits;
 use crate::protocol::http1::Request;
 use crate::protocol::websocket::Kind;
 use crate::service::nats::{self, Nats};
@@ -28,11 +29,13 @@ pub(super) struct NatsSocket {
 impl NatsSocket {
     /// Greets a client whose request was answered.
     pub(super) fn greet(
-        websocket: WebSocket<()>,
+        mut websocket: WebSocket<()>,
         grant: Option<Grant>,
         nats: &mut Nats,
         context: &mut Context<'_>,
     ) -> Box<Self> {
+        let payloads = nats.payload_bytes_max(context).saturating_mul(limits::NATS_WEBSOCKET_PAYLOADS_MAX);
+        websocket.take_in_pieces(payloads.min(limits::NATS_WEBSOCKET_BYTES_MAX));
         let session = nats.greet(true, grant, context);
         let socket = Self { websocket, session, backlog: Vec::new() };
         context.set_timer(socket.next_check(context));
@@ -80,7 +83,8 @@ impl NatsSocket {
     pub(super) fn send_away(&mut self, nats: &mut Nats, context: &mut Context<'_>) {
         nats.send_away(&mut self.session, context);
         self.say_goodbye(context);
-        context.set_timer(self.next_check(context));
+        // A pause that ends before stays.
+        context.advance_timer(self.next_check(context));
     }
 
     /// The connection is over.
@@ -132,6 +136,11 @@ impl Site for Stream<'_> {
 
     fn answer(&mut self, (): (), _: Ask) -> Answer<()> {
         Answer::Page(Page::sentence(500, "This is no page."))
+    }
+
+    /// The session does, for each message of its own.
+    fn charges_messages(&self) -> bool {
+        true
     }
 
     fn message(&mut self, (): &mut (), _: Kind, payload: &[u8], talk: &mut Talk<'_, '_>) {

@@ -55,6 +55,11 @@ pub trait Site {
         talk.send(kind, payload);
     }
 
+    /// Whether it charges its peers itself for what they send by WebSocket.
+    fn charges_messages(&self) -> bool {
+        false
+    }
+
     /// Something was published that a WebSocket connection has subscribed to, as one that wants to be
     /// [told](crate::hub::Form::Told).
     fn told(&mut self, seat: &mut Self::Seat, told: &Told, talk: &mut Talk<'_, '_>) {

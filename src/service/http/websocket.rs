@@ -11,7 +11,8 @@ use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{Request, Version};
 use crate::protocol::websocket::{
-    self, Accepted, CloseCode, Closing, Deflater, Event, Failure, Next, Receiver, Role, accept, sender,
+    self, Accepted, CloseCode, Closing, Deflater, Event, Failure, Kind, Limits, Next, Receiver, Role, accept,
+    sender,
 };
 use crate::service::Context;
 use crate::sys::clock::Time;
@@ -143,9 +144,8 @@ impl WebSockets {
             };
             let (consumed, has_event) = (step.consumed, step.event.is_some());
             if let Some(event) = step.event {
-                let is_message = matches!(event, Event::Message { .. });
-                messages += u64::from(is_message);
-                controls += u64::from(!is_message);
+                messages += u64::from(matches!(event, Event::Message { .. }));
+                controls += u64::from(!matches!(event, Event::Message { .. } | Event::Piece(_)));
                 let deflater = websocket.sends.deflater(&mut self.deflaters);
                 let WebSocket { closing, seat, wishes, .. } = websocket;
                 handle(event, site, closing, seat, Talk { context, deflater, wishes });
@@ -160,7 +160,9 @@ impl WebSockets {
                 break;
             }
         }
-        websocket.count(messages, controls, context);
+        context.counters.websocket_messages_received += messages;
+        let charged = if site.charges_messages() { 0 } else { messages };
+        websocket.charge(charged + controls, context);
         if websocket.closing.next() == Next::End {
             context.finish();
         }
@@ -282,6 +284,12 @@ impl<S> WebSocket<S> {
         self.pinged = None;
     }
 
+    /// From now on messages of bytes are given to the site as they come, piece by piece: a message is no unit to it. Each may
+    /// have so many bytes.
+    pub(super) fn take_in_pieces(&mut self, bytes_max: usize) {
+        self.receiver.take_in_pieces(Limits { message_bytes_max: bytes_max, frame_bytes_max: bytes_max });
+    }
+
     /// Whether all shards know what it listens to.
     fn is_known(&self, context: &Context<'_>) -> bool {
         self.wishes.client.is_none_or(|client| context.hub.is_known_elsewhere(client))
@@ -343,14 +351,13 @@ impl<S> WebSocket<S> {
         end.map_or(time, |end| end.min(time))
     }
 
-    /// Counts messages that came, and slows a peer that sends too many, pings among them. After our close frame none is
-    /// answered, and what is awaited is the peer's.
-    fn count(&self, messages: u64, controls: u64, context: &mut Context<'_>) {
-        if messages + controls == 0 {
+    /// Slows a peer that sends too many messages, pings among them. After our close frame none is answered, and what is
+    /// awaited is the peer's.
+    fn charge(&self, messages: u64, context: &mut Context<'_>) {
+        if messages == 0 {
             return;
         }
-        context.counters.websocket_messages_received += messages;
-        let debt = context.charge_messages(messages + controls);
+        let debt = context.charge_messages(messages);
         if !debt.is_zero() && !context.is_ending() && self.closing.may_send() {
             context.counters.throttled += 1;
             context.hold_until(self.before_end(context.now.saturating_add(debt), context));
@@ -379,6 +386,9 @@ fn handle<P: Site>(
         Event::Message { kind, payload } if closing.may_send() => {
             site.message(seat, kind, payload, &mut talk);
         }
+        Event::Piece(payload) if closing.may_send() => {
+            site.message(seat, Kind::Binary, payload, &mut talk);
+        }
         Event::Ping(payload) if closing.may_send() => {
             talk.context.outbox.write_with(|out| sender::pong(out, payload, None));
         }
@@ -387,7 +397,7 @@ fn handle<P: Site>(
                 close(talk.wishes, talk.context, code, "");
             }
         }
-        Event::Message { .. } | Event::Ping(_) | Event::Pong(_) => {}
+        Event::Message { .. } | Event::Piece(_) | Event::Ping(_) | Event::Pong(_) => {}
     }
 }
 

@@ -53,10 +53,11 @@ impl Nats {
         settings: &Settings,
         context: &mut Context<'_>,
     ) {
-        let Ok(connect) = Connect::read(json) else {
+        let Ok(connect) = state.said_before().read_on(json) else {
             return self.end_for(Violation::Arguments, state, context);
         };
-        if state.at.vouched && !connect.has_credentials() {
+        // It was let in before, and claims to be nobody else.
+        if (state.at.vouched || state.at.connected) && !connect.has_credentials() {
             return self.take(&connect, state, settings, context);
         }
         match self.gate.judge(connect.clone(), state, settings, context) {

@@ -29,6 +29,7 @@ use crate::hub::ClientId;
 use crate::limits;
 use crate::metrics::NatsError;
 use crate::protocol::nats::server::{Connect, Fault, Op, Violation, encode};
+use crate::protocol::nats::subject;
 use crate::protocol::websocket::{Kind, sender};
 
 /// NATS for listeners with these settings.
@@ -73,6 +74,11 @@ impl Nats {
         session
     }
 
+    /// The longest payload of a message at this listener, in bytes.
+    pub(crate) fn payload_bytes_max(&self, context: &Context<'_>) -> usize {
+        self.settings(context).payload_bytes as usize
+    }
+
     /// Judges a token that a client has shown before its first byte. Where nobody is asked, none is looked at.
     pub(crate) fn judge_token(&self, token: &str, context: &Context<'_>) -> Result<Option<Grant>, Denied> {
         self.gate.judge_token(token, &self.settings(context), context)
@@ -101,7 +107,14 @@ impl Nats {
                 Ok(Some(Op::Publish(publish))) => self.publish(&publish, state, &settings, context),
                 Ok(Some(op)) => self.handle(op, state, &settings, context),
                 Ok(None) => break,
-                Err(violation) => self.end_for(violation, state, context),
+                Err(violation) => {
+                    // The line of a message is judged before its payload is awaited.
+                    let is_wrong = |subject: &[u8]| state.asks.pedantic && !subject::is_literal(subject);
+                    if reader.announced(rest).is_some_and(is_wrong) {
+                        self.complain(Fault::InvalidPublishSubject, NatsError::Subject, state, context);
+                    }
+                    self.end_for(violation, state, context);
+                }
             }
             if session.state.at.owes_pong || session.state.waiting.is_some() {
                 break;
@@ -241,7 +254,8 @@ impl Service for Nats {
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {
         self.send_away(session, context);
         if !context.is_ending() {
-            context.set_timer(session.state.check_at);
+            // A pause that ends before stays.
+            context.advance_timer(session.state.check_at);
         }
     }
 

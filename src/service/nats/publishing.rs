@@ -39,7 +39,7 @@ impl Nats {
             ..Message::default()
         };
         // What has an empty token is for nobody.
-        let published = if has_empty_token(publish.subject) {
+        let published = if subject::has_empty_token(publish.subject) {
             Published::default()
         } else {
             context.hub.publish(Some(client), &message)
@@ -47,6 +47,7 @@ impl Nats {
         if let Some(reply) = publish.reply
             && state.asks.no_responders
             && !published.is_heard()
+            && !subject::has_empty_token(reply)
         {
             self.tell_no_responders(reply, publish.subject, state, context);
         }
@@ -61,17 +62,4 @@ impl Nats {
         }
         context.hub.tell(client, &Message { subject: reply, headers: &self.scratch, ..Message::default() });
     }
-}
-
-/// Whether two dots stand together, or one at an end.
-#[inline]
-fn has_empty_token(subject: &[u8]) -> bool {
-    let mut before = b'.';
-    for byte in subject {
-        if *byte == b'.' && before == b'.' {
-            return true;
-        }
-        before = *byte;
-    }
-    before == b'.'
 }

@@ -199,6 +199,27 @@ impl State {
         }
     }
 
+    /// What it said of itself in a CONNECT before, but for its credentials: one more changes only what it names.
+    pub(super) fn said_before(&self) -> Connect {
+        if !self.at.connected {
+            return Connect::default();
+        }
+        let Asks { verbose, pedantic, echo, no_responders, updates } = self.asks;
+        let text = |choose: fn(&Facts) -> &str| self.facts.as_deref().map(|facts| choose(facts).to_owned());
+        Connect {
+            verbose,
+            pedantic,
+            echo,
+            headers: self.rules.headers,
+            no_responders,
+            protocol: i64::from(updates),
+            name: text(|facts| &facts.name),
+            lang: text(|facts| &facts.lang),
+            version: text(|facts| &facts.version),
+            ..Connect::default()
+        }
+    }
+
     /// Takes over what CONNECT says.
     pub(super) fn take(&mut self, connect: &Connect) {
         let Connect { verbose, pedantic, echo, no_responders, .. } = *connect;

@@ -1,5 +1,6 @@
 //! Sessions on the simulated kernel, against what was recorded from a real server.
 
+mod elsewhere;
 mod recorded;
 
 use std::sync::Arc;
@@ -32,6 +33,15 @@ impl World {
 
     /// The same behind a door that asks who comes.
     fn behind(settings: Settings, door: Door) -> Self {
+        Self::of(settings, House { doors: [door].into(), ..House::open(64) })
+    }
+
+    /// One of so many shards; of the others nothing is heard.
+    fn among(shards: u16, settings: Settings) -> Self {
+        Self::of(settings, House { shards, ..House::open(64) })
+    }
+
+    fn of(settings: Settings, house: House) -> Self {
         let slots = Options::slots_for(64, 1);
         let setup = Setup::shard(Capabilities::of_tier(RingTier::V6_17), slots + 1, false);
         let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
@@ -45,7 +55,6 @@ impl World {
             outbox_bytes: u64::MAX,
             rates: Rates::default(),
         };
-        let house = House { doors: [door].into(), ..House::open(64) };
         let (mailbox, address) = mailbox();
         let nats = Nats::new(vec![Arc::new(settings)]);
         let shard = Shard::new(sim, nats, options, house, mailbox, &sockets);

@@ -188,6 +188,8 @@ async def credentials():
     if authority := os.environ.get("NATS_AUTHORITY"):
         options["tls"] = ssl.create_default_context(cafile=authority)
         options["tls_hostname"] = "localhost"
+    if os.environ.get("NATS_TLS_FIRST"):
+        options["tls_handshake_first"] = True
     try:
         client = await connect(**options)
     except (Error, OSError) as error:

@@ -20,6 +20,8 @@ mod raw;
 mod recorded;
 mod script;
 mod seeds;
+mod shards;
 mod shared;
+mod tls;
 mod toml;
 mod tools;

@@ -21,13 +21,14 @@ const ok = (name) => console.log(`ok ${name}`);
 
 function environment() {
   const options = {};
-  const { NATS_USER, NATS_PASSWORD, NATS_TOKEN, NATS_NKEYS_SEED_STR, NATS_AUTHORITY } = process.env;
+  const { NATS_USER, NATS_PASSWORD, NATS_TOKEN, NATS_NKEYS_SEED_STR, NATS_AUTHORITY, NATS_TLS_FIRST } = process.env;
   if (NATS_USER) Object.assign(options, { user: NATS_USER, pass: NATS_PASSWORD });
   if (NATS_TOKEN) options.token = NATS_TOKEN;
   if (NATS_NKEYS_SEED_STR) {
     options.authenticator = core.nkeyAuthenticator(new TextEncoder().encode(NATS_NKEYS_SEED_STR));
   }
   if (NATS_AUTHORITY) options.tls = { ca: readFileSync(NATS_AUTHORITY, "utf8"), servername: "localhost" };
+  if (NATS_TLS_FIRST) options.tls.handshakeFirst = true;
   return options;
 }
 

@@ -8,7 +8,7 @@ use super::shared;
 /// Everything that a user of nats-core does, over TCP and over WebSocket.
 #[test]
 fn nats_core_does_what_its_users_do() {
-    let Some(hub) = Hub::start(&Settings::default()) else { return };
+    let Some(hub) = Hub::start(&Settings { shards: 2, ..Settings::default() }) else { return };
     for url in hub.urls() {
         let Some(program) = Program::start(JavaScript, &url, "behaviours", &[]) else { return };
         program.await_all(&behaviours(JavaScript));

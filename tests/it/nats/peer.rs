@@ -19,13 +19,25 @@ pub(super) struct Settings {
     pub(super) port: u16,
     pub(super) users: Vec<User>,
     pub(super) token: Option<&'static str>,
-    /// The files of a certificate and its key; TLS is then required, after INFO.
+    /// The files of a certificate and its key; TLS is then required, after INFO if nothing else is said.
     pub(super) tls: Option<(PathBuf, PathBuf)>,
+    /// Whether TLS may come before INFO.
+    pub(super) tls_first: TlsFirst,
     pub(super) max_payload: Option<u32>,
     pub(super) max_control_line: Option<u32>,
     pub(super) max_subscriptions: Option<u32>,
     /// Only for Tidemill.
     pub(super) shards: u32,
+}
+
+/// Whether TLS begins before INFO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum TlsFirst {
+    #[default]
+    No,
+    Yes,
+    /// As the client has it.
+    Auto,
 }
 
 /// Who may come, and what for.
@@ -93,6 +105,14 @@ impl Hub {
         match self {
             Self::NatsServer(broker) => format!("ws://{}/nats", broker.websocket),
             Self::Tidemill(server) => format!("ws://{}/nats", server.http_address()),
+        }
+    }
+
+    /// The same behind TLS, where only Tidemill listens in these tests.
+    pub(super) fn secure_websocket(&self) -> Option<String> {
+        match self {
+            Self::NatsServer(_) => None,
+            Self::Tidemill(server) => Some(format!("wss://{}/nats", server.https_address())),
         }
     }
 
@@ -174,7 +194,17 @@ fn configuration(settings: &Settings) -> String {
     lines.push_str("}\n");
     if let Some((certificate, key)) = &settings.tls {
         let (certificate, key) = (text(certificate), text(key));
-        line(&mut lines, format_args!("tls {{ cert_file: \"{certificate}\", key_file: \"{key}\" }}"));
+        let first = match settings.tls_first {
+            TlsFirst::No => "false",
+            TlsFirst::Yes => "true",
+            TlsFirst::Auto => "auto",
+        };
+        line(
+            &mut lines,
+            format_args!(
+                "tls {{ cert_file: \"{certificate}\", key_file: \"{key}\", handshake_first: {first} }}"
+            ),
+        );
     }
     let limits = [
         ("max_payload", settings.max_payload),

@@ -14,6 +14,18 @@ fn nats_py_does_what_its_users_do() {
     program.await_all(&behaviours(Python));
 }
 
+/// The same where clients may be on different shards. The program waits for messages of its own, and not only for a PONG:
+/// whoever has heard itself is heard by the others.
+#[test]
+fn nats_py_does_what_its_users_do_on_several_shards() {
+    for shards in [2, 3] {
+        let Some(hub) = Hub::start(&Settings { shards, ..Settings::default() }) else { return };
+        let url = format!("nats://{}", hub.address());
+        let Some(program) = Program::start(Python, &url, "behaviours", &[]) else { return };
+        program.await_all(&behaviours(Python));
+    }
+}
+
 /// The same over WebSocket, with smaller messages: above 64 KiB in one frame nats-py 2.16 may send its pieces in another
 /// order, since two of its tasks write.
 #[test]

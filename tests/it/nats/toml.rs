@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use super::peer::{Settings, User};
+use super::peer::{Settings, TlsFirst, User};
 use crate::support::{Folder, text};
 
 /// The configuration; secrets are written to files in this folder.
@@ -30,7 +30,17 @@ pub(super) fn configuration(settings: &Settings, folder: &Folder) -> String {
     line(&mut lines, format_args!("[[listener]]\naddress = \"tcp://127.0.0.1:{port}\"\nservice = \"nats\""));
     if let Some((certificate, key)) = &settings.tls {
         let (certificate, key) = (text(certificate), text(key));
-        line(&mut lines, format_args!("[listener.tls]\ncertificate = {certificate:?}\nkey = {key:?}"));
+        let mode = match settings.tls_first {
+            TlsFirst::No => "upgrade",
+            TlsFirst::Yes => "first",
+            TlsFirst::Auto => "auto",
+        };
+        let tls = format!("[listener.tls]\ncertificate = {certificate:?}\nkey = {key:?}");
+        line(&mut lines, format_args!("tls_mode = \"{mode}\"\n{tls}"));
+        line(
+            &mut lines,
+            format_args!("[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\n{tls}"),
+        );
     }
     // The page of the test in a browser comes from another port.
     lines + "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\norigins = [\"*\"]\n"

@@ -5,6 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 
 use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::frame::Frame;
+use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Error, Message, WebSocket};
 
 use crate::support::web::{self, serve_http};
@@ -111,4 +113,65 @@ fn a_token_in_the_request_or_in_connect_lets_in() {
     assert_eq!(await_bytes(&mut stranger, b"\r\n"), b"-ERR 'Authorization Violation'\r\n");
     drop((bearer, silent, stranger));
     server.stop_clean();
+}
+
+/// A frame may hold the largest payload with its line, and more than that, as with nats-server; a message of several frames is
+/// the same. Beyond eight payloads it is refused.
+#[test]
+fn a_message_may_hold_more_than_the_largest_payload() {
+    const MOST: usize = 1 << 20;
+    let server = serve_http("", "");
+    let mut socket = connect(server.http_address(), None).expect("everybody may come");
+    socket.send(Message::binary("CONNECT {\"verbose\":false}\r\nSUB a 1\r\n")).expect("it is read");
+    let publish = [format!("PUB a {MOST}\r\n").as_bytes(), &vec![b'x'; MOST], b"\r\n"].concat();
+    let heard = [format!("MSG a 1 {MOST}\r\n").as_bytes(), &vec![b'x'; MOST], b"\r\n"].concat();
+    for count in [1, 3] {
+        let message = [publish.repeat(count), b"PING\r\n".to_vec()].concat();
+        socket.send(Message::binary(message)).expect("it is read");
+        assert!(
+            await_bytes(&mut socket, b"PONG\r\n") == [heard.repeat(count), b"PONG\r\n".to_vec()].concat()
+        );
+    }
+    let frame = |opcode, is_final, payload: &[u8]| {
+        Message::Frame(Frame::message(payload.to_vec(), OpCode::Data(opcode), is_final))
+    };
+    let (head, tail) = publish.split_at(MOST / 2);
+    socket.send(frame(Data::Binary, false, head)).expect("it is read");
+    socket.send(Message::Ping(b"between"[..].into())).expect("it is read");
+    socket.send(frame(Data::Continue, false, tail)).expect("it is read");
+    socket.send(frame(Data::Continue, true, b"PING\r\n")).expect("it is read");
+    let mut bytes = Vec::new();
+    while !bytes.ends_with(b"PONG\r\n") {
+        match socket.read().expect("it is answered") {
+            Message::Binary(piece) => bytes.extend_from_slice(&piece),
+            other => assert_eq!(other, Message::Pong(b"between"[..].into())),
+        }
+    }
+    assert!(bytes == [heard, b"PONG\r\n".to_vec()].concat());
+    // The server may be gone before all of it is written.
+    let _ = socket.send(Message::binary(vec![b'\n'; 8 * MOST + 1]));
+    server.await_count("refused_too_large", 1);
+    drop(socket);
+    server.await_count("closed", 1);
+    server.stop_clean();
+}
+
+/// A message costs what one costs that comes by TCP, however frames cut it: as many as may come at once are not slowed.
+#[test]
+fn messages_are_charged_once() {
+    const MESSAGES: usize = 20;
+    let server = serve_http("message_rate = \"20/h burst 20\"\n", "");
+    let mut socket = connect(server.http_address(), None).expect("everybody may come");
+    socket.send(Message::binary("CONNECT {\"verbose\":false}\r\n")).expect("it is read");
+    for _ in 0..MESSAGES / 2 {
+        socket.send(Message::binary("PUB a 1\r\nx\r\nPUB ")).expect("it is read");
+        socket.send(Message::binary("a 1\r\nx\r\n")).expect("it is read");
+    }
+    socket.send(Message::binary("PING\r\n")).expect("it is read");
+    assert_eq!(await_bytes(&mut socket, b"PONG\r\n"), b"PONG\r\n");
+    let counters = server.counters();
+    assert_eq!((counters.total("nats_messages_received"), counters.total("throttled")), (20, 0));
+    // One more is one too many: what comes behind it waits.
+    socket.send(Message::binary("PUB a 1\r\nx\r\n")).expect("it is read");
+    server.await_count("throttled", 1);
 }

@@ -51,7 +51,15 @@ impl Connect {
     /// # Errors
     /// When it is no JSON, no object, or a field has another type.
     pub fn read(json: &[u8]) -> Result<Self, BadConnect> {
-        let mut connect = Self::default();
+        Self::default().read_on(json)
+    }
+
+    /// Reads one more: what it does not say stays as it was said before.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_on(self, json: &[u8]) -> Result<Self, BadConnect> {
+        let mut connect = self;
         // What is not UTF-8 in a name is replaced, as Go does it.
         match serde_json::from_str(&String::from_utf8_lossy(json)) {
             Ok(Value::Null) => Ok(connect),

@@ -135,6 +135,14 @@ impl Parser {
         }
     }
 
+    /// Where the subject of the message ends whose line has been read and whose end has not.
+    pub(super) fn subject_end(&self) -> Option<usize> {
+        match self {
+            Self::Message(layout) => Some(layout.subject_end as usize),
+            _ => None,
+        }
+    }
+
     fn look_at_verb(&mut self, bytes: &[u8], rules: &Rules) -> Result<Step, Violation> {
         let Some(first) = bytes.first() else { return Ok(Step::More) };
         if !rules.introduced && !first.eq_ignore_ascii_case(&b'C') {
@@ -185,7 +193,10 @@ impl Parser {
                 *self = Self::Message(layout);
                 Ok(Step::More)
             }
-            _ => Err(Violation::UnknownOperation),
+            _ => {
+                *self = Self::Message(layout);
+                Err(Violation::UnknownOperation)
+            }
         }
     }
 }

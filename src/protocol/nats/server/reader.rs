@@ -38,6 +38,13 @@ impl Reader {
         self.next_closely(bytes, rules)
     }
 
+    /// The subject of a message whose line was read and whose end was not, or was not what it has to be; `rest` are the bytes
+    /// that were left.
+    pub fn announced<'a>(&'a self, rest: &'a [u8]) -> Option<&'a [u8]> {
+        let bytes = if self.partial.is_empty() { rest } else { &self.partial };
+        self.parser.subject_end().and_then(|end| bytes.get(..end))
+    }
+
     /// Memory that is held, in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.partial.capacity()

@@ -8,6 +8,7 @@ use crate::protocol::websocket::{DeflateParameters, Event, Kind, Limits, Receive
 pub(super) enum Said {
     Text(Vec<u8>),
     Binary(Vec<u8>),
+    Piece(Vec<u8>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(Option<u16>, String),
@@ -35,6 +36,7 @@ impl From<Event<'_>> for Said {
         match event {
             Event::Message { kind: Kind::Text, payload } => text(payload),
             Event::Message { kind: Kind::Binary, payload } => binary(payload),
+            Event::Piece(payload) => Self::Piece(payload.to_vec()),
             Event::Ping(payload) => ping(payload),
             Event::Pong(payload) => pong(payload),
             Event::Close { code, reason } => Self::Close(code.map(|code| code.number()), reason.to_owned()),
