@@ -110,6 +110,10 @@ pub struct Hub {
     /// Clients for which something is held back, by the place of their connection.
     behind: HashMap<ConnectionId, u32>,
     /// Memory for what groups hear in a turn.
+    #[allow(
+        clippy::vec_box,
+        reason = "groups hold them boxed: an idle one is small, and what is kept is handed on"
+    )]
     speeches: Vec<Box<Speech>>,
     /// When this turn began.
     now: Time,

@@ -205,7 +205,7 @@ impl State {
             return Connect::default();
         }
         let Asks { verbose, pedantic, echo, no_responders, updates } = self.asks;
-        let text = |choose: fn(&Facts) -> &str| self.facts.as_deref().map(|facts| choose(facts).to_owned());
+        let text = |choose: fn(&Facts) -> &str| self.facts.as_ref().map(|facts| choose(facts).to_owned());
         Connect {
             verbose,
             pedantic,
@@ -213,9 +213,9 @@ impl State {
             headers: self.rules.headers,
             no_responders,
             protocol: i64::from(updates),
-            name: text(|facts| &facts.name),
-            lang: text(|facts| &facts.lang),
-            version: text(|facts| &facts.version),
+            name: text(Facts::name),
+            lang: text(Facts::lang),
+            version: text(Facts::version),
             ..Connect::default()
         }
     }
