@@ -341,6 +341,15 @@ pub const CONTROL_LINE_BYTES_MAX: u32 = 48 * 1024;
 pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 65_536;
 /// Most subscriptions of one connection that may be configured.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: u32 = 1 << 24;
+/// Default for the bytes of one shard that sends may have borrowed in all, of messages that many hear. Beyond it, those for
+/// whom most waits are cut: as much as sixteen consumers at their own bound.
+pub const HUB_LENT_BYTES: u64 = 1024 * 1024 * 1024;
+/// Fewest bytes that sends may borrow: some turns of a busy shard.
+pub const HUB_LENT_BYTES_MIN: u64 = 1024 * 1024;
+/// Most bytes that sends may borrow: more than any host of ours has.
+pub const HUB_LENT_BYTES_MAX: u64 = 1 << 40;
+/// Bytes that wait for a consumer who may stay while more is borrowed than may be: whoever reads at all has fewer soon.
+pub const HUB_CROWDED_BYTES: usize = 1024 * 1024;
 /// Default for the bytes that may wait for one consumer.
 pub const PENDING_BYTES: u32 = 64 * 1024 * 1024;
 /// Fewest bytes for one consumer that may be configured: below it every burst would be one too many.
@@ -365,6 +374,9 @@ const _: () =
     assert!(CONTROL_LINE_BYTES_MIN <= CONTROL_LINE_BYTES && CONTROL_LINE_BYTES <= CONTROL_LINE_BYTES_MAX);
 const _: () = assert!((CONTROL_LINE_BYTES_MAX + RECEIVE_BUFFER_BYTES) as usize <= INBOX_BYTES_MAX);
 const _: () = assert!(SUBSCRIPTIONS_PER_CONNECTION <= SUBSCRIPTIONS_PER_CONNECTION_MAX);
+const _: () = assert!(HUB_LENT_BYTES_MIN <= HUB_LENT_BYTES && HUB_LENT_BYTES <= HUB_LENT_BYTES_MAX);
+const _: () = assert!(PENDING_BYTES as u64 <= HUB_LENT_BYTES);
+const _: () = assert!(HUB_CROWDED_BYTES < PENDING_BYTES as usize);
 const _: () = assert!(PENDING_BYTES_MIN <= PENDING_BYTES && PENDING_BYTES <= PENDING_BYTES_MAX);
 const _: () = assert!(NATS_PINGS_OUT <= NATS_PINGS_OUT_MAX);
 

@@ -239,7 +239,11 @@ impl Connection {
     /// Private memory that the peer has made us keep.
     pub fn private_bytes(&self) -> usize {
         let transport = self.transport.as_ref().map_or(0, |transport| transport.memory_bytes());
-        self.outbox.copied_bytes() + self.carried.len() + self.session_bytes + transport
+        self.outbox.copied_bytes()
+            + self.outbox.parts_bytes()
+            + self.carried.len()
+            + self.session_bytes
+            + transport
     }
 
     /// Whether the peer has ended its side.

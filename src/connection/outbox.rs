@@ -19,6 +19,8 @@ pub struct Outbox {
     rest: Gather,
     /// What was written since.
     queued: Vec<Part>,
+    /// Parts at the front of it that belong to what a send has begun to say: without them a message would be cut in two.
+    begun: usize,
     /// An empty vector that keeps its memory for the next send.
     spare: Vec<Part>,
     /// Bytes of all parts, with those in flight.
@@ -52,7 +54,8 @@ impl Outbox {
         }
         self.pending_bytes += bytes.len();
         self.copied_bytes += bytes.len();
-        if let Some(Part::Copied(tail, _)) = self.queued.last_mut()
+        if self.joins()
+            && let Some(Part::Copied(tail, _)) = self.queued.last_mut()
             && tail.len() + bytes.len() <= limits::COPY_PART_BYTES
         {
             tail.extend_from_slice(bytes);
@@ -61,7 +64,7 @@ impl Outbox {
             let room = if self.stalled { limits::COPY_PART_BYTES.max(bytes.len()) } else { bytes.len() };
             let mut part = Vec::with_capacity(room);
             part.extend_from_slice(bytes);
-            self.queued.push(Part::Copied(part, 0));
+            self.push(Part::Copied(part, 0));
         }
     }
 
@@ -69,8 +72,8 @@ impl Outbox {
     pub fn write_with<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let joins =
             |part: &Part| matches!(part, Part::Copied(tail, _) if tail.len() < limits::COPY_PART_BYTES);
-        if !self.queued.last().is_some_and(joins) {
-            self.queued.push(Part::Copied(Vec::new(), 0));
+        if !self.joins() || !self.queued.last().is_some_and(joins) {
+            self.push(Part::Copied(Vec::new(), 0));
         }
         let Some(Part::Copied(tail, _)) = self.queued.last_mut() else { unreachable!("it was put there") };
         let before = tail.len();
@@ -89,13 +92,14 @@ impl Outbox {
         if !bytes.is_empty() {
             self.pending_bytes += bytes.len();
             self.copied_bytes += bytes.len();
-            self.queued.push(Part::Copied(bytes, 0));
+            self.push(Part::Copied(bytes, 0));
         }
     }
 
     /// What was queued, for a filter that sends something else instead.
     pub(crate) fn take_queued(&mut self) -> Vec<Part> {
         let taken = std::mem::take(&mut self.queued);
+        self.begun = 0;
         self.pending_bytes -= taken.iter().map(|part| part.bytes().len()).sum::<usize>();
         self.copied_bytes -= copied_in(&taken);
         taken
@@ -113,7 +117,7 @@ impl Outbox {
             self.write(&bytes);
         } else if !bytes.is_empty() {
             self.pending_bytes += bytes.len();
-            self.queued.push(Part::Received(bytes));
+            self.push(Part::Received(bytes));
         }
     }
 
@@ -121,8 +125,16 @@ impl Outbox {
     pub fn send_shared(&mut self, bytes: Arc<Vec<u8>>, range: Range<usize>) {
         if !range.is_empty() {
             self.pending_bytes += range.len();
-            self.queued.push(Part::Shared(bytes, range));
+            self.push(Part::Shared(bytes, range));
         }
+    }
+
+    /// Most peers are answered in one part: room for four, as a vector takes at first, would be kept by every idle one.
+    fn push(&mut self, part: Part) {
+        if self.queued.capacity() == 0 {
+            self.queued.reserve_exact(1);
+        }
+        self.queued.push(part);
     }
 
     /// Bytes that the peer has not yet been sent, with those in flight.
@@ -133,6 +145,17 @@ impl Outbox {
     /// Bytes that are private copies for this peer, with those in flight.
     pub fn copied_bytes(&self) -> usize {
         self.copied_bytes
+    }
+
+    /// Memory of the list of parts itself, beyond the room that everybody may keep: one who never reads is sent a part in
+    /// each turn.
+    pub fn parts_bytes(&self) -> usize {
+        self.queued.capacity().saturating_sub(limits::SEND_PARTS_MAX) * size_of::<Part>()
+    }
+
+    /// Whether what is written next may join the last part: not if that is begun, and what follows may be forgotten.
+    fn joins(&self) -> bool {
+        self.begun != self.queued.len()
     }
 
     /// Whether nothing waits and nothing is in flight.
@@ -159,8 +182,14 @@ impl Outbox {
         let mut parts = std::mem::take(&mut self.spare);
         if self.queued.len() <= limits::SEND_PARTS_MAX {
             std::mem::swap(&mut parts, &mut self.queued);
+            self.begun = 0;
         } else {
             parts.extend(self.queued.drain(..limits::SEND_PARTS_MAX));
+            // Each turn ends with a whole message, and so does all that is queued when a send is taken.
+            self.begun = match self.begun.checked_sub(limits::SEND_PARTS_MAX) {
+                Some(left) => left,
+                None => self.queued.len(),
+            };
         }
         Gather::new(parts)
     }
@@ -206,20 +235,28 @@ impl Outbox {
                 *part = Part::Copied(bytes.to_vec(), 0);
             }
         }
+        let mut behind = self.queued.split_off(self.begun);
         join_copies(&mut self.queued);
+        join_copies(&mut behind);
+        self.begun = self.queued.len();
+        self.queued.append(&mut behind);
         self.copied_bytes - before
     }
 
-    /// Forgets what was written since the last send. What a send has begun stays, so that no frame is cut in two.
-    pub(crate) fn forget_queued(&mut self) {
-        let parts: Vec<Part> = self.queued.drain(..).collect();
+    /// Forgets what was written since the last send. What a send has begun stays, so that no message is cut in two. Returns
+    /// how many queued bytes that are.
+    pub(crate) fn forget_queued(&mut self) -> usize {
+        let parts = self.queued.split_off(self.begun);
+        self.queued.shrink_to_fit();
         self.pending_bytes -= parts.iter().map(|part| part.bytes().len()).sum::<usize>();
         self.copied_bytes -= copied_in(&parts);
+        self.queued.iter().map(|part| part.bytes().len()).sum()
     }
 
     /// Forgets everything that is not in flight.
     pub(crate) fn clear(&mut self) {
-        let queued = self.queued.drain(..);
+        self.begun = 0;
+        let queued = std::mem::take(&mut self.queued).into_iter();
         let parts: Vec<Part> = queued.chain(self.rest.parts_mut().drain(..)).collect();
         self.pending_bytes -= parts.iter().map(|part| part.bytes().len()).sum::<usize>();
         self.copied_bytes -= copied_in(&parts);
@@ -370,6 +407,64 @@ mod tests {
         assert_eq!(send.len(), limits::SEND_PARTS_MAX);
         assert!(outbox.sent(send, limits::SEND_PARTS_MAX));
         assert_eq!(outbox.take_send().len(), 1);
+    }
+
+    /// A message of more parts than one send takes, and last words behind it: they do not stand in its midst.
+    #[test]
+    fn what_a_send_has_begun_to_say_is_not_forgotten() {
+        let mut outbox = Outbox::default();
+        let shared = Arc::new(b"x".to_vec());
+        for _ in 0..limits::SEND_PARTS_MAX + 2 {
+            outbox.send_shared(Arc::clone(&shared), 0..1);
+        }
+        outbox.write(b"!");
+        let begun = outbox.take_send();
+        outbox.write(b"joins nothing");
+        outbox.send_shared(Arc::clone(&shared), 0..1);
+        assert_eq!(outbox.forget_queued(), 3);
+        outbox.write(b"farewell");
+        assert_eq!(outbox.pending_bytes(), limits::SEND_PARTS_MAX + 3 + 8);
+        let count = begun.len();
+        assert!(outbox.sent(begun, count));
+        assert_eq!(text(&outbox.take_send()), "xx!farewell");
+    }
+
+    /// As above, in sends that follow: a boundary that was known stays one.
+    #[test]
+    fn a_long_queue_is_forgotten_from_the_next_boundary_on() {
+        let mut outbox = Outbox::default();
+        let shared = Arc::new(b"x".to_vec());
+        let most = limits::SEND_PARTS_MAX;
+        let more = |outbox: &mut Outbox, count| {
+            (0..count).for_each(|_| outbox.send_shared(Arc::clone(&shared), 0..1));
+        };
+        more(&mut outbox, 3 * most);
+        let first = outbox.take_send();
+        more(&mut outbox, 10);
+        outbox.sent(first, most);
+        let second = outbox.take_send();
+        assert_eq!(outbox.forget_queued(), most, "the ten are forgotten");
+        outbox.sent(second, most);
+        let third = outbox.take_send();
+        more(&mut outbox, 10);
+        assert_eq!(outbox.forget_queued(), 0);
+        outbox.sent(third, most);
+        assert!(outbox.is_empty());
+    }
+
+    /// One who never reads is sent a part each turn: what the parts take is counted, and given back.
+    #[test]
+    fn the_room_of_very_many_parts_is_counted() {
+        let mut outbox = Outbox::default();
+        let shared = Arc::new(b"x".to_vec());
+        outbox.send_shared(Arc::clone(&shared), 0..1);
+        assert_eq!(outbox.parts_bytes(), 0, "a few are free");
+        for _ in 0..10_000 {
+            outbox.send_shared(Arc::clone(&shared), 0..1);
+        }
+        assert!((9_900 * 32..30_000 * 64).contains(&outbox.parts_bytes()), "{}", outbox.parts_bytes());
+        assert_eq!(outbox.forget_queued(), 0);
+        assert_eq!((outbox.parts_bytes(), outbox.pending_bytes()), (0, 0));
     }
 
     #[test]

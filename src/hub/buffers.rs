@@ -8,6 +8,10 @@ use std::sync::Arc;
 pub(super) struct Buffers {
     /// Lent, the longest first.
     lent: VecDeque<Arc<Vec<u8>>>,
+    /// Their memory.
+    lent_bytes: usize,
+    /// How many of them, from the oldest on, are to be looked at because some may have come home.
+    due: usize,
     /// How many were lent since they were looked at.
     fresh: usize,
     /// Empty ones.
@@ -46,25 +50,51 @@ impl Buffers {
     pub(super) fn lend(&mut self, buffer: Vec<u8>) -> Arc<Vec<u8>> {
         let shared = Arc::new(buffer);
         self.fresh += 1;
+        self.lent_bytes += shared.capacity();
         self.lent.push_back(Arc::clone(&shared));
         shared
     }
 
     /// Takes back those that nobody holds any more, from the oldest on.
     pub(super) fn collect(&mut self) {
-        let count = (2 * std::mem::take(&mut self.fresh) + LOOKED_AT).min(self.lent.len());
+        let count = 2 * std::mem::take(&mut self.fresh) + LOOKED_AT;
+        self.look_at(count);
+    }
+
+    /// Sends have ended: some that were lent may have come home.
+    #[inline]
+    pub(super) fn may_be_home(&mut self) {
+        self.due = self.lent.len();
+    }
+
+    /// Whether some may have come home that were not looked at since.
+    pub(super) fn has_due(&self) -> bool {
+        self.due != 0
+    }
+
+    /// Takes back those that have come home of at most so many.
+    pub(super) fn collect_due(&mut self, most: usize) {
+        self.look_at(self.due.min(most));
+    }
+
+    fn look_at(&mut self, count: usize) {
+        let count = count.min(self.lent.len());
         for _ in 0..count {
             let Some(shared) = self.lent.pop_front() else { break };
             match Arc::try_unwrap(shared) {
-                Ok(buffer) => self.give(buffer),
+                Ok(buffer) => {
+                    self.lent_bytes -= buffer.capacity();
+                    self.give(buffer);
+                }
                 Err(shared) => self.lent.push_back(shared),
             }
         }
+        self.due = self.due.saturating_sub(count).min(self.lent.len());
     }
 
-    /// Bytes that are lent.
+    /// Bytes that are lent, as far as is known.
     pub(super) fn lent_bytes(&self) -> usize {
-        self.lent.iter().map(|buffer| buffer.capacity()).sum()
+        self.lent_bytes
     }
 }
 
@@ -107,5 +137,23 @@ mod tests {
             buffers.collect();
         }
         assert!(buffers.lent.len() <= 12, "{} are still lent", buffers.lent.len());
+    }
+    /// What is lent is counted, whoever brings it home, and in whatever order.
+    #[test]
+    fn the_count_of_lent_bytes_is_exact() {
+        let mut buffers = Buffers::default();
+        let mut held: VecDeque<_> =
+            (1..=100).map(|length| buffers.lend(Vec::with_capacity(length))).collect();
+        let sum = |held: &VecDeque<Arc<Vec<u8>>>| held.iter().map(|one| one.capacity()).sum::<usize>();
+        while !held.is_empty() {
+            assert_eq!(buffers.lent_bytes(), sum(&held));
+            held.rotate_left(7 % held.len());
+            held.truncate(held.len().saturating_sub(3));
+            buffers.may_be_home();
+            while buffers.has_due() {
+                buffers.collect_due(8);
+            }
+        }
+        assert_eq!((buffers.lent_bytes(), buffers.lent.len()), (0, 0));
     }
 }

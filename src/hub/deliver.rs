@@ -56,6 +56,11 @@ impl Hub {
     /// Ends the bytes of this turn: they can be shared now.
     pub(crate) fn close_turn(&mut self) {
         self.settle_run();
+        if self.is_crowded() {
+            // Nobody is cut for what has come home.
+            self.buffers.may_be_home();
+            self.buffers.collect_due(limits::HUB_LENT_LOOKS_CROWDED);
+        }
         for id in &self.open {
             let group = &mut self.groups[*id as usize];
             let Some(speech) = &mut group.speech else { continue };
@@ -86,9 +91,11 @@ impl Hub {
         if self.lossy {
             self.hold_back(client.place, waiting);
         }
+        let crowd_max = if self.is_crowded() { limits::HUB_CROWDED_BYTES } else { usize::MAX };
         let entry = &mut self.clients[client.place as usize];
         let kept = entry.backlog.as_ref().map_or(0, |backlog| backlog.kept_bytes());
-        if entry.options.pending_bytes_max < waiting + kept {
+        let most = entry.options.pending_bytes_max;
+        if most.min(crowd_max) < waiting + kept {
             entry.pieces.clear();
             self.counts.slow_consumers += 1;
             return Written::TooSlow(entry.options.form.farewell());
@@ -98,6 +105,12 @@ impl Hub {
             self.send_backlog(client.place, outbox);
         }
         Written::Fine
+    }
+
+    /// Whether sends have borrowed more than they may.
+    #[inline]
+    fn is_crowded(&self) -> bool {
+        self.lent_bytes_max < self.buffers.lent_bytes()
     }
 
     /// A client whose connection takes nothing any more.
@@ -123,6 +136,18 @@ impl Hub {
             }
         }
         self.buffers.collect();
+    }
+
+    /// Sends have ended: what they had borrowed may be free.
+    #[inline]
+    pub(crate) fn sends_ended(&mut self) {
+        self.buffers.may_be_home();
+    }
+
+    /// Takes back some of what sends had borrowed and have no more. Returns whether there is more to look at.
+    pub(crate) fn collect_lent(&mut self) -> bool {
+        self.buffers.collect_due(limits::HUB_LENT_LOOKS);
+        self.buffers.has_due()
     }
 
     /// Takes the deliveries of this turn: when their messages came in, and how many they are.
@@ -315,5 +340,89 @@ fn share(outbox: &mut Outbox, bytes: &Arc<Vec<u8>>, range: Range<usize>) {
         outbox.write(&bytes[range]);
     } else {
         outbox.send_shared(Arc::clone(bytes), range);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Subscribe;
+    use super::super::message::Message;
+    use super::*;
+
+    struct One {
+        id: ClientId,
+        slot: u32,
+        outbox: Outbox,
+        is_cut: bool,
+    }
+
+    fn join(hub: &mut Hub, slot: u32, subject: &str) -> One {
+        let form = Form::Nats { headers: true, framed: false };
+        let options = ClientOptions { form, echo: true, pending_bytes_max: 64 << 20, slow: SlowPolicy::Cut };
+        let id = hub.join(ConnectionId::numbered(slot), options);
+        let wish = Subscribe { filter: subject.as_bytes(), sid: b"1", ..Subscribe::default() };
+        hub.subscribe(id, &wish).unwrap();
+        One { id, slot, outbox: Outbox::default(), is_cut: false }
+    }
+
+    fn turn(hub: &mut Hub, ones: &mut [One], said: &[(&str, usize)]) {
+        for (subject, length) in said {
+            let payload = vec![b'x'; *length];
+            hub.publish(
+                None,
+                &Message { subject: subject.as_bytes(), payload: &payload, ..Message::default() },
+            );
+        }
+        hub.close_turn();
+        while let Some((client, connection)) = hub.next_touched() {
+            let one = ones.iter_mut().find(|one| one.slot == connection.slot()).unwrap();
+            if hub.deliver(client, one.outbox.pending_bytes(), &mut one.outbox) != Written::Fine {
+                one.outbox.clear();
+                one.is_cut = true;
+                hub.leave(one.id);
+            }
+        }
+        hub.end_turn();
+        hub.sends_ended();
+        while hub.collect_lent() {}
+    }
+
+    /// Three do not read: each is far from its own bound, and together they are beyond that of the shard. Those with most
+    /// go, one who has little waiting stays, and so does one who reads; then what is borrowed is within the bound again.
+    #[test]
+    fn while_too_much_is_lent_those_with_most_waiting_are_cut() {
+        let mut hub = Hub::new(0, 1, 1);
+        hub.set_lent_bytes_max(4 << 20);
+        let mut ones: Vec<One> = ["a", "b", "little", "reads"]
+            .into_iter()
+            .zip(0..)
+            .map(|(name, slot)| join(&mut hub, slot, name))
+            .collect();
+        for number in 0..200 {
+            let little = if number < 10 { 50_000 } else { 0 };
+            turn(&mut hub, &mut ones, &[("a", 50_000), ("b", 40_000), ("little", little), ("reads", 60_000)]);
+            while ones[3].outbox.has_queued() {
+                let gather = ones[3].outbox.take_send();
+                let count = gather.len();
+                ones[3].outbox.sent(gather, count);
+            }
+            let held: usize = ones.iter().map(|one| one.outbox.pending_bytes()).sum();
+            assert!(held <= (4 << 20) + 200_000, "{held} bytes wait in turn {number}");
+        }
+        assert!(ones[0].is_cut || ones[1].is_cut);
+        assert!(!ones[2].is_cut && !ones[3].is_cut, "who has little waiting stays");
+        assert!(hub.sizes().lent_bytes <= 5 << 20, "{}", hub.sizes().lent_bytes);
+        assert_eq!(hub.counts().slow_consumers, ones.iter().filter(|one| one.is_cut).count() as u64);
+    }
+
+    /// The same without that bound: nobody is cut.
+    #[test]
+    fn nobody_is_cut_for_what_others_have_waiting_below_the_bound() {
+        let mut hub = Hub::new(0, 1, 1);
+        let mut ones = vec![join(&mut hub, 0, "a"), join(&mut hub, 1, "b")];
+        for _ in 0..200 {
+            turn(&mut hub, &mut ones, &[("a", 50_000), ("b", 50_000)]);
+        }
+        assert!(ones.iter().all(|one| !one.is_cut && 10_000_000 < one.outbox.pending_bytes()));
     }
 }

@@ -185,6 +185,12 @@ impl Hub {
         }
     }
 
+    /// Parcels that others still read.
+    #[cfg(test)]
+    pub(crate) fn parcels_out(&self) -> usize {
+        self.elsewhere.sent.iter().filter(|parcel| 1 < Arc::strong_count(parcel)).count()
+    }
+
     /// A turn begins: what comes in from now on came in then.
     pub(crate) fn turn_began(&mut self, now: Time) {
         self.now = now;

@@ -18,10 +18,13 @@ impl Hub {
     /// The place of the subject's route.
     #[inline]
     pub(super) fn route(&mut self, subject: &[u8]) -> usize {
-        let (place, known) = self.routes.find(subject);
-        if !known {
-            self.fill_route(place, subject);
+        if let Some(place) = self.routes.find(subject) {
+            return place;
         }
+        // A new route may take the place of the one that a run is on.
+        self.settle_run();
+        let place = self.routes.make_room(subject);
+        self.fill_route(place, subject);
         place
     }
 

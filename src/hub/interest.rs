@@ -99,7 +99,6 @@ pub(super) struct Queue {
 #[derive(Debug)]
 pub(super) struct Subscription {
     pub(super) client: u32,
-    pub(super) sid: Box<[u8]>,
     pub(super) group: GroupId,
     /// Its place among the group's members.
     pub(super) member: u32,
@@ -163,7 +162,7 @@ impl Hub {
             ListedSubscription {
                 filter: self.filters[self.groups[subscription.group as usize].filter as usize].text.clone(),
                 queue: subscription.queue.clone(),
-                sid: subscription.sid.clone(),
+                sid: self.groups[subscription.group as usize].sid.clone(),
                 messages: self.heard(*id),
             }
         };
@@ -338,7 +337,7 @@ impl Hub {
     pub(super) fn find_subscription(&self, client: u32, sid: &[u8]) -> Option<SubscriptionId> {
         let is_it = |id: &SubscriptionId| {
             let subscription = &self.subscriptions[*id as usize];
-            subscription.client == client && *subscription.sid == *sid
+            subscription.client == client && *self.groups[subscription.group as usize].sid == *sid
         };
         self.by_sid.find(self.hasher.hash_one((client, sid)), is_it).copied()
     }
@@ -351,7 +350,6 @@ impl Hub {
         subscriptions.push(id);
         let subscription = Subscription {
             client,
-            sid: wish.sid.into(),
             group,
             member,
             place: number(subscriptions.len() - 1),
@@ -359,10 +357,10 @@ impl Hub {
             before,
         };
         self.subscriptions.insert(subscription);
-        let (all, hasher) = (&self.subscriptions, &self.hasher);
+        let (all, groups, hasher) = (&self.subscriptions, &self.groups, &self.hasher);
         let rehash = |id: &SubscriptionId| {
             let subscription = &all[*id as usize];
-            hasher.hash_one((subscription.client, &*subscription.sid))
+            hasher.hash_one((subscription.client, &*groups[subscription.group as usize].sid))
         };
         self.by_sid.insert_unique(hasher.hash_one((client, wish.sid)), id, rehash);
         id
@@ -371,9 +369,10 @@ impl Hub {
     pub(super) fn end_subscription(&mut self, id: SubscriptionId) {
         let group = self.subscriptions[id as usize].group;
         let filter = self.groups[group as usize].filter;
+        let client = self.subscriptions[id as usize].client;
+        let hash = self.hasher.hash_one((client, &*self.groups[group as usize].sid));
         let is_empty = self.take_member(id);
         let gone = self.subscriptions.remove(id as usize);
-        let hash = self.hasher.hash_one((gone.client, &*gone.sid));
         if let Ok(found) = self.by_sid.find_entry(hash, |other| *other == id) {
             found.remove();
         }

@@ -15,6 +15,23 @@
 //! all that one publisher says to one client is kept, and a client that hears only one group costs one range per turn,
 //! however many messages that is.
 //!
+//! # Memory
+//!
+//! What a stuck subscriber makes a shard keep is bounded, and each part of it has its own bound:
+//!
+//! ```text
+//!   hub.shared_bytes_per_shard          bytes that sends have borrowed: one copy, however many subscribers wait for it
+//! + 1 MiB for each subscriber           beyond that, whoever has no more waiting is not cut
+//! + limits.outbox_per_shard             bytes copied for single connections, and room for the parts of their sends
+//! + 1 MiB for each subscriber under a policy that drops, and its last 64 KiB in the outbox
+//! + 16 MiB                              empty buffers that are kept
+//! + what one turn adds                  bounds are looked at where something is added, once in a turn
+//! ```
+//!
+//! A subscriber is cut by itself when more than `hub.pending_bytes_max` waits for it. The second line stands for what it
+//! waits for; a range of some buffer keeps all of that buffer, which is what one group was sent in one turn. Parcels that
+//! other shards still read stand beside this: at most [`limits::PARCELS_MAX`] before publishers pause.
+//!
 //! It must know nothing of rings and sockets, and not who may do what: services ask [access](crate::access) first.
 
 mod backlog;
@@ -82,6 +99,8 @@ pub struct Hub {
     elsewhere: Elsewhere,
     buffers: Buffers,
     run: Run,
+    /// Bytes that sends may have borrowed before those for whom much waits are cut.
+    lent_bytes_max: usize,
     /// What is done with slow consumers of some subjects.
     rules: Vec<(Box<[u8]>, SlowPolicy)>,
     /// Whether any message may be left out; else nobody needs to know where one ends.
@@ -91,6 +110,10 @@ pub struct Hub {
     /// Clients for which something is held back, by the place of their connection.
     behind: HashMap<ConnectionId, u32>,
     /// Memory for what groups hear in a turn.
+    #[expect(
+        clippy::vec_box,
+        reason = "groups take them as they are, and a group that hears nothing is small"
+    )]
     speeches: Vec<Box<Speech>>,
     /// When this turn began.
     now: Time,
@@ -146,6 +169,7 @@ impl Hub {
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
             run: Run::default(),
+            lent_bytes_max: usize::try_from(limits::HUB_LENT_BYTES).unwrap_or(usize::MAX),
             rules: Vec::new(),
             lossy: false,
             mark: None,
@@ -168,6 +192,11 @@ impl Hub {
     pub fn set_rules(&mut self, rules: Vec<(Box<[u8]>, SlowPolicy)>) {
         self.lossy |= rules.iter().any(|(_, policy)| *policy != SlowPolicy::Cut);
         self.rules = rules;
+    }
+
+    /// Says how many bytes sends may have borrowed; while it is more, a client for which much waits is slow.
+    pub fn set_lent_bytes_max(&mut self, bytes: u64) {
+        self.lent_bytes_max = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 
     // --- Clients ------------------------------------------------------------------------------------------------

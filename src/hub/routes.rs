@@ -87,32 +87,37 @@ impl Routes {
         }
     }
 
-    /// The place of a subject's route, and whether it is known; if not, the place is to be [filled](Self::fill).
+    /// The place of a subject's route, if it is known. If not, [room is made](Self::make_room) and [filled](Self::fill).
     #[inline]
-    pub(super) fn find(&mut self, subject: &[u8]) -> (usize, bool) {
+    pub(super) fn find(&mut self, subject: &[u8]) -> Option<usize> {
         let last = &self.places[self.last];
         if last.subject == subject && last.stamp == Some(self.stamp(subject)) {
             self.hits += 1;
-            return (self.last, true);
+            return Some(self.last);
         }
         self.find_by_hash(subject)
     }
 
-    fn find_by_hash(&mut self, subject: &[u8]) -> (usize, bool) {
+    fn find_by_hash(&mut self, subject: &[u8]) -> Option<usize> {
         let stamp = Some(self.stamp(subject));
         let pair = self.pair(subject);
         for place in pair {
             if self.places[place].subject == subject && self.places[place].stamp == stamp {
                 self.last = place;
                 self.hits += 1;
-                return (place, true);
+                return Some(place);
             }
         }
+        None
+    }
+
+    /// The place for a route that is not known. Another may lose it, or all theirs.
+    pub(super) fn make_room(&mut self, subject: &[u8]) -> usize {
         self.misses += 1;
         if PLACES_GROW * self.places.len() as u64 <= self.misses && self.places.len() < PLACES_MAX {
             self.grow();
         }
-        (self.victim(subject), false)
+        self.victim(subject)
     }
 
     /// The place that a new route takes: that of its own old one, one that holds no more, or else either.

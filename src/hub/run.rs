@@ -140,3 +140,52 @@ impl Hub {
 
 /// `MSG`, and the spaces around the subject.
 const HEAD_EXTRA: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClientOptions, SlowPolicy, Subscribe};
+    use super::*;
+    use crate::connection::{ConnectionId, Outbox};
+
+    /// More subjects than there are places for routes, each said in a row: a new route took the place of the one that a
+    /// run was on, and what the run held went to whoever stood there then, or to nobody.
+    #[test]
+    fn a_run_is_written_before_its_route_goes() {
+        let mut hub = Hub::new(0, 1, 1);
+        let form = Form::Nats { headers: true, framed: false };
+        let options =
+            ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
+        let mut outboxes = [Outbox::default(), Outbox::default()];
+        for (place, sid) in [b"1", b"2"].into_iter().enumerate() {
+            let client = hub.join(ConnectionId::numbered(u32::try_from(place).unwrap()), options);
+            hub.subscribe(client, &Subscribe { filter: b">", sid, ..Subscribe::default() }).unwrap();
+        }
+        let mut expected = ["1", "2"].map(|_| String::new());
+        for number in 0..2000 {
+            let subject = format!("s.{number}");
+            for payload in ["a", "b", "c", "d"] {
+                let message = Message {
+                    subject: subject.as_bytes(),
+                    payload: payload.as_bytes(),
+                    ..Message::default()
+                };
+                assert_eq!(hub.publish(None, &message).local, 2, "{subject}");
+                for (sid, all) in ["1", "2"].into_iter().zip(&mut expected) {
+                    *all += &format!("MSG {subject} {sid} 1\r\n{payload}\r\n");
+                }
+            }
+        }
+        hub.close_turn();
+        while let Some((client, connection)) = hub.next_touched() {
+            hub.deliver(client, 0, &mut outboxes[connection.slot() as usize]);
+        }
+        for (mut outbox, expected) in outboxes.into_iter().zip(expected) {
+            let gather = outbox.take_send();
+            let bytes: Vec<u8> = gather.parts().iter().flat_map(|part| part.bytes().to_vec()).collect();
+            assert!(
+                String::from_utf8(bytes).unwrap() == expected,
+                "each message goes to all, once and in order"
+            );
+        }
+    }
+}

@@ -45,12 +45,20 @@ pub(super) struct FarQueue {
     pub(super) members: u32,
 }
 
-/// What one number stands for.
+/// What one number stands for. There may be one for each client of each other shard, so it is small.
 #[derive(Debug, Default)]
 struct Interest {
-    /// Shards with plain subscriptions, each with the filters that share this number there.
-    shards: Vec<(u16, u32)>,
-    mask: Shards,
+    /// Shards with plain subscriptions.
+    plain: Shards,
+    /// What few have.
+    more: Option<Box<More>>,
+}
+
+/// What few filters have.
+#[derive(Debug, Default)]
+struct More {
+    /// Plain subscriptions beyond the first, by shard: of other filters that share the number.
+    further: Vec<(Shards, u32)>,
     queues: Vec<FarQueue>,
 }
 
@@ -87,7 +95,7 @@ impl Summary {
             None => interest.set_plain(shard, 0 < members),
             Some(queue) => interest.set_queue(shard, queue, members),
         };
-        if interest.shards.is_empty() && interest.queues.is_empty() {
+        if interest.is_empty() {
             self.interests.remove(&number);
         }
         self.count(shape, filter, change);
@@ -114,8 +122,8 @@ impl Summary {
         }
         for number in &numbers {
             if let Some(interest) = self.interests.get(number) {
-                mask |= interest.mask;
-                queues.extend(interest.queues.iter().cloned());
+                mask |= interest.plain;
+                queues.extend(interest.more.iter().flat_map(|more| more.queues.iter().cloned()));
             }
         }
         self.scratch = numbers;
@@ -180,48 +188,69 @@ impl Summary {
 }
 
 impl Interest {
+    fn is_empty(&self) -> bool {
+        self.plain == 0 && self.more.is_none()
+    }
+
+    fn forget_more(&mut self) {
+        if self.more.as_ref().is_some_and(|more| more.further.is_empty() && more.queues.is_empty()) {
+            self.more = None;
+        }
+    }
+
     /// Returns by how many the subscriptions under this number have grown.
     fn set_plain(&mut self, shard: u16, listens: bool) -> i32 {
-        let place = self.shards.iter().position(|(other, _)| *other == shard);
-        let change = match (place, listens) {
-            (Some(place), true) => {
-                self.shards[place].1 += 1;
-                1
-            }
-            (None, true) => {
-                self.shards.push((shard, 1));
-                1
-            }
-            (Some(place), false) => {
-                self.shards[place].1 -= 1;
-                if self.shards[place].1 == 0 {
-                    self.shards.swap_remove(place);
+        let bit = bit(shard);
+        let known = self.plain & bit != 0;
+        match (known, listens) {
+            (false, false) => return 0,
+            (false, true) => self.plain |= bit,
+            (true, true) => {
+                let further = &mut self.more.get_or_insert_default().further;
+                match further.iter_mut().find(|(other, _)| *other == bit) {
+                    Some((_, count)) => *count += 1,
+                    None => further.push((bit, 1)),
                 }
-                -1
             }
-            (None, false) => 0,
-        };
-        self.mask = self.shards.iter().fold(0, |mask, (shard, _)| mask | bit(*shard));
-        change
+            (true, false) => {
+                let further = self.more.as_mut().map(|more| &mut more.further);
+                let entry = further.and_then(|all| all.iter_mut().find(|(other, _)| *other == bit));
+                match entry {
+                    Some((_, count)) => *count -= 1,
+                    None => self.plain &= !bit,
+                }
+                if let Some(more) = &mut self.more {
+                    more.further.retain(|(_, count)| *count != 0);
+                }
+                self.forget_more();
+            }
+        }
+        if listens { 1 } else { -1 }
     }
 
     fn set_queue(&mut self, shard: u16, name: &[u8], members: u32) -> i32 {
-        let place = self.queues.iter().position(|queue| queue.shard == shard && *queue.name == *name);
-        match place {
+        if members == 0 && self.more.is_none() {
+            return 0;
+        }
+        let queues = &mut self.more.get_or_insert_default().queues;
+        let place = queues.iter().position(|queue| queue.shard == shard && *queue.name == *name);
+        let change = match place {
             Some(place) if members == 0 => {
-                self.queues.swap_remove(place);
+                queues.swap_remove(place);
                 -1
             }
             Some(place) => {
-                self.queues[place].members = members;
+                queues[place].members = members;
                 0
             }
             None if members == 0 => 0,
             None => {
-                self.queues.push(FarQueue { name: name.into(), shard, members });
+                queues.push(FarQueue { name: name.into(), shard, members });
                 1
             }
-        }
+        };
+        self.forget_more();
+        change
     }
 }
 
@@ -238,4 +267,73 @@ fn shape_of(filter: &[u8]) -> Shape {
         shape.tokens += 1;
     }
     shape
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(summary: &mut Summary, subject: &str) -> (Shards, usize) {
+        let mut queues = Vec::new();
+        (summary.matches(subject.as_bytes(), &mut queues), queues.len())
+    }
+
+    #[test]
+    fn a_subject_finds_the_shards_whose_filters_match() {
+        let mut summary = Summary::new();
+        for (shard, filter) in [(1, "a.b"), (2, "a.*"), (3, "a.>"), (4, ">"), (5, "*.b"), (1, "a.*")] {
+            summary.set(shard, filter.as_bytes(), None, 1);
+        }
+        let mask = |shards: &[u16]| shards.iter().fold(0, |mask, shard| mask | bit(*shard));
+        assert_eq!(found(&mut summary, "a.b").0, mask(&[1, 2, 3, 4, 5]));
+        assert_eq!(found(&mut summary, "a.c").0, mask(&[1, 2, 3, 4]));
+        assert_eq!(found(&mut summary, "a.c.d").0, mask(&[3, 4]));
+        assert_eq!(found(&mut summary, "a").0, mask(&[4]));
+        summary.set(1, b"a.*", None, 0);
+        assert_eq!(found(&mut summary, "a.c").0, mask(&[2, 3, 4]));
+        assert_eq!(found(&mut summary, "a.b").0, mask(&[1, 2, 3, 4, 5]));
+        for (shard, filter) in [(1, "a.b"), (2, "a.*"), (3, "a.>"), (4, ">"), (5, "*.b")] {
+            summary.set(shard, filter.as_bytes(), None, 0);
+        }
+        assert_eq!((summary.len(), summary.shapes.len()), (0, 0));
+    }
+
+    #[test]
+    fn queue_groups_are_kept_by_shard_with_their_members() {
+        let mut summary = Summary::new();
+        summary.set(1, b"a", Some(b"q"), 2);
+        summary.set(2, b"a", Some(b"q"), 1);
+        summary.set(1, b"*", Some(b"r"), 1);
+        assert_eq!(found(&mut summary, "a"), (0, 3));
+        summary.set(1, b"a", Some(b"q"), 0);
+        assert_eq!(found(&mut summary, "a"), (0, 2));
+        summary.set(2, b"a", Some(b"q"), 0);
+        summary.set(1, b"*", Some(b"r"), 0);
+        assert_eq!((summary.len(), summary.shapes.len()), (0, 0));
+    }
+
+    /// More shapes than are kept apart: what is found may be too much, and never too little.
+    #[test]
+    fn unusual_shapes_are_widened_and_leave_nothing_behind() {
+        let mut summary = Summary::new();
+        let filters: Vec<String> = (0..2000u32)
+            .map(|number| {
+                let tokens = (0..11).map(|place| if number >> place & 1 == 1 { "*" } else { "a" });
+                tokens.collect::<Vec<_>>().join(".")
+            })
+            .collect();
+        for filter in &filters {
+            summary.set(7, filter.as_bytes(), None, 1);
+        }
+        assert!(summary.shapes.len() <= SHAPES_MAX + 16, "{}", summary.shapes.len());
+        assert_eq!(found(&mut summary, "a.a.a.a.a.a.a.a.a.a.a").0, bit(7));
+        for (number, filter) in filters.iter().enumerate() {
+            let subject = filter.replace('*', "b");
+            assert_eq!(found(&mut summary, &subject).0, bit(7), "{number}: {filter}");
+        }
+        for filter in &filters {
+            summary.set(7, filter.as_bytes(), None, 0);
+        }
+        assert_eq!((summary.len(), summary.shapes.len(), summary.widened.len()), (0, 0, 0));
+    }
 }

@@ -22,6 +22,12 @@ pub const PIECES_KEPT: usize = 4;
 pub const PARCELS_MAX: usize = 64;
 /// When a parcel is offered again to a shard whose mailbox was full.
 pub const PARCEL_RETRY: Duration = Duration::from_micros(200);
+/// Lent buffers that are looked at before a shard sleeps: a microsecond, and a fan-out has no more.
+pub const HUB_LENT_LOOKS: usize = 64;
+/// Lent buffers that are looked at in a turn in which more is lent than may be, before anybody is cut for it.
+pub const HUB_LENT_LOOKS_CROWDED: usize = 1024;
+/// When a shard that sleeps looks at the next ones, while some of them may have come home.
+pub const HUB_LENT_RETRY: Duration = Duration::from_millis(1);
 /// Bytes that are held back for a client that does not keep up, of messages that may be left out.
 pub const HUB_BACKLOG_BYTES: usize = 1 << 20;
 /// Bytes of what was held back that are sent at once: what is in the kernel's hands is not left out any more.

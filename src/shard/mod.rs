@@ -9,6 +9,8 @@ mod accepting;
 mod datagrams;
 mod door;
 mod draining;
+#[cfg(test)]
+mod hub_tests;
 pub mod mailbox;
 mod notice;
 mod opening;
@@ -75,6 +77,8 @@ pub struct House {
     pub shards: u16,
     /// What is done with slow consumers, by subject: the first filter that matches.
     pub slow_rules: Arc<[(Box<[u8]>, SlowPolicy)]>,
+    /// Bytes that sends of one shard may have borrowed, before those for whom much waits are cut.
+    pub shared_bytes: u64,
     /// How many connections there are, and may be.
     pub admission: Arc<Admission>,
     /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
@@ -95,6 +99,7 @@ impl House {
         Self {
             shards: 1,
             slow_rules: Arc::from([]),
+            shared_bytes: limits::HUB_LENT_BYTES,
             admission: Admission::new(connections),
             doors: Arc::from([]),
             datagram_networks: Arc::from([]),
@@ -231,6 +236,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let number = u16::try_from(options.number).expect("SHARDS_MAX is small");
         let mut hub = Hub::new(number, house.shards, now.as_nanos());
         hub.set_rules(house.slow_rules.to_vec());
+        hub.set_lent_bytes_max(house.shared_bytes);
         let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
         let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
         let mut shard = Self {
@@ -295,6 +301,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub fn turn(&mut self) -> Result<(), RingError> {
         let wait = self.next_wait();
         self.kernel.submit_and_wait(wait)?;
+        self.work();
+        Ok(())
+    }
+
+    /// The turn after its system call. Until here others may find the shard asleep.
+    fn work(&mut self) {
         self.mailbox.wake_up();
         self.now = self.kernel.now();
         self.unix_seconds = self.wall.seconds(self.now);
@@ -317,7 +329,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.hang_out();
         self.metrics.counters.turns += 1;
         self.metrics.record_stall(self.kernel.now().saturating_since(self.now));
-        Ok(())
     }
 
     /// What the shard has counted.
@@ -417,6 +428,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if self.is_busy() || !self.mailbox.fall_asleep() {
             return Wait::No;
         }
+        // Nobody says anything that would have it looked at.
+        let lent = self.hub.collect_lent().then(|| self.now.saturating_add(limits::HUB_LENT_RETRY));
         let pauses = self.listeners.iter().filter_map(|listener| listener.backoff.until());
         let pauses = pauses.chain(self.sockets.iter().filter_map(|socket| socket.backoff.until()));
         // A pause that is over is forgotten when somebody asks for it; it is no reason to wake.
@@ -424,7 +437,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let drain = self.drain.as_ref().map(|drain| drain.next_deadline(self.now));
         let retry = (!self.outgoing.is_empty() && self.contacts.is_some())
             .then(|| self.now.saturating_add(limits::PARCEL_RETRY));
-        let pauses = pauses.chain(self.board_due).chain(retry);
+        let pauses = pauses.chain(self.board_due).chain(retry).chain(lent);
         Wait::Until(pauses.chain(self.timers.next_deadline()).chain(drain).min())
     }
 
@@ -455,6 +468,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let count = self.kernel.collect(&mut self.ready, limits::COMPLETIONS_PER_TURN);
         let counters = &mut self.metrics.counters;
         counters.completions += count as u64;
+        if count != 0 {
+            self.hub.sends_ended();
+        }
         counters.completions_per_enter_max = counters.completions_per_enter_max.max(count as u64);
     }
 
@@ -540,6 +556,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.tell_services();
         self.deliver();
         self.send_replies();
+        if !self.dirty.is_empty() {
+            // A cut gives back what waited.
+            self.hub.sends_ended();
+        }
         while let Some(id) = self.dirty.pop() {
             self.settle_connection(id);
         }

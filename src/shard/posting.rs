@@ -7,6 +7,7 @@ use super::mailbox::{Contact, Delivered, Message, Undelivered};
 use super::streams::owned;
 use crate::connection::{ConnectionId, Cut};
 use crate::hub::{ClientId, Parcel, Written};
+use crate::limits;
 use crate::ring::{Generation, Kernel, Kind, Op, Token};
 use crate::service::Service;
 
@@ -25,6 +26,11 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Moves what this turn's messages made into the outboxes, and hands the other shards theirs.
     pub(super) fn deliver(&mut self) {
         if !self.hub.has_work() {
+            #[cfg(test)]
+            if self.planted == Some(super::tests::Planted::ForgottenParcel) {
+                return;
+            }
+            // What a full mailbox did not take is offered again all the same.
             return self.post_parcels();
         }
         self.hub.close_turn();
@@ -57,19 +63,27 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         match self.hub.deliver(client, waiting, outbox) {
             Written::Fine if encrypts => self.encrypt(id, false),
             Written::Fine => {}
-            Written::TooSlow(farewell) => {
-                connection.outbox.forget_queued();
-                if encrypts {
-                    self.unencrypted.write(&farewell);
-                    self.encrypt(id, true);
-                } else {
-                    connection.outbox.write(&farewell);
-                }
-                self.note_cut(id, Cut::SlowConsumer);
-                owned(&mut self.connections, id).finish(self.now);
-            }
+            Written::TooSlow(farewell) => self.send_away(id, &farewell),
         }
         self.touch(id);
+    }
+
+    /// Ends the connection of a client that does not keep up, and says why behind what was begun to be said.
+    fn send_away(&mut self, id: ConnectionId, farewell: &[u8]) {
+        let connection = owned(&mut self.connections, id);
+        if connection.filter().is_some() {
+            // What is encrypted has its place in the stream, and nothing of it can be left out: it waits, within the bound
+            // of private memory, until it is read or the peer has stalled for too long.
+            self.unencrypted.write(farewell);
+            self.encrypt(id, true);
+        } else if limits::HUB_CROWDED_BYTES < connection.outbox.forget_queued() {
+            // One send has begun more than is kept for somebody who is to go.
+            return self.cut(id, Cut::SlowConsumer);
+        } else {
+            connection.outbox.write(farewell);
+        }
+        self.note_cut(id, Cut::SlowConsumer);
+        owned(&mut self.connections, id).finish(self.now);
     }
 
     /// Hands parcels over, in order. What a full mailbox does not take waits.
@@ -95,6 +109,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let Some(contact) = contacts.get(usize::from(shard)) else { return true };
         match contact.address.post(Message::Parcel(Arc::clone(parcel))) {
             Ok(Delivered::Awake) => {}
+            #[cfg(test)]
+            Ok(Delivered::Asleep) if self.planted == Some(super::tests::Planted::SilentParcel) => {}
             Ok(Delivered::Asleep) => {
                 let token = Token::new(Kind::DoorbellSent, u32::from(shard), Generation::default());
                 self.push(Op::Ring { token, bell: contact.bell });

@@ -28,6 +28,12 @@ pub(super) enum Planted {
     EarlyFree,
     /// A receive that ended for want of buffers is not armed again.
     LostRearm,
+    /// A parcel is posted to a shard that sleeps, and its bell is not rung.
+    SilentParcel,
+    /// A parcel that a full mailbox did not take is not offered again.
+    ForgottenParcel,
+    /// What a client has heard is not written before its service answers it.
+    LateCatchUp,
 }
 
 /// Turns after which a world that is not over stands still.
@@ -378,7 +384,7 @@ impl Peer {
 }
 
 /// Says which seed it was when a world fails.
-struct Seed(u64);
+pub(super) struct Seed(pub(super) u64);
 
 impl Drop for Seed {
     fn drop(&mut self) {
@@ -389,7 +395,7 @@ impl Drop for Seed {
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(super) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().and_then(|value| value.parse().ok())
 }
 

@@ -22,6 +22,7 @@ impl Table<'_> {
             control_line_bytes_max: hub.get("control_line_bytes_max", size)?,
             subscriptions_per_connection: hub.get("subscriptions_per_connection", count)?,
             pending_bytes_max: hub.get("pending_bytes_max", size)?,
+            shared_bytes_per_shard: hub.get("shared_bytes_per_shard", size)?,
             ping_interval: hub.get("ping_interval", duration)?,
             pings_out: hub.get("pings_out", count)?,
             auth_timeout: hub.get("auth_timeout", duration)?,

@@ -23,6 +23,8 @@ pub struct Hub {
     pub subscriptions_per_connection: u32,
     /// Bytes that may wait for one consumer; beyond them it is slow.
     pub pending_bytes_max: u32,
+    /// Bytes of one shard that consumers wait for together, counted once; beyond them, those with most are slow.
+    pub shared_bytes_per_shard: u64,
     /// The silence after which a NATS client is pinged.
     pub ping_interval: Duration,
     /// Pings without an answer after which it is cut.
@@ -61,6 +63,7 @@ impl Default for Hub {
             control_line_bytes_max: limits::CONTROL_LINE_BYTES,
             subscriptions_per_connection: limits::SUBSCRIPTIONS_PER_CONNECTION,
             pending_bytes_max: limits::PENDING_BYTES,
+            shared_bytes_per_shard: limits::HUB_LENT_BYTES,
             ping_interval: limits::NATS_PING_INTERVAL,
             pings_out: limits::NATS_PINGS_OUT,
             auth_timeout: limits::NATS_AUTH_TIMEOUT,

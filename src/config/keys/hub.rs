@@ -17,7 +17,7 @@ pub(in super::super) const USER: &str = "hub.user";
 pub(in super::super) const HUB_TABLES: [&str; 3] = ["default_permissions", "slow", "user"];
 
 /// The keys of the hub.
-pub(in super::super) const HUB_KEYS: [Key<Hub>; 11] = [
+pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
     Key {
         section: HUB,
         name: "payload_bytes_max",
@@ -44,9 +44,18 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 11] = [
         section: HUB,
         name: "pending_bytes_max",
         about: "Bytes that may wait for one consumer (max_pending). Whoever has more is slow, and meets the policy for \
-                that. What all of a shard have waiting is bounded by limits.outbox_per_shard besides.",
+                that. What all of a shard have waiting is bounded by shared_bytes_per_shard and \
+                limits.outbox_per_shard besides.",
         example: "\"64MiB\"",
         show: |hub| Some(quoted(&show_size(hub.pending_bytes_max.into()))),
+    },
+    Key {
+        section: HUB,
+        name: "shared_bytes_per_shard",
+        about: "Bytes of messages that consumers of one shard wait for, each counted once however many do. While there are \
+                more, whoever has more than 1 MiB waiting is slow.",
+        example: "\"1GiB\"",
+        show: |hub| Some(quoted(&show_size(hub.shared_bytes_per_shard))),
     },
     Key {
         section: HUB,

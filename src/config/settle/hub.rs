@@ -42,6 +42,9 @@ pub(super) fn settle(layer: Option<HubLayer>) -> Result<Hub, ConfigError> {
             plain.pending_bytes_max,
             (limits::PENDING_BYTES_MIN, limits::PENDING_BYTES_MAX),
         )?,
+        shared_bytes_per_shard: layer
+            .shared_bytes_per_shard
+            .map_or(Ok(plain.shared_bytes_per_shard), settle_shared)?,
         ping_interval: settle_timeout(layer.ping_interval, plain.ping_interval)?,
         pings_out: settle_count(layer.pings_out, plain.pings_out, limits::NATS_PINGS_OUT_MAX)?,
         auth_timeout: settle_timeout(layer.auth_timeout, plain.auth_timeout)?,
@@ -56,6 +59,11 @@ pub(super) fn settle(layer: Option<HubLayer>) -> Result<Hub, ConfigError> {
         slow: layer.slow.map_or(Ok(Vec::new()), settle_slow)?,
         users: layer.users.map_or(Ok(Vec::new()), settle_users)?,
     })
+}
+
+fn settle_shared(said: Said<u64>) -> Result<u64, ConfigError> {
+    let bounds = (limits::HUB_LENT_BYTES_MIN, limits::HUB_LENT_BYTES_MAX);
+    within(&said, bounds, ("smallest", "largest"), |bytes| show_size(*bytes))
 }
 
 fn settle_claim(said: Said<String>) -> Result<String, ConfigError> {

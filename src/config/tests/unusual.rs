@@ -156,6 +156,7 @@ fn unusual_hub() -> Hub {
         control_line_bytes_max: 600,
         subscriptions_per_connection: 3,
         pending_bytes_max: 100_000,
+        shared_bytes_per_shard: 9_000_000,
         ping_interval: Duration::from_secs(5),
         pings_out: 6,
         auth_timeout: Duration::from_secs(7),

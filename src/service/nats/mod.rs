@@ -273,9 +273,9 @@ impl Service for Nats {
 
     fn about(&self, session: &Session) -> Option<About> {
         session.facts().map(|facts| About {
-            name: facts.name.to_string(),
-            lang: facts.lang.to_string(),
-            version: facts.version.to_string(),
+            name: facts.name().to_owned(),
+            lang: facts.lang().to_owned(),
+            version: facts.version().to_owned(),
             user: String::new(),
         })
     }

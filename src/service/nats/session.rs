@@ -26,7 +26,7 @@ pub(super) struct State {
     /// The password that is being checked.
     pub(super) waiting: Option<Box<Waiting>>,
     /// What it says of itself, for people.
-    pub(super) facts: Option<Box<Facts>>,
+    pub(super) facts: Option<Facts>,
     /// What a client with a key is to sign.
     pub(super) nonce: Option<Box<str>>,
     /// Its number in this server.
@@ -72,15 +72,43 @@ pub(super) struct At {
     pub(super) leaving: bool,
 }
 
-/// What a client says of itself, for people.
+/// What a client says of itself, for people: its name, the language and the version of its library, one behind the other,
+/// because most connections keep it and nobody reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
+    text: Box<str>,
+    /// Where the name ends, and where the language.
+    ends: [u16; 2],
+}
+
+impl Facts {
+    /// Of these, each cut to its bound; `None` when all are empty.
+    fn new(parts: [&str; 3]) -> Option<Self> {
+        let parts = parts.map(|part| {
+            let most = limits::NATS_FACT_BYTES_MAX.min(part.len());
+            let end = (0..=most).rev().find(|at| part.is_char_boundary(*at));
+            &part[..end.unwrap_or(0)]
+        });
+        let end = |count: usize| parts[..count].iter().map(|part| part.len()).sum::<usize>();
+        let ends = [1, 2].map(|count| u16::try_from(end(count)).expect("they have a bound"));
+        let text: Box<str> = parts.concat().into();
+        (!text.is_empty()).then_some(Self { text, ends })
+    }
+
     /// What it calls itself.
-    pub name: Box<str>,
+    pub fn name(&self) -> &str {
+        &self.text[..usize::from(self.ends[0])]
+    }
+
     /// The language of its library.
-    pub lang: Box<str>,
+    pub fn lang(&self) -> &str {
+        &self.text[usize::from(self.ends[0])..usize::from(self.ends[1])]
+    }
+
     /// The version of its library.
-    pub version: Box<str>,
+    pub fn version(&self) -> &str {
+        &self.text[usize::from(self.ends[1])..]
+    }
 }
 
 impl Session {
@@ -145,7 +173,7 @@ impl Session {
 
     /// What it says of itself.
     pub fn facts(&self) -> Option<&Facts> {
-        self.state.facts.as_deref()
+        self.state.facts.as_ref()
     }
 }
 
@@ -177,7 +205,7 @@ impl State {
             return Connect::default();
         }
         let Asks { verbose, pedantic, echo, no_responders, updates } = self.asks;
-        let text = |choose: fn(&Facts) -> &str| self.facts.as_deref().map(|facts| choose(facts).to_owned());
+        let text = |choose: fn(&Facts) -> &str| self.facts.as_ref().map(|facts| choose(facts).to_owned());
         Connect {
             verbose,
             pedantic,
@@ -185,9 +213,9 @@ impl State {
             headers: self.rules.headers,
             no_responders,
             protocol: i64::from(updates),
-            name: text(|facts| &facts.name),
-            lang: text(|facts| &facts.lang),
-            version: text(|facts| &facts.version),
+            name: text(Facts::name),
+            lang: text(Facts::lang),
+            version: text(Facts::version),
             ..Connect::default()
         }
     }
@@ -199,16 +227,9 @@ impl State {
         self.rules.headers = connect.headers;
         self.rules.introduced = true;
         self.at.connected = true;
-        let text = |text: &Option<String>| -> Box<str> {
-            let text = text.as_deref().unwrap_or_default();
-            let end =
-                (0..=limits::NATS_FACT_BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-            text[..end.unwrap_or(0)].into()
-        };
-        let facts =
-            Facts { name: text(&connect.name), lang: text(&connect.lang), version: text(&connect.version) };
-        let says = !(facts.name.is_empty() && facts.lang.is_empty() && facts.version.is_empty());
-        self.facts = says.then(|| Box::new(facts));
+        let [name, lang, version] =
+            [&connect.name, &connect.lang, &connect.version].map(|text| text.as_deref().unwrap_or_default());
+        self.facts = Facts::new([name, lang, version]);
     }
 }
 

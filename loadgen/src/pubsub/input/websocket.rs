@@ -67,7 +67,8 @@ fn read(
                 sink.message(Delivery { sid: None, subject: None, reply: None, headers: b"", payload });
             }
             Some(Event::Ping(payload)) => sender::pong(raw, payload, Some(NO_MASK)),
-            Some(Event::Pong(_)) => {}
+            // Messages are not taken in pieces here.
+            Some(Event::Pong(_) | Event::Piece(_)) => {}
             Some(Event::Close { code, reason }) => {
                 let code = code.map_or_else(|| "no code".to_owned(), |code| code.number().to_string());
                 return Err(format!("the server closed it with {code} {reason:?}"));

@@ -106,7 +106,8 @@ impl WebSocket {
                 Some(Event::Ping(payload)) if self.closing.may_send() => {
                     sender::pong(out, payload, Some(common.keys.next_key()));
                 }
-                Some(Event::Ping(_) | Event::Pong(_)) => {}
+                // Messages are not taken in pieces here.
+                Some(Event::Ping(_) | Event::Pong(_) | Event::Piece(_)) => {}
                 Some(Event::Close { code, reason }) => {
                     if self.closing.receive() {
                         sender::close(out, code, "", Some(common.keys.next_key()));
