@@ -123,6 +123,11 @@ struct World {
     stopped: bool,
 }
 
+/// What some kernel can do.
+pub(super) fn some_capabilities(random: &mut Random) -> Capabilities {
+    Capabilities::of_tier(RingTier::ALL[random.index(4)])
+}
+
 /// The byte that a peer sends at a place.
 fn byte(seed: u64, at: usize) -> u8 {
     let mixed = (seed ^ at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);

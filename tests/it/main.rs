@@ -11,6 +11,7 @@ mod fuzz;
 mod hostile;
 mod http;
 mod hub;
+mod hub_slow;
 mod nats;
 mod operators;
 mod strangers;

@@ -5,22 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::mailbox::{Address, Contact, Delivered, Message, mailbox};
-use super::super::tests::Planted;
+use super::super::tests::{Planted, some_capabilities};
 use super::super::{Admission, House, Options, Shard, Sockets};
-use super::peer::{Peer, Said, Stay, Temper, Wish, matches, origin, payload};
+use super::peer::{Peer, Stay, Temper, origin, payload};
 use super::service::Lines;
 use crate::access::meter::Rates;
 use crate::connection::Bounds;
-use crate::hub::HubSizes;
 use crate::limits;
 use crate::ring::sim::{Faults, Random, Sim, SimSetup};
-use crate::ring::{Capabilities, Kernel, Wait};
+use crate::ring::{Kernel, Wait};
 use crate::sys::clock::Time;
-use crate::tier::RingTier;
 
 const SUBJECTS: [&str; 7] = ["a", "a.a", "a.b", "b.a", "b.b", "a.b.c", "c"];
 const FILTERS: [&str; 10] = ["a", "a.a", "*", ">", "a.*", "*.a", "a.>", "*.b.>", "c", "b.b"];
-const QUEUES: [&str; 2] = ["q", "r"];
+pub(super) const QUEUES: [&str; 2] = ["q", "r"];
 /// Bytes beside what tells a payload from others: copied, shared, and standing apart.
 const FILLERS: [usize; 12] =
     [0, 0, 0, 0, 0, 10, 10, 100, 100, 100, limits::SHARE_BYTES_MIN, limits::SPLICE_BYTES_MIN];
@@ -31,8 +29,8 @@ const STEPS_MAX: usize = 100_000;
 const SOON: Duration = Duration::from_secs(1);
 
 /// One shard, and whether it sleeps.
-struct Node {
-    shard: Shard<Sim, Lines>,
+pub(super) struct Node {
+    pub(super) shard: Shard<Sim, Lines>,
     address: Address,
     admission: Arc<Admission>,
     sockets: Sockets,
@@ -45,14 +43,14 @@ struct Node {
 /// What happened in all worlds, to know that they are wild enough.
 #[derive(Debug, Default)]
 pub(super) struct Reached {
-    crossed: u64,
-    rung: u64,
-    delivered: u64,
-    slow_consumers: u64,
-    shorts: u64,
-    starved: u64,
-    overflows: u64,
-    resets: u64,
+    pub(super) crossed: u64,
+    pub(super) rung: u64,
+    pub(super) delivered: u64,
+    pub(super) slow_consumers: u64,
+    pub(super) shorts: u64,
+    pub(super) starved: u64,
+    pub(super) overflows: u64,
+    pub(super) resets: u64,
 }
 
 impl Reached {
@@ -75,15 +73,15 @@ impl Reached {
 }
 
 pub(super) struct World {
-    random: Random,
-    nodes: Vec<Node>,
-    peers: Vec<Peer>,
+    pub(super) random: Random,
+    pub(super) nodes: Vec<Node>,
+    pub(super) peers: Vec<Peer>,
     step: u64,
     /// How often a mailbox is full, in a thousand.
     crowds: u16,
     /// Whether slow peers read, too.
     all_read: bool,
-    reached: Reached,
+    pub(super) reached: Reached,
 }
 
 impl World {
@@ -354,93 +352,6 @@ impl World {
         self.check_queues(begun);
     }
 
-    fn check_answered(&mut self) {
-        for peer in &self.peers {
-            if peer.stay == Stay::Here && peer.temper == Temper::Healthy {
-                let state = self.nodes[peer.node].shard.kernel.peer_state(peer.id);
-                assert!(!state.saw_end && !state.saw_reset, "who behaves is not cut: {state:?}");
-                assert_eq!(peer.answered, peer.barriers.len(), "all that was asked is answered");
-            }
-        }
-    }
-
-    /// What each subscription heard of each peer is a run of what that said, from when it was known and to the end.
-    fn check_heard(&mut self) {
-        for (index, peer) in self.peers.iter().enumerate() {
-            let steady = peer.stay == Stay::Here && peer.temper == Temper::Healthy;
-            for wish in peer.wishes.iter().filter(|wish| wish.queue.is_none()) {
-                for (publisher, from) in self.peers.iter().enumerate() {
-                    let silent = publisher == index && !peer.echo;
-                    let heard = wish.heard.get(&publisher).map_or(&[][..], Vec::as_slice);
-                    let stays = steady && wish.ends.is_none();
-                    if silent {
-                        assert!(heard.is_empty(), "who wants no echo hears none");
-                    } else {
-                        let near = from.node == peer.node;
-                        check_run(wish, &from.said, heard, near, from.sure(), stays);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Each queue group has heard once what was said while nobody came or went.
-    fn check_queues(&self, begun: u64) {
-        for (index, peer) in self.peers.iter().enumerate() {
-            for said in peer.said[..peer.sure()].iter().filter(|said| begun <= said.step) {
-                for queue in QUEUES {
-                    let listens = |other: usize| {
-                        let there = &self.peers[other];
-                        let may = there.stay == Stay::Here && (other != index || there.echo);
-                        let fits = |wish: &Wish| {
-                            wish.queue == Some(queue)
-                                && wish.ends.is_none()
-                                && matches(wish.filter, said.subject)
-                        };
-                        may && there.wishes.iter().any(fits)
-                    };
-                    let expected = u32::from((0..self.peers.len()).any(listens));
-                    let heard = said.queues.get(queue).copied().unwrap_or(0);
-                    assert_eq!(heard, expected, "one of {queue} has heard {index}: {said:?}");
-                }
-            }
-        }
-    }
-
-    /// All have left: nothing of them is left.
-    fn check_home(&mut self) {
-        for peer in &self.peers {
-            let state = self.nodes[peer.node].shard.kernel.peer_state(peer.id);
-            if state.saw_end && peer.stay == Stay::Ended {
-                assert!(peer.is_whole(), "what was sent ends with a whole message");
-            }
-        }
-        for node in &mut self.nodes {
-            let shard = &mut node.shard;
-            let HubSizes { clients, subscriptions, filters, groups, filters_elsewhere, lent_bytes, .. } =
-                shard.hub.sizes();
-            assert_eq!((clients, subscriptions, filters, groups), (0, 0, 0, 0), "nobody listens");
-            assert_eq!(filters_elsewhere, 0, "nobody listens elsewhere");
-            assert_eq!(lent_bytes, 0, "what was lent is home");
-            assert_eq!(shard.connections.len(), 0, "no connection is left");
-            assert_eq!((shard.timers.len(), shard.private_bytes), (0, 0), "no timer and no private memory");
-            assert!(shard.outgoing.is_empty(), "no parcel waits");
-            assert_eq!(shard.hub.parcels_out(), 0, "all parcels are home");
-            let counters = &shard.metrics.counters;
-            assert_eq!((counters.stale_completions, counters.unexpected_errors), (0, 0));
-            self.reached.add(&Reached {
-                crossed: shard.hub.counts().crossed,
-                rung: 0,
-                delivered: shard.hub.counts().delivered,
-                slow_consumers: counters.hub_slow_consumers,
-                shorts: counters.send_short,
-                starved: counters.no_buffers,
-                overflows: shard.kernel.counts().overflows,
-                resets: counters.reset_by_peer,
-            });
-        }
-    }
-
     fn stop(&mut self) {
         for node in &mut self.nodes {
             node.address.post(Message::Stop(Duration::ZERO)).expect("there is room");
@@ -463,31 +374,12 @@ fn publish(own: usize, peer: &mut Peer, random: &mut Random, step: u64) {
     peer.publish(own, subject, filler, step);
 }
 
-/// Of what somebody said, a subscription has heard some, in order; and all of it from when it was known there, until what
-/// is sure to have been taken, if it `stays`. On one shard it is known at once.
-fn check_run(wish: &Wish, said: &[Said], heard: &[usize], near: bool, sure: usize, stays: bool) {
-    assert!(heard.is_sorted_by(|one, next| one < next), "each once and in order: {wish:?}");
-    let fits = (0..said.len()).filter(|number| matches(wish.filter, said[*number].subject));
-    let is_known = |number: &usize| {
-        near && heard.first().is_some_and(|first| first <= number)
-            || wish.known.is_some_and(|known| known < said[*number].step)
-    };
-    let (last, heard) = (heard.last().copied(), heard.iter().copied().filter(is_known).collect::<Vec<_>>());
-    let must: Vec<usize> = fits.filter(is_known).collect();
-    let run = &must[..heard.len().min(must.len())];
-    assert_eq!(heard, run, "from when it was known it heard all: {wish:?}");
-    if stays {
-        let last_sure = must.iter().copied().rfind(|number| *number < sure);
-        assert!(last_sure <= last, "{last_sure:?} was not heard: {wish:?}");
-    }
-}
-
 fn node(number: usize, shards: usize, random: &mut Random, planted: Option<Planted>) -> Node {
     let faults = Faults { peer_gone: 0, ..Faults::seeded(random) };
     let setup = SimSetup {
         seed: random.number() << 8 | number as u64,
         files: 128,
-        capabilities: Capabilities::of_tier(RingTier::ALL[random.index(4)]),
+        capabilities: some_capabilities(random),
         stream_buffers: (1 << (2 + random.index(4)), [64, 256, 2048][random.index(3)]),
         datagram_buffers: None,
         completions: [8, 64, 1024][random.index(3)],

@@ -67,7 +67,7 @@ fn read(
                 sink.message(Delivery { sid: None, subject: None, reply: None, headers: b"", payload });
             }
             Some(Event::Ping(payload)) => sender::pong(raw, payload, Some(NO_MASK)),
-            // Messages are not taken in pieces here.
+            // Messages are asked for whole.
             Some(Event::Pong(_) | Event::Piece(_)) => {}
             Some(Event::Close { code, reason }) => {
                 let code = code.map_or_else(|| "no code".to_owned(), |code| code.number().to_string());

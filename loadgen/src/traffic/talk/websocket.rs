@@ -106,7 +106,7 @@ impl WebSocket {
                 Some(Event::Ping(payload)) if self.closing.may_send() => {
                     sender::pong(out, payload, Some(common.keys.next_key()));
                 }
-                // Messages are not taken in pieces here.
+                // Messages are asked for whole.
                 Some(Event::Ping(_) | Event::Pong(_) | Event::Piece(_)) => {}
                 Some(Event::Close { code, reason }) => {
                     if self.closing.receive() {
