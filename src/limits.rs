@@ -4,11 +4,17 @@
 //! fixed. When a bound is met the server refuses, slows, drops or cuts, by the policy named beside it, and counts
 //! it. Relations between bounds are proven by the compiler at the foot of this file.
 
+mod hub;
+mod strangers;
 mod subjects;
+mod tls;
 
 use std::time::Duration;
 
+pub use self::hub::*;
+pub use self::strangers::*;
 pub use self::subjects::*;
+pub use self::tls::*;
 
 // --- The process -----------------------------------------------------------------------------------------------
 
@@ -175,91 +181,6 @@ pub const HTTP_TRAILERS_MAX: usize = 32;
 const _: () = assert!(HTTP_REQUEST_LINE_BYTES_MAX < HEAD_BYTES as usize);
 const _: () = assert!(HTTP_CHUNK_EXTENSION_BYTES_MAX < HTTP_BODY_EXTENSION_BYTES_MAX);
 
-// --- Strangers -------------------------------------------------------------------------------------------------
-
-/// Most networks in one list of allowed or denied ones. More is refused when the list is read.
-pub const NETWORKS_MAX: usize = 4096;
-
-/// Most units in one period of a rate, and most in its burst: a tebibyte, or as many requests.
-pub const RATE_UNITS_MAX: u64 = 1 << 40;
-/// Longest time in which an empty bucket may fill again: a day. For so long a stranger who has gone is remembered.
-pub const RATE_FILL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
-
-/// Default for the addresses remembered at once, with or without connections: some 20 MiB when all are in use. The ones
-/// that have been away longest make room; see `access::addresses`.
-pub const ADDRESSES: usize = 65_536;
-/// Most addresses that may be configured.
-pub const ADDRESSES_MAX: usize = 1 << 24;
-/// Parts of the map of addresses, each with a lock of its own: two shards that accept at once seldom meet.
-pub const ADDRESS_PARTS: usize = 64;
-/// Addresses forgotten in passing by one arrival, so that nobody pays for all the others at once.
-pub const ADDRESSES_FORGOTTEN_PER_ARRIVAL: usize = 2;
-
-/// Longest credential that is looked at, in bytes. A longer one is malformed.
-pub const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
-/// Most static tokens in one file: each is compared with every credential, for the sake of constant time.
-pub const STATIC_TOKENS_MAX: usize = 1024;
-/// Shortest static token, in bytes: 128 bits of hexadecimal digits would be 32, so 16 is generous already.
-pub const STATIC_TOKEN_BYTES_MIN: usize = 16;
-/// Longest static token, in bytes.
-pub const STATIC_TOKEN_BYTES_MAX: usize = 256;
-/// Lengths of static tokens are told apart in steps of so many bytes, and no finer.
-pub const STATIC_TOKEN_CLASS_BYTES: usize = 32;
-/// Longest name of whoever holds a token, in bytes.
-pub const IDENTITY_BYTES_MAX: usize = 256;
-/// Longest file of tokens or keys, in bytes.
-pub const KEY_FILE_BYTES_MAX: u64 = 1 << 20;
-/// Shortest secret of HS256, in bytes: as long as its hash (RFC 7518, section 3.2). Longer hashes need longer ones.
-pub const JWT_SECRET_BYTES_MIN: usize = 32;
-/// Bits that the modulus of an RSA key must have: RFC 7518, section 3.3, asks for 2048.
-pub const RSA_BITS_MIN: usize = 2048;
-/// Bits that the modulus of an RSA key may have: more is not verified by the library.
-pub const RSA_BITS_MAX: usize = 8192;
-/// Most keys for JSON Web Tokens, from all files together.
-pub const JWT_KEYS_MAX: usize = 64;
-/// Keys tried on one token: several fit when it does not name its key. A check may take a tenth of a millisecond.
-pub const JWT_TRIES_MAX: usize = 4;
-/// Default for how far the clocks of those who make tokens may be off.
-pub const JWT_LEEWAY: Duration = Duration::from_secs(30);
-/// Most that may be configured for clocks that are off.
-pub const JWT_LEEWAY_MAX: Duration = Duration::from_secs(600);
-
-/// Most users of the hub that are configured. More is refused when the configuration is read.
-pub const USERS_MAX: usize = 4096;
-/// Users whose connections, messages and bytes are counted at once, over all shards; some 20 MiB when all are in use. One
-/// more is let in uncounted; see `access::users`.
-pub const USERS_COUNTED_MAX: usize = 65_536;
-/// Longest password or token of a user, in bytes; bcrypt looks at the first 72.
-pub const USER_SECRET_BYTES_MAX: usize = 256;
-/// Lowest cost of a bcrypt hash that is taken: there is none below it.
-pub const BCRYPT_COST_MIN: u32 = 4;
-/// Highest cost of a bcrypt hash that is taken: some two seconds of a core. Whoever has it tried often has that core.
-pub const BCRYPT_COST_MAX: u32 = 14;
-/// Passwords that a shard remembers to have found good, so that they need not be hashed again. The oldest goes first.
-pub const PASSWORDS_REMEMBERED_MAX: usize = 1024;
-/// Most entries in one list of allowed or denied subjects. They are compared one after the other.
-pub const PERMISSION_SUBJECTS_MAX: usize = 256;
-/// Longest entry in a list of allowed or denied subjects, in bytes.
-pub const PERMISSION_SUBJECT_BYTES_MAX: usize = 1024;
-/// Default for the answers to each request where answers are allowed: as nats-server has it.
-pub const RESPONSES_MAX: u32 = 1;
-/// Default for the time in which a request may be answered: as nats-server has it.
-pub const RESPONSES_EXPIRE: Duration = Duration::from_secs(120);
-/// Requests that wait for an answer of one connection which may only answer. Beyond it, the older half is forgotten.
-pub const REPLIES_OPEN_MAX: usize = 4096;
-
-const _: () = assert!(NETWORKS_MAX <= u32::MAX as usize);
-const _: () = assert!(ADDRESS_PARTS.is_power_of_two() && ADDRESS_PARTS <= ADDRESSES);
-const _: () = assert!(CONNECTIONS as usize <= ADDRESSES && ADDRESSES <= ADDRESSES_MAX);
-const _: () = assert!(STATIC_TOKEN_BYTES_MIN <= STATIC_TOKEN_CLASS_BYTES);
-const _: () = assert!(STATIC_TOKEN_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
-const _: () = assert!(STATIC_TOKEN_BYTES_MAX <= CREDENTIAL_BYTES_MAX);
-const _: () = assert!(USER_SECRET_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
-const _: () = assert!(USER_SECRET_BYTES_MAX <= CREDENTIAL_BYTES_MAX && USERS_MAX <= USERS_COUNTED_MAX);
-const _: () = assert!(BCRYPT_COST_MIN < BCRYPT_COST_MAX && 2 <= REPLIES_OPEN_MAX);
-const _: () = assert!(JWT_TRIES_MAX <= JWT_KEYS_MAX);
-const _: () = assert!(JWT_LEEWAY.as_secs() <= JWT_LEEWAY_MAX.as_secs());
-
 // --- HTTP, WebSocket, TLS: defaults that may be configured -------------------------------------------------------
 
 /// The port of the default listeners for pages and WebSocket.
@@ -325,98 +246,6 @@ const _: () = assert!(MESSAGE_BYTES <= MESSAGE_BYTES_MAX);
 const _: () = assert!(BODY_RATE_MIN <= BODY_RATE_MIN_MAX);
 const _: () = assert!(CONNECTIONS_PER_ADDRESS <= CONNECTIONS);
 
-// --- The hub: defaults that may be configured, mostly those of nats-server ----------------------------------------
-
-/// Default for the payload of one message, its headers included, in bytes.
-pub const PAYLOAD_BYTES: u32 = 1024 * 1024;
-/// Largest payload that may be configured, in bytes: as nats-server has it.
-pub const PAYLOAD_BYTES_MAX: u32 = 64 * 1024 * 1024;
-/// Default for one line of the NATS client protocol, in bytes.
-pub const CONTROL_LINE_BYTES: u32 = 4096;
-/// Shortest line that may be configured, in bytes: the CONNECT of a client fits, with a password.
-pub const CONTROL_LINE_BYTES_MIN: u32 = 512;
-/// Longest line that may be configured, in bytes: it has to fit into an inbox, with a buffer more behind it.
-pub const CONTROL_LINE_BYTES_MAX: u32 = 48 * 1024;
-/// Default for the subscriptions of one connection; nats-server has no bound. Some 10 MiB when all are in use.
-pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 65_536;
-/// Most subscriptions of one connection that may be configured.
-pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: u32 = 1 << 24;
-/// Default for the bytes of one shard that sends may have borrowed in all, of messages that many hear. Beyond it, those for
-/// whom most waits are cut: as much as sixteen consumers at their own bound.
-pub const HUB_LENT_BYTES: u64 = 1024 * 1024 * 1024;
-/// Fewest bytes that sends may borrow: some turns of a busy shard.
-pub const HUB_LENT_BYTES_MIN: u64 = 1024 * 1024;
-/// Most bytes that sends may borrow: more than any host of ours has.
-pub const HUB_LENT_BYTES_MAX: u64 = 1 << 40;
-/// Bytes that wait for a consumer who may stay while more is borrowed than may be: whoever reads at all has fewer soon.
-pub const HUB_CROWDED_BYTES: usize = 1024 * 1024;
-/// Default for the bytes that may wait for one consumer.
-pub const PENDING_BYTES: u32 = 64 * 1024 * 1024;
-/// Fewest bytes for one consumer that may be configured: below it every burst would be one too many.
-pub const PENDING_BYTES_MIN: u32 = 64 * 1024;
-/// Most bytes for one consumer that may be configured.
-pub const PENDING_BYTES_MAX: u32 = 1024 * 1024 * 1024;
-/// Default for the silence after which a NATS client is pinged.
-pub const NATS_PING_INTERVAL: Duration = Duration::from_secs(120);
-/// Default for the pings without an answer after which a NATS client is cut.
-pub const NATS_PINGS_OUT: u32 = 2;
-/// Most pings without an answer that may be configured.
-pub const NATS_PINGS_OUT_MAX: u32 = 100;
-/// Default for the time that a NATS client has to say who it is.
-pub const NATS_AUTH_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a listener of NATS whose TLS mode is auto waits for a client that begins with TLS: as nats-server has it.
-pub const NATS_TLS_PATIENCE: Duration = Duration::from_millis(50);
-/// Most rules for slow consumers.
-pub const SLOW_RULES_MAX: usize = 256;
-
-const _: () = assert!(PAYLOAD_BYTES <= PAYLOAD_BYTES_MAX);
-const _: () =
-    assert!(CONTROL_LINE_BYTES_MIN <= CONTROL_LINE_BYTES && CONTROL_LINE_BYTES <= CONTROL_LINE_BYTES_MAX);
-const _: () = assert!((CONTROL_LINE_BYTES_MAX + RECEIVE_BUFFER_BYTES) as usize <= INBOX_BYTES_MAX);
-const _: () = assert!(SUBSCRIPTIONS_PER_CONNECTION <= SUBSCRIPTIONS_PER_CONNECTION_MAX);
-const _: () = assert!(HUB_LENT_BYTES_MIN <= HUB_LENT_BYTES && HUB_LENT_BYTES <= HUB_LENT_BYTES_MAX);
-const _: () = assert!(PENDING_BYTES as u64 <= HUB_LENT_BYTES);
-const _: () = assert!(HUB_CROWDED_BYTES < PENDING_BYTES as usize);
-const _: () = assert!(PENDING_BYTES_MIN <= PENDING_BYTES && PENDING_BYTES <= PENDING_BYTES_MAX);
-const _: () = assert!(NATS_PINGS_OUT <= NATS_PINGS_OUT_MAX);
-
-// --- TLS -------------------------------------------------------------------------------------------------------
-
-/// Most bytes of plaintext in one record (RFC 8446, 5.1).
-pub const TLS_RECORD_PLAIN_BYTES_MAX: usize = 1 << 14;
-/// Most bytes of one record on the wire: header, plaintext, and what TLS 1.2 allows encryption to add (RFC 5246, 6.2.3).
-pub const TLS_RECORD_BYTES_MAX: usize = 5 + TLS_RECORD_PLAIN_BYTES_MAX + 2048;
-/// Most bytes of an unfinished handshake message or record that a connection keeps: the largest message that rustls
-/// takes (64 KiB: a chain of certificates), in full records, and one more record. A peer that needs more is cut.
-pub const TLS_CARRY_BYTES_MAX: usize = (64 << 10) + 2 * TLS_RECORD_BYTES_MAX;
-
-/// Most bytes of a first message, in its records, that a server keeps of somebody it knows nothing of. Browsers send two
-/// thousand; a ticket with a client's certificate inside may be some thousands more. A peer that needs more is cut.
-pub const TLS_HELLO_BYTES_MAX: usize = 32 << 10;
-/// Longest file of certificates or keys that is read, in bytes: the authorities of all the world take a fifth of it.
-pub const TLS_FILE_BYTES_MAX: u64 = 1 << 20;
-/// Tickets given to each TLS 1.3 client: a ticket is good for one resumption (RFC 8446, C.4), and browsers open two
-/// connections at once.
-pub const TLS_TICKETS: usize = 2;
-/// Longest text made of the subject of a peer's certificate, in bytes. The rest is left out.
-pub const TLS_SUBJECT_BYTES_MAX: usize = 256;
-/// Servers whose tickets a client remembers.
-pub const TLS_CLIENT_SESSIONS: usize = 256;
-/// Days that a self-signed certificate is good for; it lives no longer than the process.
-pub const SELF_SIGNED_DAYS: u64 = 365;
-
-const _: () = assert!(TLS_RECORD_BYTES_MAX < TLS_CARRY_BYTES_MAX);
-
-const _: () =
-    assert!(TLS_RECORD_BYTES_MAX < TLS_HELLO_BYTES_MAX && TLS_HELLO_BYTES_MAX < TLS_CARRY_BYTES_MAX);
-
-// --- PROXY protocol --------------------------------------------------------------------------------------------
-
-/// Longest line of version 1, with its CR LF (proxy-protocol.txt, 2.1). More is refused.
-pub const PROXY_V1_BYTES_MAX: usize = 107;
-/// Longest header of version 2, with its addresses and extensions: some ten times what proxies send. More is refused.
-pub const PROXY_V2_BYTES_MAX: usize = 4096;
-
 // --- What comes before a service -----------------------------------------------------------------------------------
 
 /// Memory that a shard keeps for what it decrypts, in bytes: one record and some (RFC 8446, section 5.1). What a burst
@@ -476,28 +305,3 @@ pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
 pub const SUBSZ_PAGE_MAX: usize = 1000;
 /// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
 pub const CONNZ_OFFSET_MAX: usize = 1 << 20;
-
-// --- NATS ------------------------------------------------------------------------------------------------------
-
-/// When a client is pinged first, so that a way that is open in one direction only is found out early: nats-server's own.
-pub const NATS_FIRST_PING: Duration = Duration::from_secs(2);
-/// How long a client that was told of a stop may take to go: less than the half of a stop after which all are told.
-pub const NATS_LAME_DUCK_GRACE: Duration = Duration::from_secs(4);
-/// How long a publisher is not read from when another shard is behind: a few turns.
-pub const NATS_CONGESTED_PAUSE: Duration = Duration::from_micros(500);
-/// Longest WebSocket message of a NATS client, in payloads of the largest size: nats-server's own. One may hold many
-/// operations.
-pub const NATS_WEBSOCKET_PAYLOADS_MAX: usize = 8;
-/// Longest WebSocket message of a NATS client, in bytes: nats-server's own. It is taken piece by piece.
-pub const NATS_WEBSOCKET_BYTES_MAX: usize = 64 << 20;
-/// Bytes of chance that a client with a key is to sign: nats-server's own.
-pub const NATS_NONCE_BYTES: usize = 11;
-/// How often a client that waits for its password to be checked is looked at: bcrypt takes ten times as long.
-pub const NATS_PASSWORD_PAUSE: Duration = Duration::from_millis(5);
-/// Passwords that may wait to be checked: at 50 ms each, one more would come after the time-out of its client.
-pub const QUESTIONS_WAITING_MAX: usize = 64;
-/// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
-pub const NATS_FACT_BYTES_MAX: usize = 128;
-
-const _: () = assert!(2 * NATS_LAME_DUCK_GRACE.as_secs() < DRAIN_TIMEOUT.as_secs());
-const _: () = assert!(NATS_PING_INTERVAL.as_secs() < IDLE_TIMEOUT.as_secs());

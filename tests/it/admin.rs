@@ -55,7 +55,7 @@ fn samples(text: &str) -> HashMap<String, f64> {
             let (name, what) = rest.split_once(' ').expect("and something to say");
             match word {
                 "TYPE" => {
-                    assert!(["counter", "gauge"].contains(&what) && is_name(name), "{line}");
+                    assert!(["counter", "gauge", "histogram"].contains(&what) && is_name(name), "{line}");
                     assert!(family.0 == name && family.1.is_empty() || families.insert(name), "{line}");
                     family = (name, what);
                 }
@@ -67,9 +67,13 @@ fn samples(text: &str) -> HashMap<String, f64> {
             let (series, value) = line.rsplit_once(' ').unwrap_or_else(|| panic!("no sample: {line:?}"));
             let (name, labels) =
                 series.split_once('{').map_or((series, None), |(name, rest)| (name, Some(rest)));
-            let expected =
-                if family.1 == "counter" { format!("{}_total", family.0) } else { family.0.to_owned() };
-            assert!(name == expected && is_name(name), "{line} in {family:?}");
+            let suffixes = match family.1 {
+                "counter" => &["_total"][..],
+                "histogram" => &["_bucket", "_count", "_sum"],
+                _ => &[""],
+            };
+            let is_expected = suffixes.iter().any(|suffix| name.strip_suffix(suffix) == Some(family.0));
+            assert!(is_expected && is_name(name), "{line} in {family:?}");
             assert!(labels.is_none_or(are_labels), "{line}");
             let value: f64 = value.parse().unwrap_or_else(|_| panic!("no number: {line}"));
             assert!(value.is_finite() && 0.0 <= value, "{line}");
