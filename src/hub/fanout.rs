@@ -111,7 +111,7 @@ impl Hub {
                 far.push(queue.clone());
                 continue;
             }
-            match self.choose(place, index, silent, random) {
+            match self.choose(place, index, silent, random, message) {
                 Some(member) => {
                     let group = self.subscriptions[member as usize].group;
                     published.local += self.append(group, message, large, silent);
@@ -135,11 +135,27 @@ impl Hub {
     }
 
     /// A member of a queue group on this shard: any, with the same probability.
-    fn choose(&self, place: usize, queue: usize, silent: Option<u32>, random: u64) -> Option<SubscriptionId> {
+    fn choose(
+        &self,
+        place: usize,
+        queue: usize,
+        silent: Option<u32>,
+        random: u64,
+        message: &Message<'_>,
+    ) -> Option<SubscriptionId> {
         let members = &self.routes.at(place).queues[queue].members;
         let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
         let from_start = members[start..].iter().chain(&members[..start]);
-        from_start.copied().find(|id| silent != Some(self.subscriptions[*id as usize].client))
+        from_start.copied().find(|id| {
+            let subscription = &self.subscriptions[*id as usize];
+            silent != Some(subscription.client) && !self.is_hidden(subscription.group, message)
+        })
+    }
+
+    /// Whether a subscription with a group of its own must not hear a message.
+    fn is_hidden(&self, group: GroupId, message: &Message<'_>) -> bool {
+        let hidden = self.groups[group as usize].alone.as_ref().and_then(|alone| alone.hidden.as_ref());
+        hidden.is_some_and(|hidden| hidden(message, self.now))
     }
 
     /// A message that another shard has sent.
@@ -161,7 +177,7 @@ impl Hub {
             let known = self.routes.at(place).queues.iter().position(|queue| queue.name == *name);
             let Some(index) = known.filter(|_| *shard == own) else { continue };
             let random = self.next_random();
-            if let Some(member) = self.choose(place, index, None, random) {
+            if let Some(member) = self.choose(place, index, None, random, &message) {
                 let group = self.subscriptions[member as usize].group;
                 local += self.append(group, &message, large.as_ref(), None);
             }
@@ -186,11 +202,8 @@ impl Hub {
 
     /// Gives a message to one client.
     pub(super) fn fan_out_to(&mut self, place: usize, message: &Message<'_>, client: ClientId) -> bool {
-        let is_its = |hub: &Self, group: &GroupId| {
-            let members = &hub.groups[*group as usize].members;
-            members.iter().any(|member| member.client == client.place)
-        };
-        let found = self.routes.at(place).groups.iter().copied().find(|group| is_its(self, group));
+        let groups = self.routes.at(place).groups.iter().copied();
+        let found = groups.into_iter().find(|group| self.member_of(*group, client.place).is_some());
         let Some(group) = found else { return false };
         self.tell_member(group, client.place, message);
         self.counts.delivered += 1;
@@ -334,9 +347,9 @@ impl Hub {
     }
 
     fn member_of(&self, group: GroupId, client: u32) -> Option<(u32, SubscriptionId)> {
-        let its = &self.clients[client as usize].subscriptions;
-        let found = its.iter().find(|id| self.subscriptions[**id as usize].group == group)?;
-        Some((client, *found))
+        // By its name, since a client may have any number of subscriptions, and a group any number of members.
+        let found = self.find_subscription(client, &self.groups[group as usize].sid)?;
+        (self.subscriptions[found as usize].group == group).then_some((client, found))
     }
 
     /// From now on a client hears this group.
@@ -401,4 +414,30 @@ fn far_member(queue: &RouteQueue, random: u64) -> Option<&FarQueue> {
         place = place.wrapping_sub(members);
         is_it
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ClientOptions, Hidden, SlowPolicy, Subscribe};
+    use super::*;
+    use crate::connection::ConnectionId;
+
+    /// Of two members one must not hear it: then it is the other's.
+    #[test]
+    fn a_queue_group_chooses_only_who_may_hear() {
+        let mut hub = Hub::new(0, 1, 1);
+        let form = Form::Nats { headers: true, framed: false };
+        let options =
+            ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
+        let secret: Hidden = Arc::new(|message: &Message<'_>, _| message.subject == b"news.secret");
+        for (slot, hidden) in [(1, None), (2, Some(secret))] {
+            let client = hub.join(ConnectionId::numbered(slot), options);
+            let wish = Subscribe { filter: b"news.*", queue: Some(b"q"), sid: b"1", hidden };
+            hub.subscribe(client, &wish).unwrap();
+        }
+        for _ in 0..1000 {
+            let message = Message { subject: b"news.secret", ..Message::default() };
+            assert_eq!(hub.publish(None, &message).local, 1);
+        }
+    }
 }

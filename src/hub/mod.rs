@@ -190,8 +190,16 @@ impl Hub {
     /// Says what is done with slow consumers of some subjects: the first filter that matches decides, and where none does
     /// the client's own policy.
     pub fn set_rules(&mut self, rules: Vec<(Box<[u8]>, SlowPolicy)>) {
-        self.lossy |= rules.iter().any(|(_, policy)| *policy != SlowPolicy::Cut);
+        self.allow_losses(rules.iter().any(|(_, policy)| *policy != SlowPolicy::Cut));
         self.rules = rules;
+    }
+
+    /// From now on it is noted where messages end, if some may be left out. A run does not note it, so it ends here.
+    fn allow_losses(&mut self, some: bool) {
+        if some && !self.lossy {
+            self.settle_run();
+            self.lossy = true;
+        }
     }
 
     /// Says how many bytes sends may have borrowed; while it is more, a client for which much waits is slow.
@@ -205,7 +213,7 @@ impl Hub {
     pub fn join(&mut self, connection: ConnectionId, options: ClientOptions) -> ClientId {
         // Generation 0 is that of clients who have left.
         self.generation = self.generation.wrapping_add(1).max(1);
-        self.lossy |= options.slow != SlowPolicy::Cut;
+        self.allow_losses(options.slow != SlowPolicy::Cut);
         let place = self.clients.insert(Client::new(self.generation, connection, options));
         ClientId { place: index::number(place), generation: self.generation }
     }
@@ -226,7 +234,7 @@ impl Hub {
     pub fn set_options(&mut self, client: ClientId, options: ClientOptions) {
         if let Some(client) = self.client_mut(client) {
             client.options = options;
-            self.lossy |= options.slow != SlowPolicy::Cut;
+            self.allow_losses(options.slow != SlowPolicy::Cut);
         }
     }
 

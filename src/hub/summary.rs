@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use super::index::tokens;
+use crate::protocol::nats::subject;
 
 /// A set of shards. From the 128th on, several share a bit: a message for one of them goes to all of those.
 pub(super) type Shards = u128;
@@ -70,6 +71,9 @@ pub(super) struct Summary {
     interests: HashMap<u64, Interest>,
     /// Filters that came when there were too many shapes, with the shape they were given.
     widened: HashMap<Box<[u8]>, (Shape, u32)>,
+    /// Queue groups whose filter has a shape that is not kept apart: each has to be matched by itself, because a queue group
+    /// must not be chosen where nobody would hear.
+    odd: Vec<(Box<[u8]>, FarQueue)>,
     /// Memory for the numbers of a subject.
     scratch: Vec<u64>,
 }
@@ -81,6 +85,7 @@ impl Summary {
             shapes: Vec::new(),
             interests: HashMap::new(),
             widened: HashMap::new(),
+            odd: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -88,6 +93,11 @@ impl Summary {
     /// A shard now has so many members in a queue group, or, without a queue, at least one plain subscription (or none
     /// any more).
     pub(super) fn set(&mut self, shard: u16, filter: &[u8], queue: Option<&[u8]>, members: u32) {
+        if let Some(name) = queue
+            && self.is_odd(filter)
+        {
+            return self.set_odd(shard, filter, name, members);
+        }
         let shape = self.shape_for(filter, 0 < members);
         let number = self.number(shape, filter);
         let interest = self.interests.entry(number).or_default();
@@ -104,6 +114,8 @@ impl Summary {
     /// The shards with plain subscriptions that match, and the queue groups.
     pub(super) fn matches(&mut self, subject: &[u8], queues: &mut Vec<FarQueue>) -> Shards {
         let mut mask = 0;
+        let odd = self.odd.iter().filter(|(filter, _)| subject::matches(filter, subject));
+        queues.extend(odd.map(|(_, queue)| queue.clone()));
         if self.shapes.is_empty() {
             return mask;
         }
@@ -132,7 +144,25 @@ impl Summary {
 
     /// Filters that are kept.
     pub(super) fn len(&self) -> usize {
-        self.interests.len()
+        self.interests.len() + self.odd.len()
+    }
+
+    /// Whether a filter would be widened, or is longer than a shape can say.
+    fn is_odd(&self, filter: &[u8]) -> bool {
+        let shape = shape_of(filter);
+        let known = self.shapes.iter().any(|(other, _)| *other == shape);
+        let is_long = usize::from(shape.tokens) == SHAPE_TOKENS - 1;
+        is_long
+            || (!known && SHAPES_MAX <= self.shapes.len())
+            || self.widened.contains_key(filter)
+            || self.odd.iter().any(|(odd, _)| **odd == *filter)
+    }
+
+    fn set_odd(&mut self, shard: u16, filter: &[u8], name: &[u8], members: u32) {
+        self.odd.retain(|(odd, queue)| !(**odd == *filter && queue.shard == shard && *queue.name == *name));
+        if 0 < members {
+            self.odd.push((filter.into(), FarQueue { name: name.into(), shard, members }));
+        }
     }
 
     fn shape_for(&mut self, filter: &[u8], adds: bool) -> Shape {
@@ -310,6 +340,26 @@ mod tests {
         summary.set(2, b"a", Some(b"q"), 0);
         summary.set(1, b"*", Some(b"r"), 0);
         assert_eq!((summary.len(), summary.shapes.len()), (0, 0));
+    }
+
+    /// A queue group is found by what its filter matches and by nothing else, whatever its shape: the message would be lost.
+    #[test]
+    fn queue_groups_of_unusual_shapes_are_matched_exactly() {
+        let mut summary = Summary::new();
+        for number in 0..300u32 {
+            let tokens = (0..9).map(|place| if number >> place & 1 == 1 { "*" } else { "q" });
+            summary.set(3, tokens.collect::<Vec<_>>().join(".").as_bytes(), None, 1);
+        }
+        for filter in [&b"orders.*.eu"[..], b"orders.*.us"] {
+            summary.set(1, filter, Some(b"q"), 1);
+        }
+        assert_eq!(found(&mut summary, "orders.x.us").1, 1);
+        summary.set(1, b"orders.*.eu", Some(b"q"), 0);
+        assert_eq!(found(&mut summary, "orders.x.us").1, 1);
+        let long = vec!["a"; 70].join(".");
+        summary.set(1, format!("{long}.*").as_bytes(), Some(b"q"), 1);
+        assert_eq!(found(&mut summary, &format!("{long}.b")).1, 1);
+        assert_eq!(found(&mut summary, &format!("{long}.b.c")).1, 0);
     }
 
     /// More shapes than are kept apart: what is found may be too much, and never too little.

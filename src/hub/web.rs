@@ -67,9 +67,12 @@ pub(super) fn write_event(style: EventStyle, id: u64, message: &Message<'_>, out
     match style {
         EventStyle::Plain => write_data(message.payload, out),
         EventStyle::Named => {
-            out.extend_from_slice(b"event: ");
-            out.extend_from_slice(message.subject);
-            out.push(b'\n');
+            // A name that could end its line stays away: what follows it would be an event of the publisher's making.
+            if !message.subject.iter().any(u8::is_ascii_control) {
+                out.extend_from_slice(b"event: ");
+                out.extend_from_slice(message.subject);
+                out.push(b'\n');
+            }
             write_data(message.payload, out);
         }
         EventStyle::Json => {
@@ -94,5 +97,38 @@ fn write_data(payload: &[u8], out: &mut Vec<u8>) {
         }
         let both = rest[end..].starts_with(b"\r\n");
         rest = &rest[end + 1 + usize::from(both)..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(style: EventStyle, subject: &str, payload: &str) -> String {
+        let message =
+            Message { subject: subject.as_bytes(), payload: payload.as_bytes(), ..Message::default() };
+        let mut out = Vec::new();
+        write_event(style, 7, &message, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    /// HTML, section 9.2.6: a line ends with LF, CR or both, and an empty one ends the event.
+    #[test]
+    fn each_line_of_a_payload_is_a_line_of_data() {
+        assert_eq!(event(EventStyle::Plain, "a", "one"), "id: 7\ndata: one\n\n");
+        assert_eq!(
+            event(EventStyle::Plain, "a", "one\ntwo\r\nthree\rid: 9\n"),
+            "id: 7\ndata: one\ndata: two\ndata: three\ndata: id: 9\ndata: \n\n"
+        );
+        assert_eq!(event(EventStyle::Named, "a.b", ""), "id: 7\nevent: a.b\ndata: \n\n");
+    }
+
+    /// A NATS subject may hold a lone CR, which ends a line here.
+    #[test]
+    fn a_subject_cannot_forge_an_event() {
+        let forged = "room.1\r\revent:admin.alert\rdata:FORGED\r\r";
+        assert_eq!(event(EventStyle::Named, forged, "said"), "id: 7\ndata: said\n\n");
+        let object = event(EventStyle::Json, forged, "said");
+        assert!(!object.contains('\r') && object.lines().count() == 3, "{object:?}");
     }
 }
