@@ -13,7 +13,7 @@ pub(crate) enum Hold {
     ForRoom,
     /// Until the service's timer comes.
     ForTimer,
-    /// Until the other shards know what this one listens to.
+    /// Until the hub lets it go on: the other shards know what this one listens to, or a turn has room.
     ForOthers,
 }
 

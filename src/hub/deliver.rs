@@ -122,6 +122,7 @@ impl Hub {
     /// Begins the next turn.
     pub(crate) fn end_turn(&mut self) {
         debug_assert!(self.touched.is_empty(), "all that was heard was delivered");
+        self.turn_bytes = 0;
         while let Some(id) = self.open.pop() {
             let group = &mut self.groups[id as usize];
             if let Some(mut speech) = group.speech.take() {

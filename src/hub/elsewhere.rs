@@ -194,6 +194,7 @@ impl Hub {
     /// A turn begins: what comes in from now on came in then.
     pub(crate) fn turn_began(&mut self, now: Time) {
         self.now = now;
+        self.turn_bytes = 0;
     }
 }
 

@@ -48,6 +48,7 @@ impl Hub {
             let name = queue.name.clone();
             queue_of(&mut route.queues, &name).far.push(queue);
         }
+        self.routes.filled(place);
     }
 
     /// Gives a message to all that its route leads to. `silent` must not hear it. With `crosses`, it goes to other shards,
@@ -240,17 +241,29 @@ impl Hub {
         large: Option<&Arc<Vec<u8>>>,
         silent: Option<u32>,
     ) -> u32 {
-        let group = &mut self.groups[id as usize];
+        let group = &self.groups[id as usize];
         if group.is_ready() && group.alone.is_none() && silent.is_none() {
-            let count = number(group.members.len());
-            match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
-                None => group.write(message, self.last_id),
-                Some(payload) => group.splice(message, payload),
-            }
-            group.mark(self.mark);
-            return count;
+            return self.speak(id, message, large);
         }
         self.append_carefully(id, message, large, silent)
+    }
+
+    /// Writes a message to a group whose members are ready to hear it. Returns how many members it has.
+    #[inline]
+    fn speak(&mut self, id: GroupId, message: &Message<'_>, large: Option<&Arc<Vec<u8>>>) -> u32 {
+        let group = &mut self.groups[id as usize];
+        match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
+            None => {
+                group.write(message, self.last_id);
+                self.turn_bytes += message.size() + limits::HUB_DELIVERY_BYTES;
+            }
+            Some(payload) => {
+                group.splice(message, payload);
+                self.turn_bytes += limits::HUB_DELIVERY_BYTES;
+            }
+        }
+        group.mark(self.mark);
+        number(group.members.len())
     }
 
     /// The same where not all members are ready to hear it, or somebody is not to.
@@ -282,15 +295,9 @@ impl Hub {
             return self.append_told(id, message, is_last);
         }
         let quiet = self.gather_members(id, silent);
-        let group = &mut self.groups[id as usize];
-        let count = number(group.members.len()) - u32::from(quiet);
-        match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
-            None => group.write(message, self.last_id),
-            Some(payload) => group.splice(message, payload),
-        }
-        group.mark(self.mark);
+        let count = self.speak(id, message, large) - u32::from(quiet);
         if is_last {
-            let subscription = group.members[0].subscription;
+            let subscription = self.groups[id as usize].members[0].subscription;
             self.end_subscription(subscription);
         }
         count

@@ -109,6 +109,11 @@ pub struct Hub {
     mark: Option<Mark>,
     /// Clients for which something is held back, by the place of their connection.
     behind: HashMap<ConnectionId, u32>,
+    /// Bytes that this turn has for subscribers, about: of each group, not of each member.
+    turn_bytes: usize,
+    turn_bytes_max: usize,
+    /// Connections that wait until a turn has room.
+    held: VecDeque<ConnectionId>,
     /// Memory for what groups hear in a turn.
     #[allow(
         clippy::vec_box,
@@ -174,6 +179,9 @@ impl Hub {
             lossy: false,
             mark: None,
             behind: HashMap::new(),
+            turn_bytes: 0,
+            turn_bytes_max: limits::HUB_TURN_BYTES,
+            held: VecDeque::new(),
             speeches: Vec::new(),
             now: Time::ZERO,
             open: Vec::new(),
@@ -290,6 +298,35 @@ impl Hub {
     /// Whether there is something to deliver that the end of this turn did not.
     pub(crate) fn has_work(&self) -> bool {
         !self.touched.is_empty() || !self.told.is_empty() || self.elsewhere.has_news()
+    }
+
+    /// Whether this turn has as much for subscribers as a turn may have. Who publishes waits for the next one then
+    /// ([`Context::hold_for_turn`](crate::service::Context::hold_for_turn)): else a few bytes that thousands listen to
+    /// would take all memory at once, and keep everybody else waiting.
+    #[inline]
+    pub fn is_sated(&self) -> bool {
+        self.turn_bytes_max <= self.turn_bytes
+    }
+
+    /// Sets another bound than [`limits::HUB_TURN_BYTES`].
+    #[cfg(test)]
+    pub(crate) fn set_turn_bytes_max(&mut self, bytes: usize) {
+        self.turn_bytes_max = bytes;
+    }
+
+    /// Asks to be called when a turn has room again.
+    pub(crate) fn wait_for_turn(&mut self, connection: ConnectionId) {
+        self.held.push_back(connection);
+    }
+
+    /// How many connections wait for a turn with room.
+    pub(crate) fn waiting_for_turn(&self) -> usize {
+        self.held.len()
+    }
+
+    /// The connection that has waited longest, if there is room for what it says.
+    pub(crate) fn take_held(&mut self) -> Option<ConnectionId> {
+        if self.is_sated() { None } else { self.held.pop_front() }
     }
 
     /// What was counted.

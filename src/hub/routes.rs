@@ -50,6 +50,18 @@ impl Default for Route {
     }
 }
 
+impl Route {
+    /// How many groups and members it names; a queue group counts for as many as take its room.
+    fn ids(&self) -> usize {
+        let queues =
+            self.queues.iter().map(|queue| QUEUE_IDS + queue.members.len() + QUEUE_IDS * queue.far.len());
+        self.groups.len() + queues.sum::<usize>()
+    }
+}
+
+/// What a queue group takes beside its members, in numbers of four bytes.
+const QUEUE_IDS: usize = 20;
+
 /// Routes by subject: a bounded number of them, each in one of two places.
 #[derive(Debug)]
 pub(super) struct Routes {
@@ -59,6 +71,8 @@ pub(super) struct Routes {
     changes: [u64; FIRST_TOKENS],
     /// Changes of wildcards whose first token is one.
     changes_in_all: u64,
+    /// Groups and members that the routes name.
+    ids: usize,
     /// The place that was asked for last.
     last: usize,
     pub(super) hits: u64,
@@ -69,6 +83,11 @@ pub(super) struct Routes {
 const PLACES_MAX: usize = 1 << 15;
 /// Subjects that are remembered at first.
 const PLACES_MIN: usize = 1 << 6;
+/// Groups and members that all routes together name: each route has lists of its own, so that few subjects with many
+/// subscribers, and many subjects with few, both find theirs at once.
+const IDS_MAX: usize = 1 << 20;
+/// Room for numbers that a route keeps when it becomes that of another subject.
+const KEPT_MAX: usize = 64;
 /// A longer subject is not remembered, so that all routes together have a bound.
 const SUBJECT_BYTES_MAX: usize = 256;
 /// Kinds of first tokens that are told apart.
@@ -81,6 +100,7 @@ impl Routes {
             hasher: DefaultHashBuilder::default(),
             changes: [0; FIRST_TOKENS],
             changes_in_all: 0,
+            ids: 0,
             last: 0,
             hits: 0,
             misses: 0,
@@ -133,6 +153,7 @@ impl Routes {
     fn grow(&mut self) {
         self.misses = 0;
         let count = (self.places.len() * 4).min(PLACES_MAX);
+        self.ids = 0;
         self.places.clear();
         self.places.resize_with(count, Route::default);
         self.last = 0;
@@ -143,6 +164,10 @@ impl Routes {
         let (stamp, number) = (self.stamp(subject), self.hasher.hash_one(subject));
         self.last = place;
         let route = &mut self.places[place];
+        self.ids -= route.ids();
+        if KEPT_MAX < route.groups.capacity() + route.queues.capacity() {
+            *route = Route::default();
+        }
         route.subject.clear();
         route.subject.extend_from_slice(subject);
         route.stamp = (subject.len() <= SUBJECT_BYTES_MAX).then_some(stamp);
@@ -151,6 +176,18 @@ impl Routes {
         route.shards = 0;
         route.mark.subject = number;
         route
+    }
+
+    /// A route is complete. What all of them hold has a bound; when it is met, all others are forgotten.
+    pub(super) fn filled(&mut self, place: usize) {
+        self.ids += self.places[place].ids();
+        if self.ids <= IDS_MAX {
+            return;
+        }
+        let kept = std::mem::take(&mut self.places[place]);
+        self.places.fill_with(Route::default);
+        self.ids = kept.ids();
+        self.places[place] = kept;
     }
 
     #[inline]
@@ -199,4 +236,28 @@ fn first_kind(token: &[u8]) -> usize {
         .take(16)
         .fold(token.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));
     (sum ^ sum >> 8 ^ sum >> 16) % FIRST_TOKENS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Few subjects with many subscribers and many subjects with few fit; many with many do not, and the bound holds.
+    #[test]
+    fn what_all_routes_name_has_a_bound() {
+        let mut routes = Routes::new();
+        let groups: Vec<GroupId> = (0..20_000).collect();
+        for number in 0..2_000u32 {
+            let subject = format!("r.{number}");
+            assert_eq!(routes.find(subject.as_bytes()), None);
+            let place = routes.make_room(subject.as_bytes());
+            routes.fill(place, subject.as_bytes()).groups.extend_from_slice(&groups);
+            routes.filled(place);
+            assert_eq!(routes.find(subject.as_bytes()), Some(place), "the last one is known");
+            assert_eq!(routes.at(place).groups, groups);
+            let held: usize = routes.places.iter().map(|route| route.groups.len()).sum();
+            assert!(held <= IDS_MAX, "{held} numbers are held");
+            assert_eq!(held, routes.ids);
+        }
+    }
 }

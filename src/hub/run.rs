@@ -16,6 +16,8 @@ pub(super) struct Run {
     last: Option<usize>,
     /// The place of the route that all messages here take, while there are some, or may be.
     place: Option<usize>,
+    /// How many groups there are.
+    groups: usize,
     /// Members of all groups.
     members: u32,
     /// `MSG`, and the subject.
@@ -72,8 +74,7 @@ impl Hub {
             && message.headers.is_empty()
             && message.payload.len() < limits::SPLICE_BYTES_MIN;
         if self.run.place == Some(place) && fits {
-            self.run.push(message);
-            return Some(self.run.members);
+            return Some(self.push_to_run(message));
         }
         self.settle_run();
         let again = self.run.last.replace(place) == Some(place);
@@ -83,8 +84,14 @@ impl Hub {
         if !again || !fits || !suits || !self.begin_run(place, message.subject) {
             return None;
         }
+        Some(self.push_to_run(message))
+    }
+
+    #[inline]
+    fn push_to_run(&mut self, message: &Message<'_>) -> u32 {
         self.run.push(message);
-        Some(self.run.members)
+        self.turn_bytes += self.run.groups * (message.payload.len() + limits::HUB_DELIVERY_BYTES);
+        self.run.members
     }
 
     /// Whether all groups of a route could be written to at once; then they are ready to hear.
@@ -102,6 +109,7 @@ impl Hub {
             return false;
         }
         self.run.members = super::index::number(members);
+        self.run.groups = self.routes.at(place).groups.len();
         self.run.place = Some(place);
         self.run.head.clear();
         self.run.head.extend_from_slice(b"MSG ");

@@ -66,3 +66,8 @@ pub const HUB_PAUSE: Duration = TIMER_TICK;
 const _: () = assert!(EVENT_RETRY_MIN.as_millis() < EVENT_RETRY_MAX.as_millis());
 const _: () = assert!(REQUEST_TIMEOUT.as_millis() <= REQUEST_TIMEOUT_MAX.as_millis());
 const _: () = assert!(SUBJECT_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
+/// Bytes for subscribers that one turn makes, about; then publishers wait for the next turn. A thousand subscribers with names
+/// of their own still hear some 400 messages of one turn.
+pub const HUB_TURN_BYTES: usize = 32 << 20;
+/// What a delivery to a group costs beside its payload, in bytes: its line, and its place in lists.
+pub const HUB_DELIVERY_BYTES: usize = 64;

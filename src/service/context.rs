@@ -147,6 +147,13 @@ impl Context<'_> {
         self.hub.wait_until_known(self.id);
     }
 
+    /// Keeps back what the peer sends until a turn has room for more
+    /// [deliveries](crate::hub::Hub::is_sated); then [`receive`](super::Service::receive) is called again.
+    pub fn hold_for_turn(&mut self) {
+        self.hold = Hold::ForOthers;
+        self.hub.wait_for_turn(self.id);
+    }
+
     /// Keeps nothing back any more for the sake of a timer: what was comes as soon as there is room. Write first, as for
     /// [`hold_for_room`](Self::hold_for_room).
     pub fn release(&mut self) {

@@ -15,6 +15,8 @@ pub mod mailbox;
 mod notice;
 mod opening;
 mod posting;
+#[cfg(test)]
+mod seeds;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -458,7 +460,11 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Whether there is something to do that no completion announces.
     fn is_busy(&self) -> bool {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
-        can_feed || self.hub.has_work() || self.drains_busily() || !self.deferred.is_empty()
+        can_feed
+            || self.hub.has_work()
+            || 0 < self.hub.waiting_for_turn()
+            || self.drains_busily()
+            || !self.deferred.is_empty()
     }
 
     fn collect(&mut self) {
@@ -477,6 +483,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn read_mailbox(&mut self) {
         // At most as many as fit: what is posted meanwhile waits for the next turn.
         for _ in 0..limits::MAILBOX_MESSAGES {
+            if self.hub.is_sated() {
+                break; // The next turn comes at once, since the mailbox is not empty.
+            }
             let Some(message) = self.mailbox.take() else { break };
             self.metrics.counters.messages_received += 1;
             match message {
@@ -553,6 +562,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn settle(&mut self) {
         self.feed_starved();
         self.release_known();
+        self.release_held();
         self.tell_services();
         self.deliver();
         self.send_replies();

@@ -131,15 +131,26 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.push(Op::Ring { token, bell });
     }
 
+    /// Lets connections go on that have waited until a turn has room for what they publish, in their order.
+    pub(super) fn release_held(&mut self) {
+        // Who is to wait again waits behind the others.
+        for _ in 0..self.hub.waiting_for_turn() {
+            let Some(id) = self.hub.take_held() else { break };
+            self.release(id);
+        }
+    }
+
     /// Lets connections go on that have waited until the other shards know what is listened to here.
     pub(super) fn release_known(&mut self) {
         while let Some(id) = self.hub.take_known() {
-            if self.connections.get_mut(id).is_some_and(|connection| connection.take_known()) {
-                self.serve_kept(id, |service, session, inbox, context| {
-                    service.receive(session, inbox, context);
-                });
-                self.touch(id);
-            }
+            self.release(id);
+        }
+    }
+
+    fn release(&mut self, id: ConnectionId) {
+        if self.connections.get_mut(id).is_some_and(|connection| connection.take_known()) {
+            self.serve_kept(id, |service, session, inbox, context| service.receive(session, inbox, context));
+            self.touch(id);
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mailbox::{Address, Message, mailbox};
+use super::seeds::reached;
 use super::{Admission, House, Options, Shard, Sockets};
 use crate::access::meter::Rates;
 use crate::connection::{Bounds, Inbox, Replies};
@@ -388,48 +389,9 @@ impl Peer {
     }
 }
 
-/// Says which seed it was when a world fails.
-pub(super) struct Seed(pub(super) u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            use std::io::Write;
-            let _ = writeln!(std::io::stderr(), "seed {0}: run it alone with TIDEMILL_SEED={0}", self.0);
-        }
-    }
-}
-
-pub(super) fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|value| value.parse().ok())
-}
-
 #[test]
 fn seeds_end_with_everything_at_home() {
-    let alone = number("TIDEMILL_SEED");
-    let seeds = match alone {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("TIDEMILL_SEEDS").unwrap_or(SEEDS),
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let seeds = &seeds;
-    let run = move |first: u64| {
-        let mut total = Snapshot::default();
-        for seed in seeds.clone().filter(|seed| seed % threads == first) {
-            let _says_which = Seed(seed);
-            total.add(&World::new(seed).run());
-        }
-        total
-    };
-    let total = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
-        let mut total = Snapshot::default();
-        for worker in workers {
-            total.add(&worker.join().expect("a seed failed, as said above"));
-        }
-        total
-    });
-    if alone.is_none() {
+    if let Some(total) = reached(SEEDS, |seed| World::new(seed).run(), Snapshot::add) {
         check_reach(&total);
     }
 }

@@ -130,6 +130,10 @@ impl WebSockets {
                 context.hold_for_room();
                 break;
             }
+            if context.hub.is_sated() {
+                context.hold_for_turn();
+                break;
+            }
             if context.hub.is_congested() {
                 context.hold_until(context.now.saturating_add(limits::HUB_PAUSE));
                 break;

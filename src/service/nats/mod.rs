@@ -102,6 +102,10 @@ impl Nats {
                 context.hold_for_room();
                 break;
             }
+            if context.hub.is_sated() {
+                context.hold_for_turn();
+                break;
+            }
             let Session { reader, state } = session;
             match reader.next(&mut rest, &state.rules) {
                 Ok(Some(Op::Publish(publish))) => self.publish(&publish, state, &settings, context),

@@ -13,36 +13,15 @@ mod world;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use self::world::{Reached, World};
-use super::tests::{Planted, Seed, number};
+use super::seeds::reached;
+use super::tests::Planted;
 
 /// Seeds of an ordinary run.
 const SEEDS: u64 = 1_500;
 
 #[test]
 fn what_is_said_is_heard_once_and_in_order_for_all_seeds() {
-    let alone = number("TIDEMILL_SEED");
-    let seeds = match alone {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("TIDEMILL_SEEDS").unwrap_or(SEEDS),
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    let seeds = &seeds;
-    let run = move |first: u64| {
-        let mut total = Reached::default();
-        for seed in seeds.clone().filter(|seed| seed % threads == first) {
-            let _says_which = Seed(seed);
-            total.add(&World::new(seed, None).run());
-        }
-        total
-    };
-    let mut total = Reached::default();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|first| scope.spawn(move || run(first))).collect();
-        for worker in workers {
-            total.add(&worker.join().expect("a seed failed, as said above"));
-        }
-    });
-    if alone.is_none() {
+    if let Some(total) = reached(SEEDS, |seed| World::new(seed, None).run(), Reached::add) {
         total.check();
     }
 }

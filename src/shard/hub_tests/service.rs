@@ -35,6 +35,9 @@ impl Service for Lines {
             if context.room() == 0 {
                 return context.hold_for_room();
             }
+            if context.hub.is_sated() {
+                return context.hold_for_turn();
+            }
             if !self.act(&inbox.bytes()[..end], session, context) {
                 return;
             }

@@ -408,6 +408,10 @@ fn node(number: usize, shards: usize, random: &mut Random, planted: Option<Plant
     let service = Lines { never_catches_up: planted == Some(Planted::LateCatchUp) };
     let mut shard = Shard::new(sim, service, options, house, mailbox, &sockets);
     shard.planted = planted;
+    if random.chance(300) {
+        // A few messages in each turn.
+        shard.hub.set_turn_bytes_max(200);
+    }
     let pace = [1000, 800, 300, 30][random.index(4)];
     Node { shard, address, admission, sockets, asleep: None, pace }
 }
