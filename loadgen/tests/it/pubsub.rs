@@ -39,7 +39,7 @@ fn every_delivery_of_a_hub_that_is_right_is_counted() {
     check(&nats(Fault::None), "--count 1000 -p 3 -s 2 --window 7", 0, [1000, 2000, 2000, 0, 0, 0, 0]);
 }
 
-/// The first of two subscribers is lied to at every 10th of 999 deliveries: 99 times, and never at the last one.
+/// One of two subscribers is lied to at every 10th of 999 deliveries: 99 times, and never at the last one.
 #[test]
 fn what_a_hub_does_wrong_is_counted_as_what_it_is() {
     let check = |fault, expected| check(&nats(fault), "--count 999 -s 2", 1, expected);
@@ -81,7 +81,7 @@ fn requests_are_answered() {
     check(&nats(Fault::None), line, 0, [500, 500, 500, 0, 0, 0, 0]);
 }
 
-/// Requests that the first responder never gets have no answer; those behind them have.
+/// Requests that the responder never gets have no answer; those behind them have.
 #[test]
 fn requests_without_an_answer_are_lost() {
     let line = "--request-reply --count 100 --window 100";
