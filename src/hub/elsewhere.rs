@@ -1,13 +1,12 @@
 //! The other shards: what they listen to, what they are told, and what they know of us.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::Hub;
 use super::message::Message;
 use super::parcel::{Advert, Parcel};
-use super::summary::{FarQueue, Shards, Summary, bit};
+use super::summary::{Shards, Summary, bit};
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -82,18 +81,14 @@ impl Elsewhere {
         self.summary.len()
     }
 
-    /// Puts a message into the parcel.
-    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards, queues: &[&FarQueue]) {
-        let first = self.parcel.queues.len();
-        let mut shards = plain;
-        for queue in queues {
-            shards |= bit(queue.shard);
-            self.parcel.queues.push((queue.shard, queue.name.clone()));
-        }
-        let range = |place: usize| u32::try_from(place).expect("a turn has a bound");
-        let queues: Range<u32> = range(first)..range(self.parcel.queues.len());
-        self.parcel.shards |= shards;
-        self.parcel.push(message, plain, queues);
+    /// Calls a member of a queue group for the message that is [sent](Self::send) next.
+    pub(super) fn call(&mut self, shard: u16, name: &[u8]) {
+        self.parcel.call(shard, name);
+    }
+
+    /// Puts a message into the parcel: for these shards, and for those that were called.
+    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards) {
+        self.parcel.push(message, plain);
     }
 }
 

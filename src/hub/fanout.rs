@@ -9,7 +9,7 @@ use super::index::number;
 use super::message::{Message, Published};
 use super::parcel::{Entry, Parcel};
 use super::routes::RouteQueue;
-use super::summary::{FarQueue, bit};
+use super::summary::bit;
 use super::{ClientId, Hub};
 use crate::limits;
 use crate::protocol::nats::subject;
@@ -29,10 +29,11 @@ impl Hub {
     }
 
     fn fill_route(&mut self, place: usize, subject: &[u8]) {
-        let mut filters = Vec::new();
-        self.index.matches(subject, &mut filters);
-        let mut far = Vec::new();
-        let shards = self.elsewhere.summary.matches(subject, &mut far);
+        let (mut filters, mut far) = (Vec::new(), Vec::new());
+        let looks = self.index.matches(subject, &mut filters);
+        let (shards, more_looks) = self.elsewhere.summary.matches(subject, &mut far);
+        // A match takes time like deliveries do, and most are short.
+        self.turn_bytes += (looks + more_looks) * limits::HUB_LOOK_BYTES;
         let rule = self.rules.iter().find(|(filter, _)| subject::matches(filter, subject));
         let route = self.routes.fill(place, subject);
         route.mark.rule = rule.map(|(_, policy)| *policy);
@@ -40,32 +41,21 @@ impl Hub {
         for filter in filters {
             let filter = &self.filters[filter as usize];
             route.groups.extend_from_slice(&filter.groups);
-            for queue in &filter.queues {
-                queue_of(&mut route.queues, &queue.name).members.extend_from_slice(&queue.members);
-            }
+            route.queues.extend(filter.queues.iter().map(|queue| RouteQueue::here(self.queues.at(*queue))));
         }
-        for queue in far {
-            let name = queue.name.clone();
-            queue_of(&mut route.queues, &name).far.push(queue);
-        }
+        route.queues.extend(far.into_iter().map(RouteQueue::elsewhere));
+        RouteQueue::join(&mut route.queues);
         self.routes.filled(place);
     }
 
-    /// Gives a message to all that its route leads to. `silent` must not hear it. With `crosses`, it goes to other shards,
-    /// too.
+    /// Gives a message to all that its route leads to, here and elsewhere. `silent` must not hear it.
     #[inline]
-    pub(super) fn fan_out(
-        &mut self,
-        place: usize,
-        message: &Message<'_>,
-        silent: Option<u32>,
-        crosses: bool,
-    ) -> Published {
+    pub(super) fn fan_out(&mut self, place: usize, message: &Message<'_>, silent: Option<u32>) -> Published {
         let mut published = Published::default();
         let (local, large) = self.fan_out_plainly(place, message, silent);
         published.local = local;
         if !self.routes.at(place).queues.is_empty() || self.routes.at(place).shards != 0 {
-            self.fan_out_further(place, message, large.as_ref(), silent, crosses, &mut published);
+            self.fan_out_further(place, message, large.as_ref(), silent, &mut published);
         }
         self.counts.delivered += u64::from(published.local);
         published
@@ -100,51 +90,59 @@ impl Hub {
         message: &Message<'_>,
         large: Option<&Arc<Vec<u8>>>,
         silent: Option<u32>,
-        crosses: bool,
         published: &mut Published,
     ) {
-        let mut far = Vec::new();
+        let mut shards = self.routes.at(place).shards & !bit(self.elsewhere.shard());
         for index in 0..self.routes.at(place).queues.len() {
-            let random = self.next_random();
-            // All members of the process have the same chance, wherever they are.
-            let elsewhere = far_member(&self.routes.at(place).queues[index], random);
-            if let Some(queue) = elsewhere.filter(|_| crosses) {
-                far.push(queue.clone());
-                continue;
-            }
-            match self.choose(place, index, silent, random, message) {
-                Some(member) => {
+            match self.choose(place, index, silent, message) {
+                Some(Chosen::Here(member)) => {
                     let group = self.subscriptions[member as usize].group;
                     published.local += self.append(group, message, large, silent);
                 }
-                // The only ones here must not hear it.
-                None if crosses => far.extend(self.routes.at(place).queues[index].far.first().cloned()),
+                Some(Chosen::There(shard)) => {
+                    self.elsewhere.call(shard, &self.routes.at(place).queues[index].name);
+                    shards |= bit(shard);
+                }
                 None => {}
             }
         }
-        if !crosses {
-            return;
-        }
-        let plain = self.routes.at(place).shards & !bit(self.elsewhere.shard());
-        if plain != 0 || !far.is_empty() {
-            let far: Vec<_> = far.iter().collect();
-            self.elsewhere.send(message, plain, &far);
-            let all = far.iter().fold(plain, |shards, queue| shards | bit(queue.shard));
-            published.shards = all.count_ones();
+        if shards != 0 {
+            self.elsewhere.send(message, self.routes.at(place).shards & !bit(self.elsewhere.shard()));
+            published.shards = shards.count_ones();
             self.counts.crossed += 1;
         }
     }
 
-    /// A member of a queue group on this shard: any, with the same probability.
+    /// A member of a queue group: any of the process with the same probability, wherever it is, but none that must not hear
+    /// the message.
     fn choose(
-        &self,
+        &mut self,
         place: usize,
         queue: usize,
+        silent: Option<u32>,
+        message: &Message<'_>,
+    ) -> Option<Chosen> {
+        let random = self.next_random();
+        let queue = &self.routes.at(place).queues[queue];
+        let far = far_member(queue, random);
+        if far.is_none()
+            && let Some(member) = self.choose_here(queue, silent, random, message)
+        {
+            return Some(Chosen::Here(member));
+        }
+        // Perhaps the only ones here must not hear it.
+        far.or(queue.far.first().map(|(shard, _)| *shard)).map(Chosen::There)
+    }
+
+    /// A member on this shard.
+    fn choose_here(
+        &self,
+        queue: &RouteQueue,
         silent: Option<u32>,
         random: u64,
         message: &Message<'_>,
     ) -> Option<SubscriptionId> {
-        let members = &self.routes.at(place).queues[queue].members;
+        let members = &queue.members;
         let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
         let from_start = members[start..].iter().chain(&members[..start]);
         from_start.copied().find(|id| {
@@ -174,11 +172,11 @@ impl Hub {
             self.mark = self.lossy.then(|| self.routes.at(place).mark);
             (0, self.shared_payload(place, &message))
         };
-        for (shard, name) in &parcel.queues[entry.queues.start as usize..entry.queues.end as usize] {
-            let known = self.routes.at(place).queues.iter().position(|queue| queue.name == *name);
-            let Some(index) = known.filter(|_| *shard == own) else { continue };
+        for called in parcel.called[entry.called.clone()].iter().filter(|called| called.shard == own) {
             let random = self.next_random();
-            if let Some(member) = self.choose(place, index, None, random, &message) {
+            let queues = &self.routes.at(place).queues;
+            let queue = RouteQueue::find(queues, parcel.name(called)).map(|index| &queues[index]);
+            if let Some(member) = queue.and_then(|queue| self.choose_here(queue, None, random, &message)) {
                 let group = self.subscriptions[member as usize].group;
                 local += self.append(group, &message, large.as_ref(), None);
             }
@@ -400,27 +398,26 @@ impl Hub {
     }
 }
 
-fn queue_of<'a>(queues: &'a mut Vec<RouteQueue>, name: &[u8]) -> &'a mut RouteQueue {
-    let known = queues.iter().position(|queue| *queue.name == *name);
-    let place = known.unwrap_or_else(|| {
-        queues.push(RouteQueue { name: name.into(), members: Vec::new(), far: Vec::new() });
-        queues.len() - 1
-    });
-    &mut queues[place]
+/// The member of a queue group that a message is for.
+enum Chosen {
+    Here(SubscriptionId),
+    /// Somebody on this shard.
+    There(u16),
 }
 
 /// The shard of the member of a queue group that chance falls on, if it is not one of this shard.
-fn far_member(queue: &RouteQueue, random: u64) -> Option<&FarQueue> {
+fn far_member(queue: &RouteQueue, random: u64) -> Option<u16> {
     let own = queue.members.len() as u64;
-    let all = own + queue.far.iter().map(|far| u64::from(far.members)).sum::<u64>();
+    let all = own + queue.far.iter().map(|(_, members)| u64::from(*members)).sum::<u64>();
     // Of another part of the number than the choice among those who are here.
     let mut place = (random >> 32).checked_rem(all)?.checked_sub(own)?;
-    queue.far.iter().find(|far| {
-        let members = u64::from(far.members);
+    let found = queue.far.iter().find(|(_, members)| {
+        let members = u64::from(*members);
         let is_it = place < members;
         place = place.wrapping_sub(members);
         is_it
-    })
+    });
+    found.map(|(shard, _)| *shard)
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub(super) struct Group {
     pub(super) form: Form,
     pub(super) sid: Box<[u8]>,
     pub(super) members: Vec<Member>,
+    /// Its place among the plain groups of the filter, while it stands there.
+    pub(super) place: Option<u32>,
     /// For a subscription that has its own: because it is one of a queue group, because its messages are counted, or
     /// because some are hidden from it.
     pub(super) alone: Option<Box<Alone>>,
@@ -89,6 +91,7 @@ impl Group {
             sid: sid.into(),
             // Most have one member for ever.
             members: Vec::with_capacity(1),
+            place: None,
             alone: alone.map(Box::new),
             messages: 0,
             speech: None,

@@ -46,6 +46,7 @@ mod index;
 mod interest;
 mod message;
 mod parcel;
+mod queues;
 mod routes;
 mod run;
 mod summary;
@@ -74,6 +75,7 @@ use self::interest::{Filter, Subscription};
 pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
+use self::queues::Queues;
 use self::routes::Routes;
 use self::run::Run;
 use crate::connection::ConnectionId;
@@ -87,6 +89,7 @@ pub struct Hub {
     /// How often a place among the clients was given away.
     generation: u32,
     filters: Slab<Filter>,
+    queues: Queues,
     index: Index,
     subscriptions: Slab<Subscription>,
     /// Subscriptions by their client and `sid`.
@@ -164,6 +167,7 @@ impl Hub {
             clients: Slab::new(),
             generation: 0,
             filters: Slab::new(),
+            queues: Queues::new(),
             index: Index::new(),
             subscriptions: Slab::new(),
             by_sid: HashTable::new(),
@@ -274,7 +278,7 @@ impl Hub {
         self.last_id += 1;
         let silent = from.filter(|from| self.client(*from).is_some_and(|client| !client.options.echo));
         let place = self.route(message.subject);
-        self.fan_out(place, message, silent.map(|client| client.place), true)
+        self.fan_out(place, message, silent.map(|client| client.place))
     }
 
     /// Sends a message to one client alone, if it listens to the subject. Returns whether it does.

@@ -11,6 +11,7 @@ use hashbrown::DefaultHashBuilder;
 use super::backlog::Mark;
 use super::group::{GroupId, SubscriptionId};
 use super::index::tokens;
+use super::queues::Queue;
 use super::summary::{FarQueue, Shards};
 
 /// Where the messages of one subject go.
@@ -33,8 +34,38 @@ pub(super) struct RouteQueue {
     pub(super) name: Box<[u8]>,
     /// Members on this shard.
     pub(super) members: Vec<SubscriptionId>,
-    /// Members elsewhere.
-    pub(super) far: Vec<FarQueue>,
+    /// Other shards that have members, and how many each of them has.
+    pub(super) far: Vec<(u16, u32)>,
+}
+
+impl RouteQueue {
+    /// The members of a filter's queue group.
+    pub(super) fn here(queue: &Queue) -> Self {
+        Self { name: queue.name.clone(), members: queue.members.clone(), far: Vec::new() }
+    }
+
+    /// Members on another shard.
+    pub(super) fn elsewhere(queue: FarQueue) -> Self {
+        Self { name: queue.name, members: Vec::new(), far: vec![(queue.shard, queue.members)] }
+    }
+
+    /// Makes one of all that have the same name, and sorts them by it, so that they are [found](Self::find).
+    pub(super) fn join(queues: &mut Vec<Self>) {
+        queues.sort_by(|one, other| one.name.cmp(&other.name));
+        queues.dedup_by(|next, kept| {
+            let same = next.name == kept.name;
+            if same {
+                kept.members.append(&mut next.members);
+                kept.far.append(&mut next.far);
+            }
+            same
+        });
+    }
+
+    /// The place of this name among joined ones.
+    pub(super) fn find(queues: &[Self], name: &[u8]) -> Option<usize> {
+        queues.binary_search_by(|queue| (*queue.name).cmp(name)).ok()
+    }
 }
 
 impl Default for Route {

@@ -9,6 +9,13 @@ use super::{HTTP_TARGET_BYTES_MAX, TIMER_TICK};
 /// Messages to services of one shard that may wait for the end of a turn: two for each connection of the default. One more
 /// is lost, and counted.
 pub const TOLD_WAITING_MAX: usize = 1 << 15;
+/// Bytes for subscribers that one turn makes, about; then publishers wait for the next turn. A thousand subscribers with names
+/// of their own still hear some 400 messages of one turn.
+pub const HUB_TURN_BYTES: usize = 32 << 20;
+/// What a delivery to a group costs beside its payload, in bytes: its line, and its place in lists.
+pub const HUB_DELIVERY_BYTES: usize = 64;
+/// What a look at one node of the tree of filters costs a turn, in bytes: it takes half the time of a delivery.
+pub const HUB_LOOK_BYTES: usize = 32;
 /// Payloads from this size on stand once in memory for all groups that hear them: below, a copy for each group is cheaper
 /// than two more parts of each send.
 pub const SPLICE_BYTES_MIN: usize = 4 * 1024;
@@ -66,8 +73,3 @@ pub const HUB_PAUSE: Duration = TIMER_TICK;
 const _: () = assert!(EVENT_RETRY_MIN.as_millis() < EVENT_RETRY_MAX.as_millis());
 const _: () = assert!(REQUEST_TIMEOUT.as_millis() <= REQUEST_TIMEOUT_MAX.as_millis());
 const _: () = assert!(SUBJECT_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
-/// Bytes for subscribers that one turn makes, about; then publishers wait for the next turn. A thousand subscribers with names
-/// of their own still hear some 400 messages of one turn.
-pub const HUB_TURN_BYTES: usize = 32 << 20;
-/// What a delivery to a group costs beside its payload, in bytes: its line, and its place in lists.
-pub const HUB_DELIVERY_BYTES: usize = 64;
