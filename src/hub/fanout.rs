@@ -7,7 +7,7 @@ use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
 use super::index::number;
 use super::message::{Message, Published};
-use super::parcel::{Entry, Parcel};
+use super::parcel::Parcel;
 use super::routes::RouteQueue;
 use super::summary::bit;
 use super::{ClientId, Hub};
@@ -92,7 +92,8 @@ impl Hub {
         silent: Option<u32>,
         published: &mut Published,
     ) {
-        let mut shards = self.routes.at(place).shards & !bit(self.elsewhere.shard());
+        let plain = self.routes.at(place).shards & !bit(self.elsewhere.shard());
+        let mut shards = plain;
         for index in 0..self.routes.at(place).queues.len() {
             match self.choose(place, index, silent, message) {
                 Some(Chosen::Here(member)) => {
@@ -107,7 +108,8 @@ impl Hub {
             }
         }
         if shards != 0 {
-            self.elsewhere.send(message, self.routes.at(place).shards & !bit(self.elsewhere.shard()));
+            self.turn_bytes += message.size() + limits::HUB_DELIVERY_BYTES;
+            self.elsewhere.send(message, plain);
             published.shards = shards.count_ones();
             self.counts.crossed += 1;
         }
@@ -131,7 +133,7 @@ impl Hub {
             return Some(Chosen::Here(member));
         }
         // Perhaps the only ones here must not hear it.
-        far.or(queue.far.first().map(|(shard, _)| *shard)).map(Chosen::There)
+        far.or_else(|| some_shard(queue, random)).map(Chosen::There)
     }
 
     /// A member on this shard.
@@ -158,8 +160,9 @@ impl Hub {
     }
 
     /// A message that another shard has sent.
-    pub(super) fn receive_entry(&mut self, parcel: &Parcel, entry: &Entry) {
+    pub(super) fn receive_entry(&mut self, parcel: &Parcel, entry: usize) {
         let own = self.elsewhere.shard();
+        let entry = &parcel.entries[entry];
         let message = parcel.message(entry);
         self.counts.arrived += 1;
         self.last_id += 1;
@@ -172,16 +175,35 @@ impl Hub {
             self.mark = self.lossy.then(|| self.routes.at(place).mark);
             (0, self.shared_payload(place, &message))
         };
+        let mut passed_on = false;
         for called in parcel.called[entry.called.clone()].iter().filter(|called| called.shard == own) {
-            let random = self.next_random();
-            let queues = &self.routes.at(place).queues;
-            let queue = RouteQueue::find(queues, parcel.name(called)).map(|index| &queues[index]);
-            if let Some(member) = queue.and_then(|queue| self.choose_here(queue, None, random, &message)) {
-                let group = self.subscriptions[member as usize].group;
-                local += self.append(group, &message, large.as_ref(), None);
+            let name = parcel.name(called);
+            match self.choose_again(place, name, &message) {
+                Some(Chosen::Here(member)) => {
+                    let group = self.subscriptions[member as usize].group;
+                    local += self.append(group, &message, large.as_ref(), None);
+                }
+                Some(Chosen::There(shard)) if entry.passed_on < limits::PASSED_ON_MAX => {
+                    self.elsewhere.call(shard, name);
+                    passed_on = true;
+                }
+                Some(Chosen::There(_)) | None => self.counts.orphaned += 1,
             }
         }
+        if passed_on {
+            self.elsewhere.pass_on(&message, entry.passed_on + 1);
+        }
         self.counts.delivered += u64::from(local);
+    }
+
+    /// A member of a queue group for a message that somebody on this shard was to have: if all have left meanwhile, it is
+    /// passed on, so that it is not lost. Behind others of its publisher, perhaps; but a queue group shares them out anyway.
+    fn choose_again(&mut self, place: usize, name: &[u8], message: &Message<'_>) -> Option<Chosen> {
+        let random = self.next_random();
+        let queues = &self.routes.at(place).queues;
+        let queue = &queues[RouteQueue::find(queues, name)?];
+        let here = self.choose_here(queue, None, random, message).map(Chosen::Here);
+        here.or_else(|| some_shard(queue, random).map(Chosen::There))
     }
 
     /// A large payload is copied once for all, and not into each group's bytes.
@@ -408,13 +430,26 @@ enum Chosen {
 /// The shard of the member of a queue group that chance falls on, if it is not one of this shard.
 fn far_member(queue: &RouteQueue, random: u64) -> Option<u16> {
     let own = queue.members.len() as u64;
-    let all = own + queue.far.iter().map(|(_, members)| u64::from(*members)).sum::<u64>();
     // Of another part of the number than the choice among those who are here.
-    let mut place = (random >> 32).checked_rem(all)?.checked_sub(own)?;
+    let place = (random >> 32).checked_rem(own + far_members(queue))?;
+    far_shard(queue, place.checked_sub(own)?)
+}
+
+/// The shard of a member elsewhere, if there is one.
+fn some_shard(queue: &RouteQueue, random: u64) -> Option<u16> {
+    far_shard(queue, random.checked_rem(far_members(queue))?)
+}
+
+fn far_members(queue: &RouteQueue) -> u64 {
+    queue.far.iter().map(|(_, members)| u64::from(*members)).sum()
+}
+
+/// The shard of the member with this number among those elsewhere.
+fn far_shard(queue: &RouteQueue, mut number: u64) -> Option<u16> {
     let found = queue.far.iter().find(|(_, members)| {
         let members = u64::from(*members);
-        let is_it = place < members;
-        place = place.wrapping_sub(members);
+        let is_it = number < members;
+        number = number.wrapping_sub(members);
         is_it
     });
     found.map(|(shard, _)| *shard)

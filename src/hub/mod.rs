@@ -117,6 +117,8 @@ pub struct Hub {
     turn_bytes_max: usize,
     /// Connections that wait until a turn has room.
     held: VecDeque<ConnectionId>,
+    /// The parcel that is being read, and the number of its next message.
+    reading: Option<(Arc<Parcel>, usize)>,
     /// Memory for what groups hear in a turn.
     #[allow(
         clippy::vec_box,
@@ -152,6 +154,8 @@ pub struct HubCounts {
     pub crossed: u64,
     /// Messages that came from other shards.
     pub arrived: u64,
+    /// Messages for a queue group of another shard whose last member had left when they came.
+    pub orphaned: u64,
     /// Messages to a service that found no room.
     pub told_lost: u64,
     /// Clients that did not keep up, and were cut.
@@ -186,6 +190,7 @@ impl Hub {
             turn_bytes: 0,
             turn_bytes_max: limits::HUB_TURN_BYTES,
             held: VecDeque::new(),
+            reading: None,
             speeches: Vec::new(),
             now: Time::ZERO,
             open: Vec::new(),
@@ -361,6 +366,7 @@ impl Hub {
     }
 
     fn tell_service(&mut self, connection: ConnectionId, sid: &[u8], message: &Message<'_>) {
+        self.turn_bytes += message.size() + limits::HUB_TOLD_BYTES;
         if self.told.len() < limits::TOLD_WAITING_MAX {
             self.told.push_back((connection, Arc::new(Told::new(sid, message))));
         } else {

@@ -53,6 +53,8 @@ pub(super) struct Entry {
     pub(super) plain: Shards,
     /// Of those that are called, the queue groups that hear it.
     pub(super) called: Range<usize>,
+    /// How often it was passed on, because nobody was there any more whom it was for.
+    pub(super) passed_on: u8,
     start: usize,
     subject: u32,
     reply: u32,
@@ -75,7 +77,7 @@ impl Parcel {
     }
 
     /// Adds a message for these shards, and for all that were called since the last one.
-    pub(super) fn push(&mut self, message: &Message<'_>, plain: Shards) {
+    pub(super) fn push(&mut self, message: &Message<'_>, plain: Shards, passed_on: u8) {
         let first = self.entries.last().map_or(0, |entry| entry.called.end);
         let called = first..self.called.len();
         let far = self.called[called.clone()].iter().fold(0, |shards, called| shards | bit(called.shard));
@@ -88,6 +90,7 @@ impl Parcel {
         self.entries.push(Entry {
             plain,
             called,
+            passed_on,
             start,
             subject: length(message.subject),
             reply: length(message.reply),

@@ -348,6 +348,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.hub_published = hub.published;
         counters.hub_delivered = hub.delivered;
         counters.hub_crossed = hub.crossed;
+        counters.hub_orphaned = hub.orphaned;
         counters.hub_told_lost = hub.told_lost;
         counters.hub_dropped = hub.dropped;
         counters.hub_clients = sizes.clients as u64;
@@ -462,6 +463,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
         can_feed
             || self.hub.has_work()
+            || self.hub.is_reading()
             || 0 < self.hub.waiting_for_turn()
             || self.drains_busily()
             || !self.deferred.is_empty()
@@ -483,15 +485,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn read_mailbox(&mut self) {
         // At most as many as fit: what is posted meanwhile waits for the next turn.
         for _ in 0..limits::MAILBOX_MESSAGES {
-            if self.hub.is_sated() {
-                break; // The next turn comes at once, since the mailbox is not empty.
+            if !self.hub.read_on() {
+                break; // The next turn comes at once.
             }
             let Some(message) = self.mailbox.take() else { break };
             self.metrics.counters.messages_received += 1;
             match message {
                 Message::Doors(doors) => self.doors = doors,
                 Message::Contacts(contacts) => self.contacts = Some(contacts),
-                Message::Parcel(parcel) => self.hub.receive(&parcel),
+                Message::Parcel(parcel) => self.hub.receive(parcel),
                 later => self.asked.push(later),
             }
         }
