@@ -180,7 +180,6 @@ impl Index {
     }
 
     /// Nodes in the tree, without its root.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.nodes.len() - 1
     }

@@ -8,6 +8,7 @@ use super::group::{Alone, Group, GroupId, Hidden, Member, SubscriptionId};
 use super::index::{FilterId, number};
 use super::queues::{Membership, Queue, QueueId};
 use super::{ClientId, Hub};
+use crate::limits;
 
 /// What a client wants to listen to. Who asks has checked that the filter is valid and allowed.
 #[derive(Clone, Default)]
@@ -28,6 +29,9 @@ pub enum NotSubscribed {
     /// The client has one with this `sid`, which stays as it is.
     #[error("there is a subscription with this sid")]
     Duplicate,
+    /// The shard has all the subscriptions that it may have, or as many tokens of filters as go with them.
+    #[error("there are too many subscriptions")]
+    Full,
     /// The client has left.
     #[error("the client has left")]
     NoClient,
@@ -109,11 +113,14 @@ impl Hub {
     /// Begins a subscription.
     ///
     /// # Errors
-    /// When the client has one of this `sid`, or has left.
+    /// When the client has one of this `sid`, or has left, or there are too many.
     pub fn subscribe(&mut self, client: ClientId, wish: &Subscribe<'_>) -> Result<(), NotSubscribed> {
         let Some(found) = self.client(client) else { return Err(NotSubscribed::NoClient) };
         let form = found.options.form.encoding();
         self.settle_run();
+        if self.is_full() {
+            return Err(NotSubscribed::Full);
+        }
         if self.find_subscription(client.place, wish.sid).is_some() {
             return Err(NotSubscribed::Duplicate);
         }
@@ -130,6 +137,13 @@ impl Hub {
         let asked = self.elsewhere.last_advert();
         self.clients[client.place as usize].asked = asked;
         Ok(())
+    }
+
+    /// Whether this shard has all the subscriptions that it may have.
+    fn is_full(&self) -> bool {
+        let most = self.subscriptions_max;
+        most <= self.subscriptions.len()
+            || most.saturating_mul(limits::FILTER_NODES_PER_SUBSCRIPTION) <= self.index.len()
     }
 
     /// Ends a subscription: at once, or when it has been sent so many messages since it began. Returns whether there is

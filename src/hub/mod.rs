@@ -32,6 +32,10 @@
 //! waits for; a range of some buffer keeps all of that buffer, which is what one group was sent in one turn. Parcels that
 //! other shards still read stand beside this: at most [`limits::PARCELS_MAX`] before publishers pause.
 //!
+//! Who listens to what costs some 200 bytes for each of `hub.subscriptions_per_shard`, and some 100 for each token of
+//! filters, of which there are at most four for each subscription; another shard keeps 48 bytes for each filter, or its
+//! tokens where there are too many shapes. Routes that are remembered name at most a million groups and members.
+//!
 //! It must know nothing of rings and sockets, and not who may do what: services ask [access](crate::access) first.
 
 mod backlog;
@@ -102,6 +106,8 @@ pub struct Hub {
     elsewhere: Elsewhere,
     buffers: Buffers,
     run: Run,
+    /// Subscriptions that there may be.
+    subscriptions_max: usize,
     /// Bytes that sends may have borrowed before those for whom much waits are cut.
     lent_bytes_max: usize,
     /// What is done with slow consumers of some subjects.
@@ -182,6 +188,7 @@ impl Hub {
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
             run: Run::default(),
+            subscriptions_max: limits::SUBSCRIPTIONS_PER_SHARD as usize,
             lent_bytes_max: usize::try_from(limits::HUB_LENT_BYTES).unwrap_or(usize::MAX),
             rules: Vec::new(),
             lossy: false,
@@ -217,6 +224,11 @@ impl Hub {
             self.settle_run();
             self.lossy = true;
         }
+    }
+
+    /// Says how many subscriptions there may be; one more is refused.
+    pub fn set_subscriptions_max(&mut self, most: u32) {
+        self.subscriptions_max = most as usize;
     }
 
     /// Says how many bytes sends may have borrowed; while it is more, a client for which much waits is slow.

@@ -525,6 +525,34 @@ impl World {
     }
 }
 
+/// Of three subscriptions a fourth is refused until one of them ends; and long filters meet a bound of their own.
+#[test]
+fn a_shard_has_so_many_subscriptions() {
+    let mut hub = Hub::new(0, 1, 1);
+    hub.set_subscriptions_max(3);
+    let form = Form::Nats { headers: true, framed: false };
+    let options = ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
+    let clients = [1, 2].map(|slot| hub.join(ConnectionId::numbered(slot), options));
+    let subscribe = |hub: &mut Hub, client: usize, filter: &str, sid: &str| {
+        let wish = Subscribe { filter: filter.as_bytes(), sid: sid.as_bytes(), ..Subscribe::default() };
+        hub.subscribe(clients[client], &wish)
+    };
+    for (client, sid) in [(0, "1"), (0, "2"), (1, "1")] {
+        assert_eq!(subscribe(&mut hub, client, "a", sid), Ok(()));
+    }
+    assert_eq!(subscribe(&mut hub, 1, "a", "2"), Err(NotSubscribed::Full));
+    hub.leave(clients[0]);
+    assert_eq!(subscribe(&mut hub, 1, "a", "1"), Err(NotSubscribed::Duplicate));
+    assert_eq!(subscribe(&mut hub, 1, "a.b.c.d.e.f.g.h.i.j.k", "2"), Ok(()));
+    // Those are 11 tokens of 12, and here are 11 more; then it is enough.
+    assert_eq!(subscribe(&mut hub, 1, "b.b.c.d.e.f.g.h.i.j.k", "3"), Ok(()));
+    assert_eq!(subscribe(&mut hub, 1, "a", "4"), Err(NotSubscribed::Full));
+    hub.unsubscribe(clients[1], b"1", None);
+    assert_eq!(subscribe(&mut hub, 1, "a", "4"), Err(NotSubscribed::Full), "for its 22 tokens");
+    hub.unsubscribe(clients[1], b"2", None);
+    assert_eq!(subscribe(&mut hub, 1, "a", "4"), Ok(()));
+}
+
 /// A client that reads now and then hears the latest of each subject in the end, and never anything twice or backwards.
 #[test]
 fn whoever_keeps_the_latest_hears_it_in_the_end_for_all_seeds() {

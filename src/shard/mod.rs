@@ -79,6 +79,8 @@ pub struct House {
     pub shards: u16,
     /// What is done with slow consumers, by subject: the first filter that matches.
     pub slow_rules: Arc<[(Box<[u8]>, SlowPolicy)]>,
+    /// Subscriptions of one shard.
+    pub subscriptions: u32,
     /// Bytes that sends of one shard may have borrowed, before those for whom much waits are cut.
     pub shared_bytes: u64,
     /// How many connections there are, and may be.
@@ -101,6 +103,7 @@ impl House {
         Self {
             shards: 1,
             slow_rules: Arc::from([]),
+            subscriptions: limits::SUBSCRIPTIONS_PER_SHARD,
             shared_bytes: limits::HUB_LENT_BYTES,
             admission: Admission::new(connections),
             doors: Arc::from([]),
@@ -238,6 +241,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let number = u16::try_from(options.number).expect("SHARDS_MAX is small");
         let mut hub = Hub::new(number, house.shards, now.as_nanos());
         hub.set_rules(house.slow_rules.to_vec());
+        hub.set_subscriptions_max(house.subscriptions);
         hub.set_lent_bytes_max(house.shared_bytes);
         let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
         let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
