@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::backlog::Mark;
 use super::client::{Hears, Piece};
 use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
@@ -9,6 +10,7 @@ use super::index::number;
 use super::message::{Message, Published};
 use super::parcel::Parcel;
 use super::routes::RouteQueue;
+use super::speech::{Listener, Speech};
 use super::summary::bit;
 use super::{ClientId, Hub};
 use crate::limits;
@@ -231,23 +233,21 @@ impl Hub {
         true
     }
 
-    /// Writes a message for one member of a group: the others do not hear it.
-    fn tell_member(&mut self, group: GroupId, client: u32, message: &Message<'_>) {
-        self.set_down(client);
-        let (form, sid) = {
-            let group = &self.groups[group as usize];
-            (group.form, group.sid.clone())
-        };
-        if form == Form::Told {
+    /// Writes a message for one member of a group: the others do not hear it. It is never left out.
+    fn tell_member(&mut self, id: GroupId, client: u32, message: &Message<'_>) {
+        if self.groups[id as usize].form == Form::Told {
             let connection = self.clients[client as usize].connection;
+            let sid = self.groups[id as usize].sid.clone();
             return self.tell_service(connection, &sid, message);
         }
-        let mut bytes = self.buffers.take();
-        super::form::write(form, &sid, self.last_id, message, &mut bytes);
-        let (range, shared) = (0..bytes.len(), self.buffers.lend(bytes));
-        self.clients[client as usize].pieces.push(Piece::Shared(shared, range));
-        self.clients[client as usize].messages_out += 1;
-        self.touch(client);
+        self.hear_own(client);
+        let listener = self.groups[id as usize].listener();
+        let mark = self.lossy.then_some(Mark::KEPT);
+        let entry = &mut self.clients[client as usize];
+        entry.messages_out += 1;
+        if let Some(speech) = &mut entry.own {
+            speech.say(listener, message, None, self.last_id, mark);
+        }
     }
 
     // --- A group's bytes ----------------------------------------------------------------------------------------
@@ -262,8 +262,13 @@ impl Hub {
         silent: Option<u32>,
     ) -> u32 {
         let group = &self.groups[id as usize];
-        if group.is_ready() && group.alone.is_none() && silent.is_none() {
-            return self.speak(id, message, large);
+        if group.alone.is_none() && silent.is_none() {
+            if let Some(client) = group.only_client() {
+                return self.speak_to_one(id, client, message, large);
+            }
+            if group.is_ready() {
+                return self.speak(id, message, large);
+            }
         }
         self.append_carefully(id, message, large, silent)
     }
@@ -271,19 +276,37 @@ impl Hub {
     /// Writes a message to a group whose members are ready to hear it. Returns how many members it has.
     #[inline]
     fn speak(&mut self, id: GroupId, message: &Message<'_>, large: Option<&Arc<Vec<u8>>>) -> u32 {
+        self.turn_bytes += delivery_bytes(message, large);
         let group = &mut self.groups[id as usize];
-        match large.filter(|_| matches!(group.form, Form::Nats { .. })) {
-            None => {
-                group.write(message, self.last_id);
-                self.turn_bytes += message.size() + limits::HUB_DELIVERY_BYTES;
-            }
-            Some(payload) => {
-                group.splice(message, payload);
-                self.turn_bytes += limits::HUB_DELIVERY_BYTES;
-            }
+        group.messages += 1;
+        let listener = Listener { form: group.form, sid: &group.sid };
+        if let Some(speech) = &mut group.speech {
+            speech.say(listener, message, large, self.last_id, self.mark);
         }
-        group.mark(self.mark);
         number(group.members.len())
+    }
+
+    /// Writes a message for the only member of a group, among all else that this client alone is sent.
+    #[inline]
+    fn speak_to_one(
+        &mut self,
+        id: GroupId,
+        client: u32,
+        message: &Message<'_>,
+        large: Option<&Arc<Vec<u8>>>,
+    ) -> u32 {
+        self.turn_bytes += delivery_bytes(message, large);
+        if !self.clients[client as usize].hears.is_own() {
+            self.hear_own(client);
+        }
+        let group = &mut self.groups[id as usize];
+        group.messages += 1;
+        let entry = &mut self.clients[client as usize];
+        entry.messages_out += 1;
+        if let Some(speech) = &mut entry.own {
+            speech.say(group.listener(), message, large, self.last_id, self.mark);
+        }
+        1
     }
 
     /// The same where not all members are ready to hear it, or somebody is not to.
@@ -314,8 +337,14 @@ impl Hub {
         if group.form == Form::Told {
             return self.append_told(id, message, is_last);
         }
-        let quiet = self.gather_members(id, silent);
-        let count = self.speak(id, message, large) - u32::from(quiet);
+        let count = match self.groups[id as usize].only_client() {
+            Some(client) if silent == Some(client) => 0,
+            Some(client) => self.speak_to_one(id, client, message, large),
+            None => {
+                let quiet = self.gather_members(id, silent);
+                self.speak(id, message, large) - u32::from(quiet)
+            }
+        };
         if is_last {
             let subscription = self.groups[id as usize].members[0].subscription;
             self.end_subscription(subscription);
@@ -341,8 +370,7 @@ impl Hub {
     /// Lets all members hear what comes next, but for the silent one. Returns whether that is one of them.
     pub(super) fn gather_members(&mut self, id: GroupId, silent: Option<u32>) -> bool {
         if self.groups[id as usize].speech.is_none() {
-            let mut speech = self.speeches.pop().unwrap_or_default();
-            speech.bytes = self.buffers.take();
+            let mut speech = self.new_speech();
             let group = &mut self.groups[id as usize];
             speech.late.extend(group.members.iter().map(|member| member.subscription));
             group.speech = Some(speech);
@@ -379,34 +407,72 @@ impl Hub {
         (self.subscriptions[found as usize].group == group).then_some((client, found))
     }
 
+    fn new_speech(&mut self) -> Box<Speech> {
+        let mut speech = self.speeches.pop().unwrap_or_default();
+        speech.bytes = self.buffers.take();
+        speech
+    }
+
     /// From now on a client hears this group.
     fn hear(&mut self, group: GroupId, subscription: SubscriptionId) {
         let client = self.subscriptions[subscription as usize].client;
         self.set_down(client);
         let entry = &self.groups[group as usize];
         let start = entry.speech.as_ref().map_or(0, |speech| speech.end());
-        let hears = Hears { group, subscription, start, messages: entry.messages };
-        self.clients[client as usize].hears = Some(hears);
+        let hears = Hears::Group { group, subscription, start, messages: entry.messages };
+        self.clients[client as usize].hears = hears;
         self.touch(client);
     }
 
-    /// Sets down what a client has heard of its group; it hears none from now on.
-    pub(super) fn set_down(&mut self, client: u32) {
-        let entry = &mut self.clients[client as usize];
-        let Some(Hears { group, subscription, start, messages }) = entry.hears.take() else { return };
-        let heard = &mut self.groups[group as usize];
-        let Some(speech) = &mut heard.speech else { return };
-        let end = speech.end();
-        if start < end {
-            entry.pieces.push(Piece::Group(group, start..end));
-            entry.messages_out += heard.messages - messages;
+    /// From now on a client hears what it alone is sent.
+    pub(super) fn hear_own(&mut self, client: u32) {
+        self.set_down(client);
+        if self.clients[client as usize].own.is_none() {
+            self.clients[client as usize].own = Some(self.new_speech());
         }
-        speech.late.push(subscription);
+        let entry = &mut self.clients[client as usize];
+        let start = entry.own.as_ref().map_or(0, |speech| speech.end());
+        entry.hears = Hears::Own { start };
+        self.touch(client);
+    }
+
+    /// Sets down what a client has heard; it hears nothing from now on.
+    pub(super) fn set_down(&mut self, client: u32) {
+        let hears = self.end_hearing(client);
+        if let Hears::Group { group, subscription, .. } = hears
+            && let Some(speech) = &mut self.groups[group as usize].speech
+        {
+            speech.late.push(subscription);
+        }
+    }
+
+    /// The same, where nobody needs to know that it hears nothing. Returns what it heard.
+    pub(super) fn end_hearing(&mut self, client: u32) -> Hears {
+        let entry = &mut self.clients[client as usize];
+        let hears = std::mem::take(&mut entry.hears);
+        match hears {
+            Hears::Nothing => {}
+            Hears::Own { start } => {
+                let end = entry.own.as_ref().map_or(0, |speech| speech.end());
+                if start < end {
+                    entry.pieces.push(Piece::Own(start..end));
+                }
+            }
+            Hears::Group { group, start, messages, .. } => {
+                let heard = &self.groups[group as usize];
+                let end = heard.speech.as_ref().map_or(0, |speech| speech.end());
+                if start < end {
+                    entry.pieces.push(Piece::Group(group, start..end));
+                    entry.messages_out += heard.messages - messages;
+                }
+            }
+        }
+        hears
     }
 
     /// The same, if it is this group.
-    pub(super) fn set_down_if(&mut self, client: u32, group: GroupId) {
-        if self.clients[client as usize].hears.is_some_and(|hears| hears.group == group) {
+    pub(super) fn set_down_if(&mut self, client: u32, id: GroupId) {
+        if matches!(self.clients[client as usize].hears, Hears::Group { group, .. } if group == id) {
             self.set_down(client);
         }
     }
@@ -418,6 +484,12 @@ impl Hub {
             self.touched.push(client);
         }
     }
+}
+
+/// What a delivery adds to the bytes of a turn.
+#[inline]
+fn delivery_bytes(message: &Message<'_>, large: Option<&Arc<Vec<u8>>>) -> usize {
+    limits::HUB_DELIVERY_BYTES + if large.is_some() { 0 } else { message.size() }
 }
 
 /// The member of a queue group that a message is for.

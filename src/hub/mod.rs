@@ -53,6 +53,7 @@ mod parcel;
 mod queues;
 mod routes;
 mod run;
+mod speech;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -73,7 +74,7 @@ pub(crate) use self::deliver::Written;
 use self::elsewhere::Elsewhere;
 pub use self::form::{EventStyle, Form};
 pub use self::group::Hidden;
-use self::group::{Group, GroupId, Speech};
+use self::group::{Group, GroupId};
 use self::index::Index;
 use self::interest::{Filter, Subscription};
 pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
@@ -82,6 +83,7 @@ pub use self::parcel::Parcel;
 use self::queues::Queues;
 use self::routes::Routes;
 use self::run::Run;
+use self::speech::Speech;
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -125,7 +127,7 @@ pub struct Hub {
     held: VecDeque<ConnectionId>,
     /// The parcel that is being read, and the number of its next message.
     reading: Option<(Arc<Parcel>, usize)>,
-    /// Memory for what groups hear in a turn.
+    /// Memory for what groups and clients hear in a turn.
     #[allow(
         clippy::vec_box,
         reason = "groups hold them boxed: an idle one is small, and what is kept is handed on"
