@@ -9,7 +9,7 @@ use super::group::{GroupId, SubscriptionId};
 use super::index::number;
 use super::message::{Message, Published};
 use super::parcel::Parcel;
-use super::routes::RouteQueue;
+use super::route::{Found, RouteQueue};
 use super::speech::{Listener, Speech};
 use super::summary::bit;
 use super::{ClientId, Hub};
@@ -37,17 +37,21 @@ impl Hub {
         // A match takes time like deliveries do, and most are short.
         self.turn_bytes += (looks + more_looks) * limits::HUB_LOOK_BYTES;
         let rule = self.rules.iter().find(|(filter, _)| subject::matches(filter, subject));
-        let route = self.routes.fill(place, subject);
-        route.mark.rule = rule.map(|(_, policy)| *policy);
-        route.shards = shards;
+        let found = &mut self.found;
+        *found = Found {
+            groups: std::mem::take(&mut found.groups),
+            shards,
+            rule: rule.map(|(_, policy)| *policy),
+            queues: far.into_iter().map(RouteQueue::elsewhere).collect(),
+        };
+        found.groups.clear();
         for filter in filters {
             let filter = &self.filters[filter as usize];
-            route.groups.extend_from_slice(&filter.groups);
-            route.queues.extend(filter.queues.iter().map(|queue| RouteQueue::here(self.queues.at(*queue))));
+            found.groups.extend_from_slice(&filter.groups);
+            found.queues.extend(filter.queues.iter().map(|queue| RouteQueue::here(self.queues.at(*queue))));
         }
-        route.queues.extend(far.into_iter().map(RouteQueue::elsewhere));
-        RouteQueue::join(&mut route.queues);
-        self.routes.filled(place);
+        RouteQueue::join(&mut found.queues);
+        self.routes.put(place, subject, found);
     }
 
     /// Gives a message to all that its route leads to, here and elsewhere. `silent` must not hear it.
@@ -56,7 +60,7 @@ impl Hub {
         let mut published = Published::default();
         let (local, large) = self.fan_out_plainly(place, message, silent);
         published.local = local;
-        if !self.routes.at(place).queues.is_empty() || self.routes.at(place).shards != 0 {
+        if !self.routes.at(place).is_plain() {
             self.fan_out_further(place, message, large.as_ref(), silent, &mut published);
         }
         self.counts.delivered += u64::from(published.local);
@@ -72,17 +76,22 @@ impl Hub {
         silent: Option<u32>,
     ) -> (u32, Option<Arc<Vec<u8>>>) {
         if self.lossy {
-            self.mark = Some(self.routes.at(place).mark);
+            self.mark = Some(self.mark_of(place, message));
         } else if let Some(local) = self.add_to_run(place, message, silent) {
             return (local, None);
         }
         let large = self.shared_payload(place, message);
         let mut local = 0;
-        for index in 0..self.routes.at(place).groups.len() {
-            let group = self.routes.at(place).groups[index];
+        for index in 0..self.routes.at(place).groups().len() {
+            let group = self.routes.at(place).groups()[index];
             local += self.append(group, message, large.as_ref(), silent);
         }
         (local, large)
+    }
+
+    /// What a message on this route is to those who hold it back.
+    fn mark_of(&self, place: usize, message: &Message<'_>) -> Mark {
+        Mark { subject: self.routes.number(message.subject), rule: self.routes.at(place).rule() }
     }
 
     /// One member of each queue group, here or elsewhere; and the other shards.
@@ -94,16 +103,16 @@ impl Hub {
         silent: Option<u32>,
         published: &mut Published,
     ) {
-        let plain = self.routes.at(place).shards & !bit(self.elsewhere.shard());
+        let plain = self.routes.at(place).shards() & !bit(self.elsewhere.shard());
         let mut shards = plain;
-        for index in 0..self.routes.at(place).queues.len() {
+        for index in 0..self.routes.at(place).queues().len() {
             match self.choose(place, index, silent, message) {
                 Some(Chosen::Here(member)) => {
                     let group = self.subscriptions[member as usize].group;
                     published.local += self.append(group, message, large, silent);
                 }
                 Some(Chosen::There(shard)) => {
-                    self.elsewhere.call(shard, &self.routes.at(place).queues[index].name);
+                    self.elsewhere.call(shard, &self.routes.at(place).queues()[index].name);
                     shards |= bit(shard);
                 }
                 None => {}
@@ -127,7 +136,7 @@ impl Hub {
         message: &Message<'_>,
     ) -> Option<Chosen> {
         let random = self.next_random();
-        let queue = &self.routes.at(place).queues[queue];
+        let queue = &self.routes.at(place).queues()[queue];
         let far = far_member(queue, random);
         if far.is_none()
             && let Some(member) = self.choose_here(queue, silent, random, message)
@@ -174,7 +183,7 @@ impl Hub {
             self.fan_out_plainly(place, &message, None)
         } else {
             self.settle_run();
-            self.mark = self.lossy.then(|| self.routes.at(place).mark);
+            self.mark = self.lossy.then(|| self.mark_of(place, &message));
             (0, self.shared_payload(place, &message))
         };
         let mut passed_on = false;
@@ -202,8 +211,7 @@ impl Hub {
     /// passed on, so that it is not lost. Behind others of its publisher, perhaps; but a queue group shares them out anyway.
     fn choose_again(&mut self, place: usize, name: &[u8], message: &Message<'_>) -> Option<Chosen> {
         let random = self.next_random();
-        let queues = &self.routes.at(place).queues;
-        let queue = &queues[RouteQueue::find(queues, name)?];
+        let queue = RouteQueue::find(self.routes.at(place).queues(), name)?;
         let here = self.choose_here(queue, None, random, message).map(Chosen::Here);
         here.or_else(|| some_shard(queue, random).map(Chosen::There))
     }
@@ -215,7 +223,7 @@ impl Hub {
             return None;
         }
         let route = self.routes.at(place);
-        if route.groups.len() + route.queues.len() < 2 {
+        if route.groups().len() + route.queues().len() < 2 {
             return None; // Nobody to share it with.
         }
         let mut bytes = self.buffers.take();
@@ -225,7 +233,7 @@ impl Hub {
 
     /// Gives a message to one client.
     pub(super) fn fan_out_to(&mut self, place: usize, message: &Message<'_>, client: ClientId) -> bool {
-        let groups = self.routes.at(place).groups.iter().copied();
+        let groups = self.routes.at(place).groups().iter().copied();
         let found = groups.into_iter().find(|group| self.member_of(*group, client.place).is_some());
         let Some(group) = found else { return false };
         self.tell_member(group, client.place, message);

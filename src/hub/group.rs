@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::form::Form;
 use super::index::FilterId;
 use super::message::Message;
@@ -21,8 +23,8 @@ pub type Hidden = Arc<dyn Fn(&Message<'_>, Time) -> bool + Send + Sync>;
 pub(super) struct Group {
     pub(super) filter: FilterId,
     pub(super) form: Form,
-    pub(super) sid: Box<[u8]>,
-    pub(super) members: Vec<Member>,
+    pub(super) sid: SmallVec<[u8; 16]>,
+    pub(super) members: SmallVec<[Member; 1]>,
     /// Its place among the plain groups of the filter, while it stands there.
     pub(super) place: Option<u32>,
     /// For a subscription that has its own: because it is one of a queue group, because its messages are counted, or
@@ -59,7 +61,7 @@ impl Group {
             form,
             sid: sid.into(),
             // Most have one member for ever.
-            members: Vec::with_capacity(1),
+            members: SmallVec::new(),
             place: None,
             alone: alone.map(Box::new),
             messages: 0,

@@ -176,7 +176,7 @@ impl Hub {
             ListedSubscription {
                 filter: self.filters[self.groups[subscription.group as usize].filter as usize].text.clone(),
                 queue: subscription.queue.map(|queue| self.queues.at(queue.queue).name.clone()),
-                sid: self.groups[subscription.group as usize].sid.clone(),
+                sid: self.groups[subscription.group as usize].sid[..].into(),
                 messages: self.heard(*id),
             }
         };

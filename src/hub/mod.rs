@@ -51,6 +51,7 @@ mod interest;
 mod message;
 mod parcel;
 mod queues;
+mod route;
 mod routes;
 mod run;
 mod speech;
@@ -81,6 +82,7 @@ pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscr
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
 use self::queues::Queues;
+use self::route::Found;
 use self::routes::Routes;
 use self::run::Run;
 use self::speech::Speech;
@@ -105,6 +107,8 @@ pub struct Hub {
     by_key: HashTable<GroupId>,
     hasher: DefaultHashBuilder,
     routes: Routes,
+    /// What was found for the last new route: its memory.
+    found: Found,
     elsewhere: Elsewhere,
     buffers: Buffers,
     run: Run,
@@ -187,6 +191,7 @@ impl Hub {
             by_key: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             routes: Routes::new(),
+            found: Found::default(),
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
             run: Run::default(),

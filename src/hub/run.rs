@@ -79,7 +79,7 @@ impl Hub {
         let again = self.run.last.replace(place) == Some(place);
         let route = self.routes.at(place);
         // Members of queue groups may be members of these groups, too.
-        let suits = 2 <= route.groups.len() && route.queues.is_empty();
+        let suits = 2 <= route.groups().len() && route.queues().is_empty();
         if !again || !fits || !suits || !self.begin_run(place, message.subject) {
             return None;
         }
@@ -96,7 +96,7 @@ impl Hub {
     /// Whether all groups of a route could be written to at once; then they are ready to hear.
     fn begin_run(&mut self, place: usize, subject: &[u8]) -> bool {
         let mut members = 0;
-        for group in &self.routes.at(place).groups {
+        for group in self.routes.at(place).groups() {
             let group = &self.groups[*group as usize];
             let length = group.sid.len() + subject.len() + HEAD_EXTRA;
             if group.alone.is_some() || !matches!(group.form, Form::Nats { .. }) || HEAD_BYTES_MAX < length {
@@ -108,7 +108,7 @@ impl Hub {
             return false;
         }
         self.run.members = super::index::number(members);
-        self.run.groups = self.routes.at(place).groups.len();
+        self.run.groups = self.routes.at(place).groups().len();
         self.run.place = Some(place);
         self.run.head.clear();
         self.run.head.extend_from_slice(b"MSG ");
@@ -120,8 +120,8 @@ impl Hub {
     /// Lets the members of all groups of a route hear theirs. Returns whether each client is in one of them only: who hears
     /// two has to be given each message twice in turn.
     fn hear_different(&mut self, place: usize) -> bool {
-        for index in 0..self.routes.at(place).groups.len() {
-            let group = self.routes.at(place).groups[index];
+        for index in 0..self.routes.at(place).groups().len() {
+            let group = self.routes.at(place).groups()[index];
             match self.groups[group as usize].only_client() {
                 None => drop(self.gather_members(group, None)),
                 Some(client) if !self.clients[client as usize].hears.is_own() => self.hear_own(client),
@@ -130,7 +130,7 @@ impl Hub {
         }
         self.run.number += 1;
         let run = self.run.number;
-        self.routes.at(place).groups.iter().all(|group| {
+        self.routes.at(place).groups().iter().all(|group| {
             let group = &self.groups[*group as usize];
             let Some(client) = group.only_client() else { return group.is_ready() };
             let client = &mut self.clients[client as usize];
@@ -149,7 +149,7 @@ impl Hub {
     fn write_run(&mut self) {
         let Some(place) = self.run.place.take() else { return };
         let count = self.run.ends.len() as u64;
-        for group in &self.routes.at(place).groups {
+        for group in self.routes.at(place).groups() {
             let group = &mut self.groups[*group as usize];
             group.messages += count;
             let speech = match group.only_client() {
