@@ -55,6 +55,7 @@ mod route;
 mod routes;
 mod run;
 mod speech;
+mod streak;
 mod summary;
 #[cfg(test)]
 mod tests;

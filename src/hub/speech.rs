@@ -74,6 +74,20 @@ impl Speech {
         }
     }
 
+    /// Appends a plain message of NATS that differs from the last one in nothing but its payload.
+    #[inline]
+    pub(super) fn say_next(&mut self, listener: Listener<'_>, message: &Message<'_>) {
+        let Line { start, length, payload, .. } = self.line;
+        debug_assert!(length != 0, "there is a last one");
+        if payload == message.payload.len() {
+            self.bytes.extend_from_within(start..start + length);
+        } else {
+            self.write_line(listener, message);
+        }
+        self.bytes.extend_from_slice(message.payload);
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
     fn splice(&mut self, listener: Listener<'_>, message: &Message<'_>, payload: &Arc<Vec<u8>>) {
         let headers = matches!(listener.form, Form::Nats { headers: true, .. });
         write_nats_head(headers, listener.sid, message, &mut self.bytes);
