@@ -30,7 +30,10 @@ impl<K: Kernel> Link<K> {
 
     /// Queues an operation, behind all that were queued before.
     pub fn push(&mut self, op: Op) {
-        let is_immediate = matches!(op, Op::Send { wait: false, .. } | Op::SendTo { .. });
+        let is_immediate = match &op {
+            Op::Send { mode, .. } => mode.is_immediate(),
+            other => matches!(other, Op::SendTo { .. }),
+        };
         self.immediate += u32::from(is_immediate);
         if !self.held.is_empty() {
             self.held.push_back(op);

@@ -68,6 +68,8 @@ pub enum Action {
     Send {
         /// Whether the kernel may wait with it.
         wait: bool,
+        /// Whether nothing follows when all of it is taken, and all of it is all that waits.
+        is_last: bool,
     },
     /// End our side.
     Shutdown,
@@ -262,6 +264,14 @@ impl Connection {
         self.outbox.is_empty() && self.state == State::Open && reads
     }
 
+    /// Whether there is nothing to do for it when all that waits now has been sent, but to wait for the peer.
+    fn rests_after(&self, bounds: &Bounds) -> bool {
+        let goes_on = self.outbox.pending_bytes() <= bounds.low_water_bytes && !self.is_throttled();
+        let reads = self.receiving == Receiving::Armed && self.is_read() && goes_on;
+        let keeps = !self.carried.is_empty() || self.session_bytes != 0 || self.transport.is_some();
+        self.state == State::Open && reads && !self.peer_ended() && !keeps
+    }
+
     /// Whether what the peer sends is to be shown to the service now.
     pub(crate) fn is_read(&self) -> bool {
         self.state == State::Open && self.hold == Hold::No && !self.opening
@@ -406,7 +416,7 @@ impl Connection {
         if self.state == State::Closing {
             return self.next_close();
         }
-        self.next_send(now).or_else(|| self.next_end()).or_else(|| self.next_receive(bounds))
+        self.next_send(bounds, now).or_else(|| self.next_end()).or_else(|| self.next_receive(bounds))
     }
 
     /// Moves on when the state has done its work.
@@ -433,7 +443,7 @@ impl Connection {
         Some(Action::Close)
     }
 
-    fn next_send(&mut self, now: Time) -> Option<Action> {
+    fn next_send(&mut self, bounds: &Bounds, now: Time) -> Option<Action> {
         if self.sending != Sending::No || !self.outbox.has_queued() {
             return None;
         }
@@ -442,7 +452,7 @@ impl Connection {
         if !wait {
             self.deadline_since = now;
         }
-        Some(Action::Send { wait })
+        Some(Action::Send { wait, is_last: self.rests_after(bounds) })
     }
 
     fn next_end(&mut self) -> Option<Action> {

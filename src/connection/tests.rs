@@ -43,8 +43,9 @@ fn word(action: Action, outbox: &mut Outbox) -> String {
         Action::Receive { credit, wait_first: false } => format!("receive {credit}"),
         Action::Receive { credit, wait_first: true } => format!("receive {credit} later"),
         Action::Pause => "pause".to_owned(),
-        Action::Send { wait } => {
+        Action::Send { wait, is_last } => {
             let gather = outbox.take_send();
+            LAST.set(is_last);
             let word = format!("send {}{}", gather.len(), if wait { " waiting" } else { "" });
             SENT.with_borrow_mut(|sent| sent.push(gather));
             word
@@ -55,6 +56,8 @@ fn word(action: Action, outbox: &mut Outbox) -> String {
 }
 
 thread_local! {
+    /// Whether nothing follows the last send.
+    static LAST: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
     /// What is in flight, until `sent` brings it home.
     static SENT: std::cell::RefCell<Vec<Gather>> = const { std::cell::RefCell::new(Vec::new()) };
 }
@@ -79,6 +82,27 @@ fn an_echo_is_one_send_and_the_receive_stays_armed() {
     assert_eq!(sent(&mut connection, Ok(30), 0), None);
     assert_eq!(actions(&mut connection, 0), [""; 0]);
     assert!(connection.is_caught_up());
+}
+
+/// What the send of so many bytes says of what follows it.
+fn says_last(bytes: usize, change: impl FnOnce(&mut Connection)) -> bool {
+    let mut connection = armed();
+    change(&mut connection);
+    connection.outbox.write(&vec![0; bytes]);
+    assert!(actions(&mut connection, 0)[0].starts_with("send"));
+    LAST.get()
+}
+
+#[test]
+fn nothing_follows_the_answer_to_a_peer_that_is_read_from() {
+    assert!(says_last(40, |_| {}));
+    assert!(!says_last(41, |_| {}), "reading may have to go on when it is taken");
+    assert!(!says_last(10, |connection| connection.finish(Time::ZERO)), "our end follows");
+    assert!(!says_last(10, |connection| connection.set_service_wishes(Hold::ForRoom, None)), "so do answers");
+    assert!(!says_last(10, |connection| connection.handle_end(false, Time::ZERO)), "the service may end it");
+    assert!(!says_last(10, |connection| drop(receive(connection, 100, false))), "a receive follows");
+    assert!(!says_last(10, |connection| connection.throttle(at(1))), "a receive follows");
+    assert!(!says_last(10, |connection| connection.session_bytes = 1), "memory is counted anew");
 }
 
 #[test]

@@ -7,11 +7,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use super::completion::{Completion, Errno, Outcome, Received};
-use super::op::Op;
+use super::leases::{Gather, Part};
+use super::op::{Op, SendMode};
 use super::token::{Generation, Kind, Token};
 use super::uring::{Setup, Uring};
 use super::{Kernel, RingError, Wait};
@@ -41,6 +43,8 @@ pub struct Capabilities {
     pub receive_credit: bool,
     /// A ring is entered by its registered index (5.18).
     pub registered_ring: bool,
+    /// A send that is no news when it succeeds answers when it was short.
+    pub quiet_sends: bool,
 }
 
 impl Capabilities {
@@ -52,6 +56,7 @@ impl Capabilities {
             incremental_buffers: RingTier::V6_12 <= tier,
             receive_credit: RingTier::V6_17 <= tier,
             registered_ring: true,
+            quiet_sends: true,
         }
     }
 
@@ -68,6 +73,7 @@ impl Capabilities {
         if capabilities.receive_credit {
             capabilities.receive_credit = keeps_credit(capabilities);
         }
+        capabilities.quiet_sends = says_short_sends(capabilities);
         if !receives(capabilities)? {
             return Err(RingError::Missing("multishot receive into provided buffers"));
         }
@@ -172,6 +178,31 @@ fn fills_incrementally(capabilities: Capabilities) -> bool {
 fn keeps_credit(capabilities: Capabilities) -> bool {
     try_receive(capabilities, 4).is_ok_and(|lengths| lengths == [(4, false)])
 }
+
+/// Whether a quiet send that finds no room for all of its bytes answers with as much as was taken.
+fn says_short_sends(capabilities: Capabilities) -> bool {
+    let taken = || -> Option<usize> {
+        let mut ring = Uring::new(&small(capabilities)).ok()?;
+        let (_near, far) = UnixStream::pair().ok()?;
+        let far = socket2::Socket::from(OwnedFd::from(far));
+        far.set_send_buffer_size(4096).ok()?;
+        let file = ring.adopt(far.into(), 0).ok()?;
+        let token = Token::new(Kind::Send, 0, Generation::new(0));
+        let gather = Gather::new(vec![Part::Copied(vec![7; MORE_THAN_A_SOCKET_TAKES], 0)]);
+        ring.push(Op::Send { token, file, gather, mode: SendMode::Quiet }).ok()?;
+        ring.submit_and_wait(Wait::No).ok()?;
+        let mut ready = VecDeque::new();
+        ring.collect(&mut ready, 4);
+        match ready.pop_front()?.outcome {
+            Outcome::Sent { result, .. } => result.ok(),
+            _ => None,
+        }
+    };
+    taken().is_some_and(|taken| taken < MORE_THAN_A_SOCKET_TAKES)
+}
+
+/// Bytes that a socket with the smallest buffer has no room for.
+const MORE_THAN_A_SOCKET_TAKES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -154,6 +154,8 @@ pub(super) struct ParkedSend {
     pub(super) gather: Gather,
     /// Only for several parts.
     pub(super) header: Option<Lent<MessageHeader>>,
+    /// The number of its entry among all that were ever pushed.
+    pub(super) entry: u64,
 }
 
 /// A datagram that the kernel works on. The place for its address stays with its slot for the next one.

@@ -30,7 +30,7 @@ pub use self::datagram::Datagram;
 pub use self::features::Capabilities;
 pub use self::files::Descriptor;
 pub use self::leases::{Gather, Part};
-pub use self::op::{Bell, Op, Refused};
+pub use self::op::{Bell, Op, Refused, SendMode};
 pub use self::token::{Generation, Kind, Token};
 pub use self::uring::{Setup, Uring};
 use crate::sys::clock::Time;

@@ -51,9 +51,8 @@ pub enum Op {
         file: Descriptor,
         /// The bytes.
         gather: Gather,
-        /// Whether the kernel may wait until some of it is taken. Without, it takes what fits now, so that what is
-        /// lent comes home at once.
-        wait: bool,
+        /// When it answers.
+        mode: SendMode,
     },
     /// Receives datagrams into provided buffers, again and again until the completion says otherwise.
     ReceiveFrom {
@@ -105,6 +104,28 @@ pub enum Op {
     },
 }
 
+/// When a send answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendMode {
+    /// At once: it takes what fits now, so that what is lent comes home.
+    Now,
+    /// The same; but that all of it was taken is no news that a wait ends with. The completion comes with the next ones,
+    /// whatever they are of, and brings home what is lent only then.
+    Quiet,
+    /// When some of it is taken: the kernel may wait until then.
+    Wait,
+}
+
+impl SendMode {
+    /// Whether it answers without waiting for the peer.
+    pub fn is_immediate(self) -> bool {
+        match self {
+            Self::Now | Self::Quiet => true,
+            Self::Wait => false,
+        }
+    }
+}
+
 impl Op {
     /// Whose operation it is.
     pub fn token(&self) -> Token {
@@ -120,6 +141,16 @@ impl Op {
             | Self::Close { token, .. }
             | Self::Ring { token, .. } => *token,
         }
+    }
+
+    /// The same operation, but one that is always news: for what has to wait before it is pushed, since meanwhile something
+    /// may come up that follows from it.
+    #[must_use]
+    pub fn aloud(mut self) -> Self {
+        if let Self::Send { mode: mode @ SendMode::Quiet, .. } = &mut self {
+            *mode = SendMode::Now;
+        }
+        self
     }
 
     /// Submission entries it takes.

@@ -15,6 +15,7 @@ pub mod mailbox;
 mod notice;
 mod opening;
 mod posting;
+mod quiet;
 #[cfg(test)]
 mod seeds;
 mod streams;
@@ -29,14 +30,15 @@ pub use self::door::{Door, TlsStart};
 use self::draining::Drain;
 use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;
+use self::quiet::Quiet;
 use crate::access::addresses::Addresses;
 use crate::access::meter::{Meter, Rates};
 use crate::access::networks::AccessList;
 use crate::connection::timers::Timers;
 use crate::connection::tls::Filter;
 use crate::connection::{
-    About, Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Interest, LISTENER_SLOTS,
-    Listed, Listener, Order, Outbox, Replies, Table,
+    About, Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Delivery, Interest,
+    LISTENER_SLOTS, Listed, Listener, Order, Outbox, Replies, Table, delivery,
 };
 use crate::hub::{Hub, Parcel, SlowPolicy};
 use crate::limits;
@@ -215,6 +217,8 @@ pub struct Shard<K: Kernel, S: Service> {
     dirty: Vec<ConnectionId>,
     /// Connections that wait for a receive buffer.
     starved: Vec<ConnectionId>,
+    /// Which sends of this turn need not end its sleep.
+    quiet: Quiet,
     replies: Replies,
     due: Vec<u32>,
     drain: Option<Drain>,
@@ -276,6 +280,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             deferred: VecDeque::new(),
             dirty: Vec::new(),
             starved: Vec::new(),
+            quiet: Quiet::default(),
             replies: Replies::default(),
             due: Vec::new(),
             drain: None,
@@ -576,6 +581,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             // A cut gives back what waited.
             self.hub.sends_ended();
         }
+        self.quiet = self.quiet_sends();
         while let Some(id) = self.dirty.pop() {
             self.settle_connection(id);
         }
@@ -584,6 +590,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let free = u64::from(self.kernel.buffers().free);
         let lowest = &mut self.metrics.counters.receive_buffers_free_min;
         *lowest = free.min(*lowest);
+    }
+
+    /// Which sends of this turn need not end its sleep.
+    fn quiet_sends(&self) -> Quiet {
+        // A stop wants to know at once when all is said, and so does who has more for a slow consumer.
+        let may_wait = self.drain.is_none() && !self.hub.holds_back();
+        let left =
+            if may_wait && self.kernel.capabilities().quiet_sends { limits::QUIET_SENDS_MAX } else { 0 };
+        Quiet { left, lends: delivery(self.kernel.buffers()) == Delivery::Lend }
     }
 
     // --- Common steps -------------------------------------------------------------------------------------------
@@ -628,8 +643,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 /// Pushes an operation, or keeps it for the next turn; operations keep their order.
 fn push(kernel: &mut impl Kernel, deferred: &mut VecDeque<Op>, op: Op) {
     if !deferred.is_empty() {
-        deferred.push_back(op);
+        deferred.push_back(op.aloud());
     } else if let Err(Refused(op)) = kernel.push(op) {
-        deferred.push_back(op);
+        deferred.push_back(op.aloud());
     }
 }

@@ -5,7 +5,7 @@ use crate::connection::{
     Action, Carried, Connection, ConnectionId, Cut, Delivery, Due, Inbox, InboxFull, State, Table, delivery,
 };
 use crate::metrics::Refused;
-use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, Token};
+use crate::ring::{Gather, Kernel, Kind, Op, ReceiveError, Received, RecvBuf, SendError, SendMode, Token};
 use crate::service::{Closed, Context, Ending, Service};
 
 impl<K: Kernel, S: Service> Shard<K, S> {
@@ -349,14 +349,23 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             connection.plant_lost_rearm();
         }
         let file = connection.descriptor;
+        let quiet = &mut self.quiet;
         while let Some(action) = connection.next_action(&self.options.bounds, self.now) {
             let op = match action {
                 Action::Receive { credit, wait_first } => {
                     Op::Receive { token: id.token(Kind::Receive), file, credit, wait_first }
                 }
-                Action::Send { wait } => {
+                Action::Send { wait, is_last } => {
                     let gather = connection.outbox.take_send();
-                    Op::Send { token: id.token(Kind::Send), file, gather, wait }
+                    #[cfg(test)]
+                    let is_last = is_last || self.planted == Some(super::tests::Planted::TooQuiet);
+                    let is_quiet = is_last && !connection.outbox.has_queued() && quiet.takes(&gather);
+                    let mode = match (wait, is_quiet) {
+                        (true, _) => SendMode::Wait,
+                        (false, true) => SendMode::Quiet,
+                        (false, false) => SendMode::Now,
+                    };
+                    Op::Send { token: id.token(Kind::Send), file, gather, mode }
                 }
                 Action::Pause => {
                     Op::Cancel { token: id.token(Kind::Cancel), target: id.token(Kind::Receive) }

@@ -33,6 +33,8 @@ pub(super) enum Planted {
     SilentParcel,
     /// A parcel that a full mailbox did not take is not offered again.
     ForgottenParcel,
+    /// Sends are quiet though something follows from them.
+    TooQuiet,
     /// What a client has heard is not written before its service answers it.
     LateCatchUp,
 }

@@ -10,7 +10,7 @@ use tidemill::limits::{ACCEPT_PAUSE, ACCEPTS_IN_FLIGHT};
 use tidemill::protocol::http1::Table;
 use tidemill::ring::{
     AcceptError, Accepted, Completion, Descriptor, Gather, Kernel, Kind, Op, Outcome, ReceiveError, Received,
-    SendError,
+    SendError, SendMode,
 };
 use tidemill::sys::clock::Time;
 
@@ -271,7 +271,8 @@ impl Streams {
         let Some(connection) = &mut self.places[index(slot)].connection else { return };
         connection.pending += 1;
         let (token, file) = (token(Kind::Send, slot), connection.file);
-        turn.link.push(Op::Send { token, file, gather, wait });
+        let mode = if wait { SendMode::Wait } else { SendMode::Now };
+        turn.link.push(Op::Send { token, file, gather, mode });
     }
 
     /// An operation of this connection has answered; whether that was its last answer is said with `more`.

@@ -1,6 +1,6 @@
 //! One connection: its place in the ring, what reads it, and what waits to be sent on it.
 
-use tidemill::ring::{Descriptor, Gather, Kernel, Kind, Op, Part};
+use tidemill::ring::{Descriptor, Gather, Kernel, Kind, Op, Part, SendMode};
 
 use super::input::Input;
 use super::outgoing::{Batch, Outgoing};
@@ -72,7 +72,7 @@ impl Connection {
             batch.frames(first, count, is_wrapped, gather.parts_mut());
         }
         self.is_sending = true;
-        link.push(Op::Send { token: token(Kind::Send, slot), file: self.file, gather, wait: false });
+        link.push(Op::Send { token: token(Kind::Send, slot), file: self.file, gather, mode: SendMode::Now });
     }
 
     /// Takes a send back, of which the kernel took so many bytes: the rest follows, and what is done with goes to `home`.
@@ -94,7 +94,7 @@ impl Connection {
         if let Some(part) = gather.parts_mut().first_mut() {
             part.advance(bytes);
             let token = token(Kind::Send, slot);
-            link.push(Op::Send { token, file: self.file, gather, wait: true });
+            link.push(Op::Send { token, file: self.file, gather, mode: SendMode::Wait });
             return;
         }
         self.is_sending = false;

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use tidemill::ring::{
-    Completion, Descriptor, Gather, Kernel, Kind, Op, Outcome, ReceiveError, Received, SendError,
+    Completion, Descriptor, Gather, Kernel, Kind, Op, Outcome, ReceiveError, Received, SendError, SendMode,
 };
 use tidemill::sys::clock::Time;
 
@@ -173,7 +173,7 @@ impl Streams {
         match stream.outgoing.sent(gather, sent) {
             Some(gather) => {
                 let token = token(Kind::Send, slot);
-                turn.link.push(Op::Send { token, file: stream.file, gather, wait: true });
+                turn.link.push(Op::Send { token, file: stream.file, gather, mode: SendMode::Wait });
             }
             None => {
                 stream.is_sending = false;
@@ -298,7 +298,7 @@ impl Client for Streams {
         stream.is_sending = true;
         self.in_flight += count;
         let token = token(Kind::Send, slot);
-        turn.link.push(Op::Send { token, file: stream.file, gather, wait: false });
+        turn.link.push(Op::Send { token, file: stream.file, gather, mode: SendMode::Now });
         1
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Answers {
     /// What found the ring full.
     overflow: VecDeque<Completion>,
     ring_size: usize,
+    /// What is done and ends no wait: it is told behind all else when a wait is over.
+    silent: VecDeque<Completion>,
 }
 
 impl Answers {
@@ -63,6 +65,7 @@ impl Answers {
             ring: VecDeque::new(),
             overflow: VecDeque::new(),
             ring_size: ring_size as usize,
+            silent: VecDeque::new(),
         }
     }
 
@@ -116,6 +119,11 @@ impl Answers {
         self.schedule(due, Event::Arrival(completion));
     }
 
+    /// Answers an operation whose success is no news.
+    pub(super) fn post_silently(&mut self, completion: Completion) {
+        self.silent.push_back(completion);
+    }
+
     /// Lets something happen at this time.
     pub(super) fn schedule(&mut self, due: Time, event: Event) {
         self.ages += 1;
@@ -160,9 +168,9 @@ impl Answers {
         self.ring.is_empty() && self.overflow.is_empty() && self.scheduled.is_empty()
     }
 
-    /// Takes the next completion out of the ring.
+    /// Takes the next completion: out of the ring, or, when that is empty, of what was done silently.
     pub(super) fn collect(&mut self) -> Option<Completion> {
-        let completion = self.ring.pop_front()?;
+        let completion = self.ring.pop_front().or_else(|| self.silent.pop_front())?;
         let kind = completion.token.kind();
         if !completion.more && kind != Kind::Doorbell {
             self.in_flight -= 1;

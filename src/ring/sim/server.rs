@@ -8,11 +8,13 @@ use super::places::File;
 use super::stream::{Receive, Sending, Side};
 use super::{News, Sim};
 use crate::limits;
-use crate::ring::completion::{AcceptError, Accepted, ConnectError, Errno, Outcome, ReceiveError, SendError};
+use crate::ring::completion::{
+    AcceptError, Accepted, Completion, ConnectError, Errno, Outcome, ReceiveError, SendError,
+};
 use crate::ring::datagram::{Datagram, HEADER_BYTES, encode_header};
 use crate::ring::files::Descriptor;
 use crate::ring::leases::{Gather, Part};
-use crate::ring::op::{Bell, Op};
+use crate::ring::op::{Bell, Op, SendMode};
 use crate::ring::token::{Kind, Token};
 
 /// Completions of one multishot operation in one turn; then it waits for the next turn: one, and 32 more
@@ -63,7 +65,7 @@ impl Sim {
                 self.answer(token, Outcome::Connected(Err(ConnectError::Refused)));
             }
             Op::Receive { token, file, credit, wait_first } => self.receive(token, file, credit, wait_first),
-            Op::Send { token, file, gather, wait } => self.send(token, file, gather, wait),
+            Op::Send { token, file, gather, mode } => self.send(token, file, gather, mode),
             Op::ReceiveFrom { token, file } => self.receive_from(token, file),
             Op::SendTo { token, file, to, payload } => self.send_to(token, file, to, &payload),
             Op::Shutdown { token, file } => self.begin_shutdown(token, file),
@@ -161,15 +163,22 @@ impl Sim {
         }
     }
 
-    fn send(&mut self, token: Token, file: Descriptor, gather: Gather, wait: bool) {
+    fn send(&mut self, token: Token, file: Descriptor, gather: Gather, mode: SendMode) {
         let index = self.stream_at(file);
-        self.streams[index].send = Some(Sending { token, gather, wait });
+        self.streams[index].send = Some(Sending { token, gather, mode });
         self.go_on_sending(index);
     }
 
     fn go_on_sending(&mut self, index: usize) {
         if let Some((sending, result)) = self.streams[index].send_once(&mut self.dice) {
-            self.answer(sending.token, Outcome::Sent { gather: sending.gather, result });
+            let Sending { token, gather, mode } = sending;
+            let is_whole = result == Ok(gather.len());
+            let outcome = Outcome::Sent { gather, result };
+            if mode == SendMode::Quiet && is_whole {
+                self.answers.post_silently(Completion { token, more: false, outcome });
+            } else {
+                self.answer(token, outcome);
+            }
         }
     }
 

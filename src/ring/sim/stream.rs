@@ -11,6 +11,7 @@ use super::pipe::Pipe;
 use crate::ring::completion::{ReceiveError, Received, SendError};
 use crate::ring::files::Descriptor;
 use crate::ring::leases::Gather;
+use crate::ring::op::SendMode;
 use crate::ring::token::Token;
 
 /// Where the server's side is.
@@ -43,7 +44,7 @@ pub(super) struct Receive {
 pub(super) struct Sending {
     pub(super) token: Token,
     pub(super) gather: Gather,
-    pub(super) wait: bool,
+    pub(super) mode: SendMode,
 }
 
 /// What a receive would find.
@@ -183,7 +184,7 @@ impl Stream {
         let left = sending.gather.len();
         let fits = if self.peer_closed { left } else { left.min(self.outbound.room()) };
         let blocked = fits == 0 && 0 < left;
-        if blocked && sending.wait {
+        if blocked && sending.mode == SendMode::Wait {
             self.send = Some(sending);
             return None;
         }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "gives the kernel addresses")]
 
 mod push;
+mod quiet;
 mod translate;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use io_uring::squeue::Entry;
 use io_uring::{IoUring, cqueue};
 
 use self::push::Loans;
+use self::quiet::Quiet;
 use super::buffers::Pool;
 use super::completion::{Completion, Errno};
 use super::features::{Capabilities, SetupFlags};
@@ -89,6 +91,12 @@ pub struct Uring {
     in_flight: usize,
     /// Completions that the next wait does not end with.
     expected: u32,
+    /// Entries that were ever pushed.
+    pushed: u64,
+    /// Entries that the kernel has ever taken.
+    taken: u64,
+    /// Sends that answer only if they fail.
+    quiet: Quiet,
 }
 
 /// Memory that the kernel knows the addresses of.
@@ -136,6 +144,9 @@ impl Uring {
             counts: RingCounts::default(),
             in_flight: 0,
             expected: 0,
+            pushed: 0,
+            taken: 0,
+            quiet: Quiet::default(),
         })
     }
 
@@ -195,9 +206,20 @@ impl Uring {
         let queued = self.ring.submission().len();
         let queued = u32::try_from(queued).expect("a queue has at most 32768 entries");
         self.counts.enters += 1;
-        let taken = raw::enter(self.entrance, queued, waiting)?;
-        self.counts.submissions += u64::from(taken);
-        Ok(())
+        let result = raw::enter(self.entrance, queued, waiting);
+        let taken = u64::from(*result.as_ref().unwrap_or(&0));
+        self.counts.submissions += taken;
+        self.taken += taken;
+        self.look_at_quiet();
+        result.map(drop)
+    }
+
+    /// The kernel has taken entries: sends among them that were to answer only if they fail have done so, or are done.
+    fn look_at_quiet(&mut self) {
+        // What found the queue full is not seen yet.
+        if !self.quiet.is_empty() && !self.ring.submission().cq_overflow() {
+            self.quiet.entered(self.taken, self.ring.completion().len());
+        }
     }
 
     fn push_entry(&mut self, entry: &Entry) {
@@ -207,6 +229,7 @@ impl Uring {
         let pushed = unsafe { self.ring.submission().push(entry) };
         pushed.expect("there is room: `make_room` came first");
         self.in_flight += 1;
+        self.pushed += 1;
     }
 
     /// Ends everything the kernel works on, and waits until it has let go. Returns whether it has.
@@ -249,7 +272,7 @@ impl Kernel for Uring {
         }
         let wanted = 1 + std::mem::take(&mut self.expected);
         let waiting = match wait {
-            Wait::Until(_) if !self.ring.completion().is_empty() => Waiting::No,
+            Wait::Until(_) if !self.ring.completion().is_empty() || self.quiet.is_pressing() => Waiting::No,
             Wait::No => Waiting::No,
             Wait::Until(None) => Waiting::Forever(wanted),
             Wait::Until(Some(deadline)) => Waiting::AtMost(wanted, deadline.saturating_since(clock::now())),
@@ -270,6 +293,16 @@ impl Kernel for Uring {
                 let ours = completion.token.kind() != Kind::Doorbell;
                 self.in_flight -= usize::from(ours && !completion.more);
                 ready.push_back(completion);
+            }
+        }
+        self.quiet.collected(collected);
+        while collected < max
+            && let Some((token, entry)) = self.quiet.next_done()
+        {
+            if let Some(outcome) = self.memory.sent_quietly(token.slot(), entry) {
+                self.in_flight -= 1;
+                collected += 1;
+                ready.push_back(Completion { token, more: false, outcome });
             }
         }
         collected

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::ring::datagram::NAME_BYTES;
 use crate::ring::files::Descriptor;
 use crate::ring::leases::{Gather, Lent, MessageHeader, ParkedDatagram, ParkedSend, Parking, Part, PeerName};
-use crate::ring::op::{Bell, Op};
+use crate::ring::op::{Bell, Op, SendMode};
 use crate::ring::raw;
 use crate::ring::token::{Generation, Kind, Token};
 
@@ -49,7 +49,7 @@ impl Uring {
             Op::Receive { token, file, credit, wait_first } => {
                 self.push_receive(token, file, credit, wait_first);
             }
-            Op::Send { token, file, gather, wait } => self.push_send(token, file, gather, wait),
+            Op::Send { token, file, gather, mode } => self.push_send(token, file, gather, mode),
             Op::ReceiveFrom { token, file } => self.push_receive_from(token, file),
             Op::SendTo { token, file, to, payload } => self.push_send_to(token, file, to, payload),
             Op::Shutdown { token, file } => {
@@ -109,10 +109,16 @@ impl Uring {
         entry
     }
 
-    fn push_send(&mut self, token: Token, file: Descriptor, gather: Gather, wait: bool) {
-        // Without MSG_WAITALL a send that waited answers as soon as some of it is taken: so a slow peer's progress is
-        // seen, and tells it from one that stands still.
-        let flags = libc::MSG_NOSIGNAL | if wait { 0 } else { libc::MSG_DONTWAIT };
+    fn push_send(&mut self, token: Token, file: Descriptor, gather: Gather, mode: SendMode) {
+        let flags = libc::MSG_NOSIGNAL
+            | match mode {
+                SendMode::Now => libc::MSG_DONTWAIT,
+                // A short send fails then, and so it answers: with as much as was taken.
+                SendMode::Quiet => libc::MSG_DONTWAIT | libc::MSG_WAITALL,
+                // Without MSG_WAITALL a send that waited answers as soon as some of it is taken: so a slow peer's
+                // progress is seen, and tells it from one that stands still.
+                SendMode::Wait => 0,
+            };
         let (entry, header) = match gather.parts() {
             [part] => (send_one(file, part, flags), None),
             parts => {
@@ -121,8 +127,14 @@ impl Uring {
                 (send_many(file, parts, &header, flags), Some(header))
             }
         };
-        self.memory.loans.sends.park(token.slot(), ParkedSend { gather, header });
-        self.push_entry(&entry.user_data(token.bits()));
+        let parked = ParkedSend { gather, header, entry: self.pushed };
+        self.memory.loans.sends.park(token.slot(), parked);
+        let mut entry = entry.user_data(token.bits());
+        if mode == SendMode::Quiet {
+            self.quiet.begin(token, self.pushed);
+            entry = entry.flags(Flags::SKIP_SUCCESS);
+        }
+        self.push_entry(&entry);
     }
 
     fn push_receive_from(&mut self, token: Token, file: Descriptor) {

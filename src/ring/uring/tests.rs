@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::ring::{
     AcceptError, Bell, Capabilities, Completion, Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome,
-    Part, ReceiveError, Received, SendError, Setup, Token, Uring, Wait,
+    Part, ReceiveError, Received, SendError, SendMode, Setup, Token, Uring, Wait,
 };
 use crate::sys::clock;
 use crate::tier::RingTier;
@@ -79,7 +79,8 @@ fn a_connection_is_accepted_with_its_address_served_and_closed() {
         assert_eq!(&bytes[..], b"hello");
         let parts = vec![Part::Copied(b">> ".to_vec(), 1), Part::Received(bytes)];
         let gather = Gather::new(parts);
-        let send = Op::Send { token: token(Kind::Send), file: accepted.descriptor, gather, wait: true };
+        let send =
+            Op::Send { token: token(Kind::Send), file: accepted.descriptor, gather, mode: SendMode::Wait };
         ring.push(send).unwrap();
         let Outcome::Sent { gather, result } = one(&mut ring) else { panic!("sent") };
         assert_eq!((gather.len(), result), (7, Ok(7)));
@@ -117,7 +118,7 @@ fn a_send_that_may_not_wait_says_so() {
     let mut last = None;
     for _ in 0..8 {
         let gather = Gather::one(Part::Shared(Arc::clone(&shared), 0..shared.len()));
-        ring.push(Op::Send { token: token(Kind::Send), file, gather, wait: false }).unwrap();
+        ring.push(Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Now }).unwrap();
         let Outcome::Sent { result, .. } = one(&mut ring) else { panic!("sent") };
         last = Some(result);
     }
@@ -211,7 +212,7 @@ fn a_wait_can_outlast_the_sends_that_it_submits() {
     receive(&mut ring, file);
     let mut gather = Gather::default();
     gather.parts_mut().push(Part::Copied(b"ping".to_vec(), 0));
-    ring.push(Op::Send { token: token(Kind::Send), file, gather, wait: false }).unwrap();
+    ring.push(Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Now }).unwrap();
     let answering = thread::spawn(move || {
         let mut heard = [0; 4];
         near.read_exact(&mut heard).unwrap();
@@ -233,6 +234,97 @@ fn a_wait_can_outlast_the_sends_that_it_submits() {
     ring.expect(1);
     ring.submit_and_wait(Wait::Until(Some(deadline))).unwrap();
     assert!(deadline <= clock::now(), "nothing came, and the time was up");
+}
+
+fn quiet(file: Descriptor, slot: u32, bytes: usize) -> Op {
+    let gather = Gather::one(Part::Copied(vec![7; bytes], 0));
+    let token = Token::new(Kind::Send, slot, Generation::new(5));
+    Op::Send { token, file, gather, mode: SendMode::Quiet }
+}
+
+/// The results of sends, by their slots.
+fn sends(ready: &VecDeque<Completion>) -> Vec<(u32, Option<usize>)> {
+    let of = |completion: &Completion| match &completion.outcome {
+        Outcome::Sent { result, .. } => Some((completion.token.slot(), (*result).ok())),
+        _ => None,
+    };
+    ready.iter().filter_map(of).collect()
+}
+
+#[test]
+fn a_quiet_send_ends_no_wait_and_is_told_with_what_comes_next() {
+    for tier in RingTier::ALL {
+        let mut ring = ring(tier, 1);
+        assert!(ring.capabilities().quiet_sends);
+        let (mut near, file) = pair(&mut ring);
+        receive(&mut ring, file);
+        ring.push(quiet(file, 0, 4)).unwrap();
+        let answering = thread::spawn(move || {
+            near.read_exact(&mut [0; 4]).unwrap();
+            near.write_all(b"pong").unwrap();
+            near
+        });
+        let deadline = clock::now().saturating_add(Duration::from_secs(5));
+        ring.submit_and_wait(Wait::Until(Some(deadline))).unwrap();
+        let mut ready = VecDeque::new();
+        ring.collect(&mut ready, 64);
+        assert_eq!((ready.len(), ring.counts().enters), (2, 1), "{ready:?}");
+        assert!(matches!(ready[0].outcome, Outcome::Received(Ok(_))), "{ready:?}");
+        assert_eq!(sends(&ready), [(0, Some(4))]);
+        drop(answering.join().unwrap());
+
+        // Nothing comes: the time is up, and then it is told.
+        let deadline = clock::now().saturating_add(Duration::from_millis(30));
+        ring.push(quiet(file, 0, 4)).unwrap();
+        while clock::now() < deadline {
+            ring.submit_and_wait(Wait::Until(Some(deadline))).unwrap();
+            ring.collect(&mut ready, 64);
+        }
+        assert!(ready.iter().any(|completion| matches!(completion.outcome, Outcome::Sent { .. })));
+    }
+}
+
+/// One of three is short: it says so at once, among completions that nobody has collected, and the others are told once.
+#[test]
+fn a_quiet_send_that_is_short_ends_the_wait() {
+    let mut ring = ring(RingTier::V6_17, 3);
+    let mut files = Vec::new();
+    let mut nears = Vec::new();
+    for place in 0..3 {
+        let (near, far) = UnixStream::pair().unwrap();
+        files.push(ring.adopt(far.into(), place).unwrap());
+        nears.push(near);
+    }
+    for round in 0..20 {
+        let cancel = || Op::Cancel { token: token(Kind::Cancel), target: token(Kind::Receive) };
+        ring.push(cancel()).unwrap();
+        ring.push(quiet(files[0], 0, 10)).unwrap();
+        ring.push(quiet(files[1], 1, 1 << 20)).unwrap();
+        ring.push(quiet(files[2], 2, 10)).unwrap();
+        ring.submit_and_wait(Wait::Until(None)).unwrap();
+        let mut ready = VecDeque::new();
+        ring.collect(&mut ready, 1);
+        assert_eq!(sends(&ready), [], "what is short may still be there to be seen");
+        ring.collect(&mut ready, 64);
+        let told = sends(&ready);
+        assert_eq!(told.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), [1, 0, 2], "round {round}");
+        assert_eq!((told[1].1, told[2].1), (Some(10), Some(10)));
+        assert!(told[0].1.is_none_or(|taken| taken < 1 << 20), "{told:?}");
+    }
+    drop(nears);
+}
+
+#[test]
+fn a_ring_that_is_dropped_while_quiet_sends_are_untold_lets_go_of_them() {
+    let mut ring = ring(RingTier::V6_17, 1);
+    let (_near, file) = pair(&mut ring);
+    let shared = Arc::new(vec![7; 100]);
+    let gather = Gather::one(Part::Shared(Arc::clone(&shared), 0..100));
+    ring.push(Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Quiet }).unwrap();
+    ring.submit_and_wait(Wait::No).unwrap();
+    assert_eq!(Arc::strong_count(&shared), 2);
+    drop(ring);
+    assert_eq!(Arc::strong_count(&shared), 1);
 }
 
 #[test]

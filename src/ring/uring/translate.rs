@@ -78,6 +78,16 @@ impl Memory {
         Outcome::Sent { gather, result: result.map(|bytes| bytes as usize).map_err(Into::into) }
     }
 
+    /// A quiet send with this number is over: if it has not answered, all of it was taken.
+    pub(super) fn sent_quietly(&mut self, slot: u32, entry: u64) -> Option<Outcome> {
+        let parked = self.loans.sends.place(slot);
+        // Another send may stand there by now.
+        let parked = parked.take_if(|parked| parked.entry == entry)?;
+        self.loans.headers.extend(parked.header);
+        let bytes = parked.gather.len();
+        Some(Outcome::Sent { gather: parked.gather, result: Ok(bytes) })
+    }
+
     fn release_datagram(&mut self, slot: u32) {
         let parked =
             self.loans.datagrams.place(slot).as_mut().expect("a datagram is parked until it is answered");

@@ -55,6 +55,12 @@ fn a_parcel_that_is_offered_once_is_caught() {
 }
 
 #[test]
+fn a_quiet_send_that_something_follows_is_caught() {
+    let said = caught(Planted::TooQuiet);
+    assert!(said.contains("heard") || said.contains("answered") || said.contains("stands still"), "{said}");
+}
+
+#[test]
 fn an_answer_that_overtakes_messages_is_caught() {
     let said = caught(Planted::LateCatchUp);
     assert!(said.contains("overtook"), "{said}");

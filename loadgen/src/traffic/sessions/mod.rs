@@ -10,7 +10,7 @@ mod requests;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tidemill::ring::{Completion, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError};
+use tidemill::ring::{Completion, Gather, Kind, Op, Outcome, ReceiveError, Received, SendError, SendMode};
 use tidemill::sys::clock::Time;
 
 use crate::link::Link;
@@ -197,7 +197,7 @@ impl<T: Talk> Sessions<T> {
             Some(gather) => {
                 session.operations += 1;
                 let token = token(Kind::Send, slot);
-                turn.link.push(Op::Send { token, file: session.file, gather, wait: true });
+                turn.link.push(Op::Send { token, file: session.file, gather, mode: SendMode::Wait });
             }
             None => self.proceed(slot, turn),
         }
@@ -210,7 +210,12 @@ impl<T: Talk> Sessions<T> {
         }
         if let Some(gather) = session.next_send() {
             session.operations += 1;
-            link.push(Op::Send { token: token(Kind::Send, slot), file: session.file, gather, wait: false });
+            link.push(Op::Send {
+                token: token(Kind::Send, slot),
+                file: session.file,
+                gather,
+                mode: SendMode::Now,
+            });
         }
     }
 

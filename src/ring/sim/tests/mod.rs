@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::{Faults, Random, Sim, SimSetup};
 use crate::ring::{
     AcceptError, Accepted, Bell, Capabilities, Completion, ConnectError, Descriptor, Gather, Generation,
-    Kernel, Kind, Op, Outcome, Part, ReceiveError, Received, SendError, Token, Wait,
+    Kernel, Kind, Op, Outcome, Part, ReceiveError, Received, SendError, SendMode, Token, Wait,
 };
 use crate::sys::clock::Time;
 use crate::tier::RingTier;
@@ -61,7 +61,8 @@ fn receive(file: Descriptor) -> Op {
 
 fn send(file: Descriptor, bytes: &[u8], wait: bool) -> Op {
     let gather = Gather::one(Part::Copied(bytes.to_vec(), 0));
-    Op::Send { token: token(Kind::Send), file, gather, wait }
+    let mode = if wait { SendMode::Wait } else { SendMode::Now };
+    Op::Send { token: token(Kind::Send), file, gather, mode }
 }
 
 fn cancel(target: Kind) -> Op {

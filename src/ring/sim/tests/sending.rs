@@ -26,7 +26,7 @@ fn a_gathered_send_arrives_in_order_whatever_part_is_taken() {
         let mut gather = Gather::new(parts.into());
         let mut read = Vec::new();
         while !gather.is_empty() {
-            let op = Op::Send { token: token(Kind::Send), file, gather, wait: true };
+            let op = Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Wait };
             let Outcome::Sent { gather: mut home, result } = turn(&mut sim, [op]).remove(0).outcome else {
                 panic!("a send is answered as a send");
             };

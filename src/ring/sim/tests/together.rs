@@ -27,7 +27,8 @@ impl Echo {
         if !self.sending && !self.parts.is_empty() {
             let wait = self.parts.len().is_multiple_of(2);
             let gather = Gather::new(self.parts.drain(..).take(64).collect());
-            let op = Op::Send { token: token(Kind::Send), file: self.file, gather, wait };
+            let mode = if wait { SendMode::Wait } else { SendMode::Now };
+            let op = Op::Send { token: token(Kind::Send), file: self.file, gather, mode };
             match self.sim.push(op) {
                 Ok(()) => self.sending = true,
                 Err(refused) => match refused.0 {

@@ -41,7 +41,7 @@ fn an_operation_of_another_owner_is_caught() {
     turn(&mut sim, [receive(file)]);
     let token = Token::new(Kind::Send, 0, Generation::new(4));
     let gather = Gather::one(Part::Copied(b"secret".to_vec(), 0));
-    let _ = sim.push(Op::Send { token, file, gather, wait: false });
+    let _ = sim.push(Op::Send { token, file, gather, mode: SendMode::Now });
 }
 
 #[test]
@@ -62,5 +62,5 @@ fn a_slot_that_was_freed_too_early_is_caught() {
     sim.submit_and_wait(Wait::No).unwrap();
     // The answer is there and was not collected; the slot's next owner sends already.
     let token = Token::new(Kind::Send, 0, Generation::new(6));
-    let _ = sim.push(Op::Send { token, file: new, gather: Gather::default(), wait: false });
+    let _ = sim.push(Op::Send { token, file: new, gather: Gather::default(), mode: SendMode::Now });
 }

@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::stages::{Net, Real, Simulated, Stage, describe, setup};
-use crate::ring::{Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome, Part, Setup, Token, Wait};
+use crate::ring::{
+    Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome, Part, SendMode, Setup, Token, Wait,
+};
 use crate::tier::RingTier;
 
 const TIERS: [RingTier; 4] = [RingTier::V6_1, RingTier::V6_6, RingTier::V6_12, RingTier::V6_17];
@@ -41,7 +43,8 @@ fn receive(stage: &impl Stage, credit: u32, wait_first: bool) -> Op {
 
 fn send(stage: &impl Stage, bytes: usize, wait: bool) -> Op {
     let gather = Gather::one(Part::Shared(Arc::from(vec![1; bytes]), 0..bytes));
-    Op::Send { token: token(Kind::Send), file: stage.stream(), gather, wait }
+    let mode = if wait { SendMode::Wait } else { SendMode::Now };
+    Op::Send { token: token(Kind::Send), file: stage.stream(), gather, mode }
 }
 
 fn cancel(target: Kind) -> Op {
@@ -190,6 +193,29 @@ fn would_block(stage: &mut impl Stage) -> Vec<String> {
     vec![]
 }
 same!(a_send_that_does_not_wait_would_block, BOTH, 4, would_block);
+
+/// Quiet sends until one is short; the first ones end no wait, and come with the doorbell of another.
+fn quiet_sends(stage: &mut impl Stage) -> Vec<String> {
+    let quiet = |stage: &mut _, bytes| {
+        let Op::Send { token, file, gather, .. } = send(stage, bytes, false) else { unreachable!() };
+        Op::Send { token, file, gather, mode: SendMode::Quiet }
+    };
+    let op = quiet(stage, 10);
+    let mut log = stage.log(vec![op, cancel(Kind::Accept)], 2);
+    let op = quiet(stage, 64 << 20);
+    let short = stage.log(vec![op], 1);
+    log.push(format!("{} short", short.iter().filter(|said| **said != "sent Ok(67108864)").count()));
+    for _ in 0..100 {
+        let op = quiet(stage, 1 << 20);
+        let said = stage.log(vec![op], 1);
+        if said == ["sent Err(WouldBlock)"] {
+            log.extend(said);
+            break;
+        }
+    }
+    log
+}
+same!(a_quiet_send_speaks_when_it_is_not_taken_whole, BOTH, 4, quiet_sends);
 
 fn waiting_send(stage: &mut impl Stage) -> Vec<String> {
     let mut log = would_block(stage);
