@@ -312,6 +312,15 @@ mod tests {
             let answer = String::from_utf8(write_ok(&read.expect("it has one"), None)).unwrap();
             assert_eq!(answer, format!(r#"{{"type":"ok","id":{id}}}"#));
         }
+        // Written otherwise, and the same number all the same, as the standard library reads it.
+        for id in
+            ["18446744073709744073709551616", "0.1e-300", "1.7976931348623157e308", "9007199254740993.5"]
+        {
+            let (read, _) = read(&format!(r#"{{"type":"publish","subject":"a","id":{id}}}"#));
+            let answer = String::from_utf8(write_ok(&read.expect("it has one"), None)).unwrap();
+            let number = answer.trim_start_matches(r#"{"type":"ok","id":"#).trim_end_matches('}');
+            assert_eq!(number.parse::<f64>(), id.parse::<f64>(), "{id} came back as {number}");
+        }
         let error = write_error(None, "It is not.");
         assert_eq!(error, br#"{"type":"error","error":"It is not."}"#);
         let published = Published { local: 2, shards: 1 };
