@@ -11,6 +11,7 @@
 #[allow(dead_code, reason = "the other benchmarks use the rest of it")]
 mod child;
 mod floor;
+mod generator;
 mod idle;
 mod measure;
 #[path = "../support/placement.rs"]

@@ -1,10 +1,8 @@
 //! One row: slices in turns, and what they say.
 
 use std::io;
-use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
+use super::generator::{self, Spread};
 use super::rows::{Load, Row};
 use super::servers::Server;
 use super::{Options, idle, placement, say};
@@ -19,9 +17,6 @@ struct Slice {
     p99_us: f64,
     generator_percent: f64,
 }
-
-/// A figure over all rounds: the median, and the quartiles.
-struct Spread([f64; 3]);
 
 /// The table so far.
 #[derive(Default)]
@@ -112,31 +107,16 @@ fn words(options: &Options, row: &Row, servers: &[Server]) -> io::Result<String>
     Ok(format!("{} --rate {:.0}", row.arguments, most / 10.0))
 }
 
-/// One run of the load generator.
 fn slice(options: &Options, words: &str, server: &Server) -> io::Result<Slice> {
-    let mut command = Command::new(&options.loadgen);
-    command.args(["pubsub", &server.url()]).args(words.split_whitespace());
-    command.args(["--core", &options.client_core.to_string(), "--server-pid", &server.pid().to_string()]);
-    command.args(["--warmup", "300ms", "--json", "-"]);
-    command.args(["--duration", &format!("{}ms", (options.slice * 1e3).round())]);
-    let output = command.stderr(Stdio::piped()).output()?;
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let figure = |path: &str| json.pointer(path).and_then(Value::as_f64);
-    let read = || {
-        Some(Slice {
-            per_second: figure("/throughput/deliveries_per_second")?,
-            server_cpu: figure("/server/cpu_s")? / figure("/throughput/duration_s")?,
-            per_cpu_second: figure("/server/deliveries_per_cpu_second")?,
-            // In a short slice of a slow server there may be no sample.
-            p50_us: figure("/latency/every/p50_us").unwrap_or(f64::NAN),
-            p99_us: figure("/latency/every/p99_us").unwrap_or(f64::NAN),
-            generator_percent: figure("/generator/cpu_percent")?,
-        })
-    };
-    read().filter(|_| output.status.success()).ok_or_else(|| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().last().unwrap_or("it said nothing"); // The last line is what went wrong.
-        io::Error::other(format!("the load generator failed against {}: {said}", server.kind.name()))
+    let said = generator::load(options, server, words, (WARMUP, options.slice))?;
+    Ok(Slice {
+        per_second: said.figure("/throughput/deliveries_per_second"),
+        server_cpu: said.figure("/server/cpu_s") / said.figure("/throughput/duration_s"),
+        per_cpu_second: said.figure("/server/deliveries_per_cpu_second"),
+        // In a short slice of a slow server there may be no sample.
+        p50_us: said.figure("/latency/every/p50_us"),
+        p99_us: said.figure("/latency/every/p99_us"),
+        generator_percent: said.figure("/generator/cpu_percent"),
     })
 }
 
@@ -148,7 +128,7 @@ impl Report {
     fn add(&mut self, row: &Row, servers: &[Server], rounds: &[Vec<Slice>], at: usize) {
         let server = &servers[at];
         let median =
-            |figure: fn(&Slice) -> f64| Spread::of(rounds.iter().map(|round| figure(&round[at]))).0[1];
+            |figure: fn(&Slice) -> f64| Spread::of(rounds.iter().map(|round| figure(&round[at]))).median();
         let is_latency = row.load == Load::Tenth;
         let compared = |round: &Vec<Slice>| {
             let [own, first] = [&round[at], &round[0]];
@@ -182,21 +162,7 @@ impl Report {
     }
 }
 
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |quarter: usize| values.get((values.len().saturating_sub(1)) * quarter / 4).copied();
-        Self([1, 2, 3].map(|quarter| at(quarter).unwrap_or(f64::NAN)))
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [low, median, high] = self.0;
-        write!(f, "{median:.3} [{low:.3}, {high:.3}]")
-    }
-}
-
+/// Seconds of load before each slice.
+const WARMUP: f64 = 0.3;
 /// Below this the two cores share a cache, in nanoseconds.
 const NEAR_NS: f64 = 150.0;
