@@ -20,6 +20,8 @@ const CRUMBLED_BYTES_MAX: usize = 500;
 const PUBLICATIONS_MAX: usize = 30;
 /// Bytes that may wait for somebody who reads nothing; whoever reads is never cut for it.
 const PENDING_BYTES: usize = 20_000;
+/// Bytes of an answer to a request.
+const ANSWER_BYTES: usize = 1000;
 
 pub(super) fn run(data: &[u8]) {
     let [door, seed, rest @ ..] = data else { return };
@@ -271,7 +273,10 @@ impl Witness {
         let new = wire::take_said(town.heard(self.guest));
         // A name that the server has given; others are for the stranger to play with.
         let asked = new.iter().filter(|said| said.reply.starts_with(b"_INBOX.") && said.reply.len() < 100);
-        let answer = |said: &Said| [&b"PUB "[..], &said.reply, b" 2\r\nhi\r\n"].concat();
+        let answer = |said: &Said| {
+            let line = format!(" {ANSWER_BYTES}\r\n{:ANSWER_BYTES$}\r\n", "hi");
+            [&b"PUB "[..], &said.reply, line.as_bytes()].concat()
+        };
         let answers: Vec<u8> = asked.flat_map(answer).collect();
         self.heard.extend(new);
         town.say(self.guest, &answers);
