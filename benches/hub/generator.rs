@@ -40,6 +40,12 @@ pub(crate) fn load(
     Err(io::Error::other(format!("the load generator failed against {}: {said}", server.kind.name())))
 }
 
+/// How such a load is had, but for where the server is.
+pub(crate) fn command(words: &str, (warmup, seconds): (f64, f64)) -> String {
+    let (warmup, seconds) = (milliseconds(warmup), milliseconds(seconds));
+    format!("loadgen pubsub URL {words} --warmup {warmup} --duration {seconds}")
+}
+
 fn milliseconds(seconds: f64) -> String {
     format!("{}ms", (seconds * 1e3).round())
 }

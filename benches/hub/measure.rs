@@ -5,7 +5,7 @@ use std::io;
 use super::generator::{self, Spread};
 use super::rows::{Load, Row};
 use super::servers::Server;
-use super::{Options, idle, placement, say};
+use super::{Options, idle, placement, say, shards, stuck};
 
 /// What one slice measured; for connections that do nothing, the bytes of one, in all fields.
 #[derive(Clone, Copy)]
@@ -21,8 +21,10 @@ struct Slice {
 /// The table so far.
 #[derive(Default)]
 pub(crate) struct Report {
-    lines: Vec<String>,
-    commands: Vec<String>,
+    pub(crate) lines: Vec<String>,
+    /// What the columns have no place for.
+    pub(crate) notes: Vec<String>,
+    pub(crate) commands: Vec<String>,
 }
 
 /// Puts the load of a row on each of its servers, and adds their lines to the report.
@@ -37,8 +39,11 @@ pub(crate) fn run(options: &Options, row: &Row, report: &mut Report) -> io::Resu
     if servers.is_empty() {
         return Ok(());
     }
-    if row.load == Load::Idle {
-        return run_idle(options, row, &servers, report);
+    match row.load {
+        Load::Idle => return run_idle(options, row, &servers, report),
+        Load::Stuck => return stuck::run(options, row, &servers, report),
+        Load::Shards => return shards::run(options, row, &servers, report),
+        Load::Saturated | Load::Tenth => {}
     }
     let words = words(options, row, &servers)?;
     // The first slice of each is not like the rest; and it shows who does not do what the row asks for.
@@ -120,7 +125,8 @@ fn slice(options: &Options, words: &str, server: &Server) -> io::Result<Slice> {
     })
 }
 
-fn is_near(options: &Options) -> bool {
+/// Whether the two cores share a cache now.
+pub(crate) fn is_near(options: &Options) -> bool {
     placement::round_trip_ns(options.server_core, options.client_core) < NEAR_NS
 }
 
@@ -154,15 +160,19 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let head = "| load | server | deliveries | server CPU | deliveries per CPU second | p50 / p99 | \
                     ratio to the first [quartiles] | generator's core |\n|---|---|---|---|---|---|---|---|\n";
-        let commands: String = self.commands.iter().map(|command| format!("- {command}\n")).collect();
+        let list = |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
         format!(
-            "{head}{}\n\nThe ratio is of deliveries per CPU second; in rows of latency, of p99.\n\n{commands}",
-            self.lines.join("\n")
+            "{head}{}\n\nThe ratio is of deliveries per CPU second; in rows of latency, of p99; with somebody stuck, of p99 \
+             with them to that without; with two shards, of what each shard delivers in a CPU second, times \
+             shards.\n\n{}\n{}",
+            self.lines.join("\n"),
+            list(&self.notes),
+            list(&self.commands)
         )
     }
 }
 
 /// Seconds of load before each slice.
-const WARMUP: f64 = 0.3;
+pub(crate) const WARMUP: f64 = 0.3;
 /// Below this the two cores share a cache, in nanoseconds.
 const NEAR_NS: f64 = 150.0;
