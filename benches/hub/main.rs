@@ -4,19 +4,23 @@
 //! Every server has one core, the load generator another. Servers stay up for the whole row and sleep while they are not
 //! asked. A slice is one run of `loadgen pubsub`, which counts every delivery, so that a server that loses messages fails
 //! its row; slices alternate, and a round counts only if the two cores were equally far apart throughout (see
-//! `support/placement.rs`). What is compared is deliveries for a second of the server's processor time. Needs release builds
-//! of the load generator and of Tidemill; a server that does not start is left out with a line that says so.
+//! `support/placement.rs`). What is compared is deliveries for a second of the server's processor time; in rows of their own,
+//! what subscribers that read nothing do to the others, and two shards to one. Needs release builds of the load generator and
+//! of Tidemill; a server that does not start is left out with a line that says so.
 
 #[path = "../support/child.rs"]
 #[allow(dead_code, reason = "the other benchmarks use the rest of it")]
 mod child;
 mod floor;
+mod generator;
 mod idle;
 mod measure;
 #[path = "../support/placement.rs"]
 mod placement;
 mod rows;
 mod servers;
+mod shards;
+mod stuck;
 
 use std::fs;
 use std::io::{self, Write};

@@ -1,13 +1,11 @@
 //! One row: slices in turns, and what they say.
 
 use std::io;
-use std::process::{Command, Stdio};
 
-use serde_json::Value;
-
+use super::generator::{self, Spread};
 use super::rows::{Load, Row};
 use super::servers::Server;
-use super::{Options, idle, placement, say};
+use super::{Options, idle, placement, say, shards, stuck};
 
 /// What one slice measured; for connections that do nothing, the bytes of one, in all fields.
 #[derive(Clone, Copy)]
@@ -20,14 +18,13 @@ struct Slice {
     generator_percent: f64,
 }
 
-/// A figure over all rounds: the median, and the quartiles.
-struct Spread([f64; 3]);
-
 /// The table so far.
 #[derive(Default)]
 pub(crate) struct Report {
-    lines: Vec<String>,
-    commands: Vec<String>,
+    pub(crate) lines: Vec<String>,
+    /// What the columns have no place for.
+    pub(crate) notes: Vec<String>,
+    pub(crate) commands: Vec<String>,
 }
 
 /// Puts the load of a row on each of its servers, and adds their lines to the report.
@@ -42,8 +39,11 @@ pub(crate) fn run(options: &Options, row: &Row, report: &mut Report) -> io::Resu
     if servers.is_empty() {
         return Ok(());
     }
-    if row.load == Load::Idle {
-        return run_idle(options, row, &servers, report);
+    match row.load {
+        Load::Idle => return run_idle(options, row, &servers, report),
+        Load::Stuck => return stuck::run(options, row, &servers, report),
+        Load::Shards => return shards::run(options, row, &servers, report),
+        Load::Saturated | Load::Tenth => {}
     }
     let words = words(options, row, &servers)?;
     // The first slice of each is not like the rest; and it shows who does not do what the row asks for.
@@ -112,35 +112,21 @@ fn words(options: &Options, row: &Row, servers: &[Server]) -> io::Result<String>
     Ok(format!("{} --rate {:.0}", row.arguments, most / 10.0))
 }
 
-/// One run of the load generator.
 fn slice(options: &Options, words: &str, server: &Server) -> io::Result<Slice> {
-    let mut command = Command::new(&options.loadgen);
-    command.args(["pubsub", &server.url()]).args(words.split_whitespace());
-    command.args(["--core", &options.client_core.to_string(), "--server-pid", &server.pid().to_string()]);
-    command.args(["--warmup", "300ms", "--json", "-"]);
-    command.args(["--duration", &format!("{}ms", (options.slice * 1e3).round())]);
-    let output = command.stderr(Stdio::piped()).output()?;
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    let figure = |path: &str| json.pointer(path).and_then(Value::as_f64);
-    let read = || {
-        Some(Slice {
-            per_second: figure("/throughput/deliveries_per_second")?,
-            server_cpu: figure("/server/cpu_s")? / figure("/throughput/duration_s")?,
-            per_cpu_second: figure("/server/deliveries_per_cpu_second")?,
-            // In a short slice of a slow server there may be no sample.
-            p50_us: figure("/latency/every/p50_us").unwrap_or(f64::NAN),
-            p99_us: figure("/latency/every/p99_us").unwrap_or(f64::NAN),
-            generator_percent: figure("/generator/cpu_percent")?,
-        })
-    };
-    read().filter(|_| output.status.success()).ok_or_else(|| {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said = said.lines().last().unwrap_or("it said nothing"); // The last line is what went wrong.
-        io::Error::other(format!("the load generator failed against {}: {said}", server.kind.name()))
+    let said = generator::load(options, server, words, (WARMUP, options.slice))?;
+    Ok(Slice {
+        per_second: said.figure("/throughput/deliveries_per_second"),
+        server_cpu: said.figure("/server/cpu_s") / said.figure("/throughput/duration_s"),
+        per_cpu_second: said.figure("/server/deliveries_per_cpu_second"),
+        // In a short slice of a slow server there may be no sample.
+        p50_us: said.figure("/latency/every/p50_us"),
+        p99_us: said.figure("/latency/every/p99_us"),
+        generator_percent: said.figure("/generator/cpu_percent"),
     })
 }
 
-fn is_near(options: &Options) -> bool {
+/// Whether the two cores share a cache now.
+pub(crate) fn is_near(options: &Options) -> bool {
     placement::round_trip_ns(options.server_core, options.client_core) < NEAR_NS
 }
 
@@ -148,7 +134,7 @@ impl Report {
     fn add(&mut self, row: &Row, servers: &[Server], rounds: &[Vec<Slice>], at: usize) {
         let server = &servers[at];
         let median =
-            |figure: fn(&Slice) -> f64| Spread::of(rounds.iter().map(|round| figure(&round[at]))).0[1];
+            |figure: fn(&Slice) -> f64| Spread::of(rounds.iter().map(|round| figure(&round[at]))).median();
         let is_latency = row.load == Load::Tenth;
         let compared = |round: &Vec<Slice>| {
             let [own, first] = [&round[at], &round[0]];
@@ -174,29 +160,19 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let head = "| load | server | deliveries | server CPU | deliveries per CPU second | p50 / p99 | \
                     ratio to the first [quartiles] | generator's core |\n|---|---|---|---|---|---|---|---|\n";
-        let commands: String = self.commands.iter().map(|command| format!("- {command}\n")).collect();
+        let list = |lines: &[String]| lines.iter().map(|line| format!("- {line}\n")).collect::<String>();
         format!(
-            "{head}{}\n\nThe ratio is of deliveries per CPU second; in rows of latency, of p99.\n\n{commands}",
-            self.lines.join("\n")
+            "{head}{}\n\nThe ratio is of deliveries per CPU second; in rows of latency, of p99; with somebody stuck, of p99 \
+             with them to that without; with two shards, of what each shard delivers in a CPU second, times \
+             shards.\n\n{}\n{}",
+            self.lines.join("\n"),
+            list(&self.notes),
+            list(&self.commands)
         )
     }
 }
 
-impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.collect();
-        values.sort_by(f64::total_cmp);
-        let at = |quarter: usize| values.get((values.len().saturating_sub(1)) * quarter / 4).copied();
-        Self([1, 2, 3].map(|quarter| at(quarter).unwrap_or(f64::NAN)))
-    }
-}
-
-impl std::fmt::Display for Spread {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let [low, median, high] = self.0;
-        write!(f, "{median:.3} [{low:.3}, {high:.3}]")
-    }
-}
-
+/// Seconds of load before each slice.
+pub(crate) const WARMUP: f64 = 0.3;
 /// Below this the two cores share a cache, in nanoseconds.
 const NEAR_NS: f64 = 150.0;

@@ -22,6 +22,10 @@ pub(crate) enum Load {
     Tenth,
     /// Connections that do nothing: over NATS, or over WebSocket.
     Idle,
+    /// A rate that all keep easily, for subscribers of whom one in ten reads nothing, and for those without it.
+    Stuck,
+    /// As much as the server takes, by one shard and by two.
+    Shards,
 }
 
 const NATS: &[Kind] = &[Kind::NatsServer, Kind::Tidemill];
@@ -72,6 +76,18 @@ pub(crate) const ROWS: &[Row] = &[
         servers: NATS,
         load: Load::Tenth,
         arguments: "--subscribers 10 --size 16",
+    },
+    Row {
+        name: "one stuck in ten of 1000, 1 KiB, the others' latency",
+        servers: &[Kind::NatsServerStrict, Kind::TidemillStrict],
+        load: Load::Stuck,
+        arguments: "--size 1KiB --rate 200",
+    },
+    Row {
+        name: "two shards, 1 to 1000, 16 B",
+        servers: &[Kind::Tidemill, Kind::TidemillPair],
+        load: Load::Shards,
+        arguments: "--subscribers 1000 --size 16",
     },
     Row { name: "idle NATS connections", servers: NATS, load: Load::Idle, arguments: "" },
     Row { name: "idle WebSocket connections", servers: WEBSOCKET, load: Load::Idle, arguments: "" },

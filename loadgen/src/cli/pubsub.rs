@@ -22,6 +22,7 @@ Examples:
   loadgen pubsub nats://127.0.0.1:4222 --request-reply --publishers 16
   loadgen pubsub ws://127.0.0.1:8080 --subscribers 1000 --size 64
   loadgen pubsub sse://127.0.0.1:8080 --publish-to nats://127.0.0.1:4222 --subscribers 100
+  loadgen pubsub nats://127.0.0.1:4222 --rate 1000 --size 1KiB --subscribers 100 --stuck 10%
   loadgen pubsub nats+ws://127.0.0.1:8080 --server-pid 1234 --json result.json
 
 Who is spoken to:
@@ -37,6 +38,14 @@ Who gets what:
   goes through them in turns. Where there are more subjects than subscribers, a subscriber takes
   several; where there are fewer, several take the same. --wildcards has a part of the subscribers
   take whole groups instead, by SUBJECT.GROUP.* and SUBJECT.GROUP.> in turns.
+
+Who never reads:
+  --stuck has some of the subscribers subscribe and then read nothing more, so that what they are
+  sent waits in the hub. They count in no delivery and no latency: what they do to the others is
+  what is measured. The result says how many of them the hub has cut, and how long after the load
+  began. The kernels at both ends take little of what they do not read: some 75 KB. A hub's end
+  stands behind that and cannot be seen, so once a second each says a word that asks for no answer
+  (PONG, a pong frame, an empty line): who says it to a connection that was ended is reset.
 
 Two kinds of load:
   saturated     Without --rate. Publishers send as fast as they can, but no more than --window
@@ -135,6 +144,10 @@ pub struct PubsubFlags {
     #[arg(long, value_name = "SHARE", default_value = "0%", help_heading = "Load")]
     pub wildcards: Share,
 
+    /// Have so many of the subscribers, or this part of them, as in 10%, never read again once they have subscribed.
+    #[arg(long, value_name = "N|N%", default_value = "0", help_heading = "Load")]
+    pub stuck: Part,
+
     /// Have subscribers answer: publishers are requesters, each with a subscription to its inbox, and round trips are
     /// measured. Several subscribers are a queue group.
     #[arg(long, help_heading = "Load")]
@@ -225,9 +238,48 @@ impl FromStr for Share {
     }
 }
 
+/// Some of a whole: so many, or a share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Part {
+    /// So many.
+    Count(u32),
+    /// A share of them.
+    Share(Share),
+}
+
+impl Part {
+    /// How many of so many that is; of a share that is not nothing, at least one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of 32 bits")]
+    pub fn of(self, whole: u32) -> u32 {
+        match self {
+            Self::Count(count) => count,
+            Self::Share(Share(0.0)) => 0,
+            Self::Share(Share(share)) => ((f64::from(whole) * share).round() as u32).max(1),
+        }
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.ends_with('%') { text.parse().map(Self::Share) } else { whole(text).map(Self::Count) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_a_count_or_a_share() {
+        let part = |text: &str| text.parse::<Part>().map(|part| part.of(1000)).ok();
+        assert_eq!(
+            ["0", "7", "10%", "0%", "0.01%"].map(part),
+            [Some(0), Some(7), Some(100), Some(0), Some(1)]
+        );
+        assert_eq!(["", "-1", "1.5", "101%", "x", "4294967296"].map(part), [None; 6]);
+    }
 
     #[test]
     fn a_share_is_a_percentage() {

@@ -21,6 +21,7 @@ pub mod result;
 pub mod samples;
 pub mod shape;
 pub mod stamp;
+pub mod stuck;
 pub mod subjects;
 mod table;
 pub mod track;
@@ -41,7 +42,7 @@ use self::checks::Evidence;
 use self::engine::{Done, Engine, EngineError, Moment};
 use self::ledger::Ledger;
 use self::plan::Plan;
-use self::result::{Config, Counts, Generator, Latencies, PubsubResult, SCHEMA, Server, Throughput};
+use self::result::{Config, Counts, Generator, Latencies, PubsubResult, SCHEMA, Server, Stuck, Throughput};
 use crate::plan::End;
 use crate::result::{Environment, Latency, worst};
 use crate::server_side::{Sampler, SourceError};
@@ -80,7 +81,7 @@ pub enum PubsubError {
 pub fn run(plan: &Plan) -> Result<PubsubResult, PubsubError> {
     let signals = Signals::watch().map_err(PubsubError::Signals)?;
     let waker = Waker::new().map_err(PubsubError::Signals)?;
-    descriptors::raise_limit(u64::from(plan.connections()) + u64::from(DESCRIPTORS_RESERVE))?;
+    descriptors::raise_limit(plan.descriptors() + u64::from(DESCRIPTORS_RESERVE))?;
     let capabilities = Capabilities::probe(RingTier::V6_17).map_err(EngineError::NoRing)?;
     let environment = Environment::look(&[plan.core], capabilities.tier().name().to_owned());
     cpu::pin(plan.core)?;
@@ -129,6 +130,12 @@ fn conclude(
     let throughput = throughput(plan, first, last);
     let generator = generator(first, last, &throughput);
     let counts = counts(ledger, done);
+    let stuck = (plan.stuck != 0).then(|| Stuck {
+        subscribers: plan.stuck,
+        cut: done.stuck.cut,
+        first_cut_s: done.stuck.first.map(|time| time.as_secs_f64()),
+        last_cut_s: done.stuck.last.map(|time| time.as_secs_f64()),
+    });
     let latencies = &ledger.latencies;
     let latency = Latencies {
         first: Latency::of(&latencies.first),
@@ -160,6 +167,7 @@ fn conclude(
         latency,
         generator,
         server,
+        stuck,
         checks,
         problems,
     }
@@ -233,7 +241,8 @@ fn config(plan: &Plan) -> Config {
         url: plan.endpoint.to_string(),
         publish_url: plan.publish_to.to_string(),
         publishers: plan.publishers,
-        subscribers: plan.audience.subscribers,
+        subscribers: plan.audience.subscribers + plan.stuck,
+        stuck: plan.stuck,
         wildcards: plan.audience.wildcards,
         subjects: plan.subjects,
         size: plan.size,

@@ -8,6 +8,7 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tidemill::protocol::http1::{HeadLimits, Method, Progress, Refusal, Table, parse_response};
 use tidemill::protocol::websocket::{Offer, Unacceptable};
 
@@ -16,6 +17,11 @@ use super::input::{Events, Frames, Input, Nats};
 use crate::plan::CONNECT_TIMEOUT;
 use crate::random::Random;
 
+/// A small receive buffer.
+const LITTLE_BYTES: usize = 4096;
+/// Segments as over Ethernet. A kernel takes as much to send as some segments hold: with those of loopback, which have 64
+/// KiB, that is 3 MB for a peer that does not read, and with these 75 KB (Linux 6.18).
+const SEGMENT_BYTES: u32 = 1460;
 /// Most bytes that are read in one go while a head is awaited.
 const PIECE_BYTES: usize = 4096;
 
@@ -47,6 +53,16 @@ pub enum OpenError {
         /// Why.
         cause: io::Error,
     },
+    /// The server refuses it, as this sentence says.
+    #[error("{endpoint}: connection {number}: {sentence}")]
+    Denied {
+        /// Where.
+        endpoint: Endpoint,
+        /// Which.
+        number: u32,
+        /// Why.
+        sentence: String,
+    },
     /// The answer is none that was asked for.
     #[error("{endpoint}: connection {number}: {cause}")]
     Handshake {
@@ -74,6 +90,15 @@ pub enum HandshakeError {
     Status(u16),
 }
 
+/// What the kernels at both ends are to take of what one end does not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// As much as they like.
+    Usual,
+    /// Little.
+    Little,
+}
+
 /// Opens the connection of this number to an endpoint, for this subject where its path names one.
 ///
 /// # Errors
@@ -82,13 +107,14 @@ pub fn open(
     endpoint: &Endpoint,
     number: u32,
     subject: &str,
+    room: Room,
     random: &mut Random,
 ) -> Result<Opened, OpenError> {
     let failed = |cause: io::Error| match cause.kind() {
         io::ErrorKind::ConnectionRefused => OpenError::Refused(endpoint.clone()),
         _ => OpenError::Connect { endpoint: endpoint.clone(), number, cause },
     };
-    let mut stream = TcpStream::connect_timeout(&endpoint.address, CONNECT_TIMEOUT).map_err(failed)?;
+    let mut stream = connect(endpoint, room).map_err(failed)?;
     stream.set_nodelay(true).map_err(failed)?;
     stream.set_read_timeout(Some(CONNECT_TIMEOUT)).map_err(failed)?;
     stream.set_write_timeout(Some(CONNECT_TIMEOUT)).map_err(failed)?;
@@ -107,6 +133,17 @@ pub fn open(
     stream.set_write_timeout(None::<Duration>).map_err(failed)?;
     stream.set_nonblocking(true).map_err(failed)?;
     Ok(Opened { socket: stream.into(), input, rest })
+}
+
+fn connect(endpoint: &Endpoint, room: Room) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(endpoint.address), Type::STREAM, None)?;
+    if room == Room::Little {
+        // Both before the handshake, which tells the peer of them.
+        socket.set_recv_buffer_size(LITTLE_BYTES)?;
+        socket.set_tcp_mss(SEGMENT_BYTES)?;
+    }
+    socket.connect_timeout(&endpoint.address.into(), CONNECT_TIMEOUT)?;
+    Ok(socket.into())
 }
 
 /// What is asked first, where HTTP comes first.

@@ -48,6 +48,8 @@ pub struct Plan {
     pub publishers: u32,
     /// Subscribers, or responders.
     pub audience: Audience,
+    /// Subscribers beside them that read nothing.
+    pub stuck: u32,
     /// Number of subjects.
     pub subjects: usize,
     /// What their names begin with.
@@ -121,6 +123,12 @@ pub enum PlanError {
     /// All would be wildcards.
     #[error("--wildcards leave no subscriber for {0} subjects. Try: fewer, or more --subscribers")]
     OnlyWildcards(usize),
+    /// Nobody would read.
+    #[error("--stuck leaves no subscriber that reads. Try: fewer, or more --subscribers")]
+    OnlyStuck,
+    /// Requests would be lost.
+    #[error("--stuck and --request-reply do not go together: who is stuck answers nothing")]
+    StuckResponders,
     /// Requests are NATS's.
     #[error("--request-reply needs nats:// or nats+ws://, one subject and no wildcards")]
     NoRequests,
@@ -151,7 +159,9 @@ impl Plan {
             return Err(PlanError::Core(core));
         }
         let subjects = usize::try_from(flags.subjects).expect("it was checked to be small");
-        let audience = audience(flags);
+        let stuck = flags.stuck.of(flags.subscribers);
+        let readers = flags.subscribers.checked_sub(stuck).filter(|readers| *readers != 0);
+        let audience = audience(readers.ok_or(PlanError::OnlyStuck)?, flags);
         let end = flags
             .count
             .map_or(End::After(flags.duration.unwrap_or(crate::cli::DEFAULT_DURATION)), End::Count);
@@ -166,6 +176,7 @@ impl Plan {
             publish_to,
             publishers: flags.publishers,
             audience,
+            stuck,
             subjects,
             prefix: flags.subject.clone(),
             size: usize::try_from(flags.size).expect("it was checked to be small"),
@@ -215,9 +226,14 @@ impl Plan {
         Some(Shape { arrivals: self.arrivals, course, workers: 1, seed: self.seed })
     }
 
-    /// Connections of all kinds.
+    /// Connections that the ring drives.
     pub fn connections(&self) -> u32 {
         self.publishers + self.audience.subscribers
+    }
+
+    /// Descriptors that connections of all kinds take.
+    pub fn descriptors(&self) -> u64 {
+        u64::from(self.connections()) + u64::from(self.stuck)
     }
 
     /// The ring.
@@ -250,6 +266,9 @@ impl Plan {
         let is_spoken = endpoint.is_nats() && publish_to.is_nats() && self.subjects == 1;
         if self.is_request_reply && !is_spoken {
             return Err(PlanError::NoRequests);
+        }
+        if self.is_request_reply && self.stuck != 0 {
+            return Err(PlanError::StuckResponders);
         }
         let subscriptions = u64::from(self.audience.subscribers).max(self.subjects as u64);
         if TRACKS_MAX < subscriptions * u64::from(self.publishers) {
@@ -292,9 +311,9 @@ fn check_numbers(flags: &PubsubFlags) -> Result<(), PlanError> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a number of 32 bits")]
-fn audience(flags: &PubsubFlags) -> Audience {
-    let wildcards = (f64::from(flags.subscribers) * flags.wildcards.0).round() as u32;
-    Audience { subscribers: flags.subscribers, wildcards: wildcards.min(flags.subscribers) }
+fn audience(subscribers: u32, flags: &PubsubFlags) -> Audience {
+    let wildcards = (f64::from(subscribers) * flags.wildcards.0).round() as u32;
+    Audience { subscribers, wildcards: wildcards.min(subscribers) }
 }
 
 /// Enough to keep a server busy, and so few that what waits for a thousand subscribers does not fill its memory.
@@ -361,5 +380,16 @@ mod tests {
         check("--subject a.>", PlanError::Subject("a.>".to_owned()));
         check("--publishers 65535 --subscribers 1000", PlanError::TooManyTracks);
         check("--user a", PlanError::HalfUser);
+        check("--stuck 1", PlanError::OnlyStuck);
+        check("--stuck 5 --subscribers 4", PlanError::OnlyStuck);
+        check("--stuck 100% --subscribers 4", PlanError::OnlyStuck);
+        check("--stuck 1 --subscribers 4 --request-reply", PlanError::StuckResponders);
+    }
+
+    #[test]
+    fn who_is_stuck_is_nobody_who_is_waited_for() {
+        let plan = plan("--subscribers 1000 --stuck 10% --publishers 2").unwrap();
+        assert_eq!((plan.audience.subscribers, plan.stuck), (900, 100));
+        assert_eq!((plan.connections(), plan.descriptors()), (902, 1002));
     }
 }

@@ -34,6 +34,9 @@ pub struct PubsubResult {
     pub generator: Generator,
     /// What the server cost, if it was watched.
     pub server: Option<Server>,
+    /// What became of subscribers that read nothing, if there were any.
+    #[serde(default)]
+    pub stuck: Option<Stuck>,
     /// Whether the figures may be believed, check by check.
     pub checks: Vec<Check>,
     /// What went wrong, in words; empty when nothing did.
@@ -53,7 +56,10 @@ pub struct Config {
     pub publishers: u32,
     /// Subscribers, or responders.
     pub subscribers: u32,
-    /// Of these, the ones with wildcards.
+    /// Of these, the ones that read nothing.
+    #[serde(default)]
+    pub stuck: u32,
+    /// Of the others, the ones with wildcards.
     pub wildcards: u32,
     /// Subjects.
     pub subjects: usize,
@@ -178,6 +184,19 @@ pub struct Server {
     pub involuntary_switches: Option<u64>,
 }
 
+/// What became of subscribers that subscribed and read nothing. Nothing else in a result counts them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Stuck {
+    /// How many they were.
+    pub subscribers: u32,
+    /// Of these, the ones that the server has cut, as far as that was seen.
+    pub cut: u32,
+    /// When the first was seen to be cut, in seconds from when the load began, warm-up included.
+    pub first_cut_s: Option<f64>,
+    /// The same of the last one.
+    pub last_cut_s: Option<f64>,
+}
+
 impl PubsubResult {
     /// Whether nothing went wrong.
     pub fn is_fine(&self) -> bool {
@@ -224,6 +243,7 @@ pub fn example() -> PubsubResult {
             publish_url: "nats://127.0.0.1:4222".to_owned(),
             publishers: 1,
             subscribers: 100,
+            stuck: 0,
             wildcards: 0,
             subjects: 1,
             size: 16,
@@ -266,6 +286,7 @@ pub fn example() -> PubsubResult {
             voluntary_switches: Some(1),
             involuntary_switches: None,
         }),
+        stuck: None,
         checks: vec![Check {
             name: "conservation".to_owned(),
             status: Status::Pass,

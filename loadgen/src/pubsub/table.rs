@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::result::{Config, Counts, PubsubResult, Server};
+use super::result::{Config, Counts, PubsubResult, Server, Stuck};
 use crate::report::table::cell;
 use crate::report::{show_bytes, show_count, show_nanos};
 use crate::result::{Latency, Status};
@@ -39,6 +39,9 @@ impl fmt::Display for PubsubResult {
         }
         if let Some(server) = &self.server {
             writeln!(f, "{}", cost(server))?;
+        }
+        if let Some(stuck) = &self.stuck {
+            writeln!(f, "{}", fate(stuck))?;
         }
         write!(f, "latency              count        p50        p90        p99      p99.9        max")?;
         let rows = if config.request_reply { &["every"][..] } else { &["first", "last", "every", "lag"] };
@@ -107,6 +110,15 @@ fn cost(server: &Server) -> String {
     )
 }
 
+fn fate(stuck: &Stuck) -> String {
+    let Stuck { subscribers, cut, first_cut_s, last_cut_s } = stuck;
+    let when = first_cut_s.zip(*last_cut_s).map(|(first, last)| match cut {
+        1 => format!(", {first:.1} s after the load began"),
+        _ => format!(", {first:.1} to {last:.1} s after the load began"),
+    });
+    format!("stuck         {subscribers} read nothing, {cut} of them were cut{}", when.unwrap_or_default())
+}
+
 fn row(name: &str, latency: &Latency) -> String {
     let cells =
         [(50.0, latency.p50_us), (90.0, latency.p90_us), (99.0, latency.p99_us), (99.9, latency.p999_us)];
@@ -133,8 +145,22 @@ mod tests {
         ] {
             assert!(text.contains(words), "{words} in\n{text}");
         }
-        assert!(!text.starts_with("PASS"));
+        assert!(!text.starts_with("PASS") && !text.contains("stuck"));
         let failed = PubsubResult { verdict: Status::Fail, ..example() };
         assert!(failed.to_string().starts_with("FAIL"));
+    }
+
+    #[test]
+    fn a_person_reads_what_became_of_those_that_were_stuck() {
+        let check = |stuck: Stuck, expected: &str| {
+            let text = PubsubResult { stuck: Some(stuck), ..example() }.to_string();
+            assert!(text.contains(&format!("\nstuck         {expected}\n")), "{expected} in\n{text}");
+        };
+        let none = Stuck { subscribers: 10, cut: 0, first_cut_s: None, last_cut_s: None };
+        check(none, "10 read nothing, 0 of them were cut");
+        let all = Stuck { cut: 10, first_cut_s: Some(2.04), last_cut_s: Some(3.96), ..none };
+        check(all, "10 read nothing, 10 of them were cut, 2.0 to 4.0 s after the load began");
+        let one = Stuck { subscribers: 1, cut: 1, first_cut_s: Some(2.04), last_cut_s: Some(2.04) };
+        check(one, "1 read nothing, 1 of them were cut, 2.0 s after the load began");
     }
 }

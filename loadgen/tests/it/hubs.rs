@@ -1,10 +1,12 @@
 //! Small hubs of the standard library, which share no code with the generator: right ones, and ones that lose, repeat,
-//! swap or spoil messages that are counted exactly. Their threads end with the test's process.
+//! swap or spoil messages that are counted exactly, or cut those who do not read. Their threads end with the test's process.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -28,6 +30,18 @@ pub(crate) enum Fault {
     Spoil(u64),
     /// Closes the connection instead of this delivery.
     Close(u64),
+}
+
+/// What a hub does about those who do not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It waits for them, and everybody with it.
+    #[default]
+    Waits,
+    /// It keeps for them what they do not read.
+    Keeps,
+    /// It does so up to so many bytes, and then ends their connection.
+    Cuts(usize),
 }
 
 /// How a subscriber is spoken to.
@@ -59,14 +73,23 @@ struct Subscription {
 /// All that the connections of a hub share.
 #[derive(Default)]
 struct Hub {
+    patience: Patience,
     subscriptions: Vec<Subscription>,
-    writers: HashMap<usize, TcpStream>,
+    writers: HashMap<usize, Writer>,
     /// Deliveries to the victim.
     delivered: u64,
     /// A delivery that is held back until the next one has gone.
     held: Option<(usize, Vec<u8>)>,
     /// Whose turn it is in a queue.
     turn: usize,
+}
+
+/// The way to a connection.
+enum Writer {
+    /// At once.
+    Direct(TcpStream),
+    /// By a thread of its own, with what waits for it, in bytes.
+    Queued(TcpStream, Sender<Vec<u8>>, Arc<AtomicUsize>),
 }
 
 /// A hub that speaks the NATS client protocol, and its URL.
@@ -76,7 +99,16 @@ pub(crate) fn nats(fault: Fault) -> String {
 
 /// A hub that speaks more than that.
 pub(crate) fn doors(fault: Fault) -> Doors {
-    let hub = Arc::new(Mutex::new(Hub::default()));
+    open(fault, Patience::Waits)
+}
+
+/// A right one, which does this about those who do not read.
+pub(crate) fn patient(patience: Patience) -> Doors {
+    open(Fault::None, patience)
+}
+
+fn open(fault: Fault, patience: Patience) -> Doors {
+    let hub = Arc::new(Mutex::new(Hub { patience, ..Hub::default() }));
     let for_http = Arc::clone(&hub);
     let nats = listen(move |stream, number| serve(stream, number, &hub, fault), 0);
     let http = listen(move |stream, number| serve_http(stream, number, &for_http), HTTP_NUMBERS);
@@ -113,7 +145,7 @@ fn serve_http(mut stream: TcpStream, number: usize, hub: &Mutex<Hub>) {
             "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
         stream.write_all(answer.as_bytes()).unwrap();
         hub.lock().unwrap().enter(number, &stream, Form::Events, subject);
-        let _ = reader.read_line(&mut line); // Until the generator goes.
+        while matches!(reader.read_line(&mut line), Ok(1..)) {} // Until the generator goes.
         return;
     }
     let subject = target.strip_prefix("/ws/").unwrap().to_owned();
@@ -132,7 +164,7 @@ fn serve_http(mut stream: TcpStream, number: usize, hub: &Mutex<Hub>) {
 }
 
 fn serve(mut stream: TcpStream, number: usize, hub: &Mutex<Hub>, fault: Fault) {
-    hub.lock().unwrap().writers.insert(number, stream.try_clone().unwrap());
+    hub.lock().unwrap().welcome(number, &stream);
     stream.write_all(b"INFO {\"server_id\":\"test\",\"headers\":true} \r\n").unwrap();
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
@@ -143,7 +175,7 @@ fn serve(mut stream: TcpStream, number: usize, hub: &Mutex<Hub>, fault: Fault) {
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         match *words {
-            ["CONNECT", ..] => {}
+            ["CONNECT", ..] | ["PONG"] => {}
             ["PING"] => hub.lock().unwrap().write(number, b"PONG\r\n"),
             ["SUB", pattern, sid] => hub.lock().unwrap().subscribe(number, pattern, None, sid),
             ["SUB", pattern, queue, sid] => hub.lock().unwrap().subscribe(number, pattern, Some(queue), sid),
@@ -169,7 +201,51 @@ fn payload(reader: &mut impl Read, bytes: &str) -> Vec<u8> {
     payload
 }
 
+impl Writer {
+    fn new(stream: TcpStream, patience: Patience) -> Self {
+        if patience == Patience::Waits {
+            return Self::Direct(stream);
+        }
+        let (sender, receiver) = mpsc::channel::<Vec<u8>>();
+        let (waiting, mut writer) = (Arc::new(AtomicUsize::new(0)), stream.try_clone().unwrap());
+        let written = Arc::clone(&waiting);
+        thread::spawn(move || {
+            for bytes in receiver {
+                if writer.write_all(&bytes).is_err() {
+                    return; // It was ended.
+                }
+                written.fetch_sub(bytes.len(), Ordering::Relaxed);
+            }
+        });
+        Self::Queued(stream, sender, waiting)
+    }
+
+    /// Returns the bytes that wait.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        match self {
+            // Whoever has gone gets nothing.
+            Self::Direct(stream) => stream.write_all(bytes).map_or(0, |()| 0),
+            Self::Queued(_, sender, waiting) => {
+                let before = waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+                let _ = sender.send(bytes.to_vec());
+                before + bytes.len()
+            }
+        }
+    }
+
+    /// Ends the connection; its threads, which end with it, close it.
+    fn end(self) {
+        let (Self::Direct(stream) | Self::Queued(stream, ..)) = self;
+        let _ = stream.shutdown(std::net::Shutdown::Both);
+    }
+}
+
 impl Hub {
+    fn welcome(&mut self, number: usize, stream: &TcpStream) {
+        let writer = Writer::new(stream.try_clone().unwrap(), self.patience);
+        self.writers.insert(number, writer);
+    }
+
     fn subscribe(&mut self, subscriber: usize, pattern: &str, queue: Option<&str>, sid: &str) {
         let (sid, pattern, queue) = (sid.to_owned(), pattern.to_owned(), queue.map(str::to_owned));
         self.subscriptions.push(Subscription { form: Form::Nats, subscriber, sid, pattern, queue });
@@ -177,7 +253,7 @@ impl Hub {
 
     /// A subscriber whose one subject is known from its path.
     fn enter(&mut self, number: usize, stream: &TcpStream, form: Form, subject: &str) {
-        self.writers.insert(number, stream.try_clone().unwrap());
+        self.welcome(number, stream);
         self.subscribe(number, subject, None, "");
         self.subscriptions.last_mut().unwrap().form = form;
     }
@@ -224,8 +300,7 @@ impl Hub {
                 frame[last] ^= 1;
             }
             Fault::Close(at) if self.delivered == at => {
-                let writer = self.writers.remove(&subscriber).unwrap();
-                writer.shutdown(std::net::Shutdown::Both).unwrap();
+                self.writers.remove(&subscriber).unwrap().end();
             }
             _ => {}
         }
@@ -243,8 +318,10 @@ impl Hub {
     }
 
     fn write(&mut self, subscriber: usize, bytes: &[u8]) {
-        // Whoever has gone gets nothing.
-        let _ = self.writers.get_mut(&subscriber).map(|writer| writer.write_all(bytes));
+        let waiting = self.writers.get_mut(&subscriber).map_or(0, |writer| writer.write(bytes));
+        if matches!(self.patience, Patience::Cuts(most) if most < waiting) {
+            self.writers.remove(&subscriber).unwrap().end();
+        }
     }
 }
 

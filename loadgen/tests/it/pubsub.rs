@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tidemill::sys::clock;
 
-use super::hubs::{Fault, doors, nats};
+use super::hubs::{Fault, Patience, doors, nats, patient};
 use super::{number, run};
 
 /// Runs `loadgen pubsub` with these words, and reads its result.
@@ -116,6 +116,41 @@ fn an_open_loop_publishes_at_its_rate() {
     assert!(p50("first") <= p50("every") && p50("every") <= p50("last"), "{json}");
 }
 
+/// Messages for each subscriber that fill the kernels' buffers and leave more than two MiB to the hub.
+const FLOOD: &str = "--count 8000 --size 1KiB --window 200 --subscribers 4 --stuck 50%";
+/// What [`FLOOD`] is to come to: those that are stuck are not among it.
+const FLOOD_COUNTS: [u64; 7] = [8000, 16_000, 16_000, 0, 0, 0, 0];
+
+/// Two of four read nothing, and the hub ends their connections: the others get everything, and it is seen.
+#[test]
+fn who_is_stuck_is_seen_to_be_cut_and_counts_nowhere() {
+    let doors = || patient(Patience::Cuts(1 << 20));
+    let check = |url: &str, line: &str| {
+        let json = check(url, &format!("{FLOOD} {line}"), 0, FLOOD_COUNTS);
+        let when = ["first", "last"].map(|name| json["stuck"][format!("{name}_cut_s")].as_f64().unwrap());
+        assert_eq!((number(&json, "stuck.subscribers"), number(&json, "stuck.cut")), (2, 2), "{json}");
+        assert!(0.0 <= when[0] && when[0] <= when[1], "{json}");
+        assert_eq!((number(&json, "config.subscribers"), number(&json, "config.stuck")), (4, 2), "{json}");
+        assert_eq!(number(&json, "counts.disconnected"), 0, "{json}");
+    };
+    check(&doors().nats, "");
+    let hub = doors();
+    check(&format!("sse://{}", hub.http), &format!("--publish-to {}", hub.nats));
+}
+
+/// The same with a hub that keeps everything for them.
+#[test]
+fn who_is_stuck_and_not_cut_is_not_said_to_be() {
+    let json = check(&patient(Patience::Keeps).nats, FLOOD, 0, FLOOD_COUNTS);
+    assert_eq!((number(&json, "stuck.subscribers"), number(&json, "stuck.cut")), (2, 0), "{json}");
+    assert!(json["stuck"]["first_cut_s"].is_null() && json["stuck"]["last_cut_s"].is_null(), "{json}");
+}
+
+#[test]
+fn without_anybody_stuck_a_result_says_nothing_of_it() {
+    assert!(check(&nats(Fault::None), "--count 10", 0, [10, 10, 10, 0, 0, 0, 0])["stuck"].is_null());
+}
+
 #[test]
 fn what_cannot_be_is_said_before_anything_begins() {
     let refused = |line: &str, code: i32, words: &str| {
@@ -125,6 +160,8 @@ fn what_cannot_be_is_said_before_anything_begins() {
     refused("nats://127.0.0.1:1 --count 1", 3, "nobody listens at nats://127.0.0.1:1. Try: start the server");
     refused("--size 15", 2, "--size is at least 16");
     refused("tcp://127.0.0.1:1", 2, "a hub's address begins with nats://");
+    refused("--subscribers 2 --stuck 2", 2, "--stuck leaves no subscriber that reads");
+    refused("--stuck 1.5", 2, "a whole number");
 }
 
 /// A nats-server of this test's own. It ends when it is dropped.
@@ -137,11 +174,16 @@ struct NatsServer {
 impl NatsServer {
     /// Started, and listening; `None`, with a line that says so, where it is not installed.
     fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same, with these lines more in its configuration.
+    fn start_with(lines: &str) -> Option<Self> {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (port, websocket) = (free(), free());
         let place = super::servers::Place::new("nats.conf");
         let config = format!(
-            "listen: 127.0.0.1:{port}\nwebsocket {{ listen: \"127.0.0.1:{websocket}\", no_tls: true }}\n"
+            "listen: 127.0.0.1:{port}\nwebsocket {{ listen: \"127.0.0.1:{websocket}\", no_tls: true }}\n{lines}\n"
         );
         std::fs::write(place.path(), config).unwrap();
         let mut command = Command::new("nats-server");
@@ -183,6 +225,19 @@ fn a_real_nats_server_loses_nothing() {
     }
     let across = format!("{} --publish-to {} --count 1000 -s 2", urls[0], urls[1]);
     check(&across, "", 0, [1000, 2000, 2000, 0, 0, 0, 0]);
+}
+
+/// It cuts whoever has more than `max_pending` waiting, as soon as the write that it is at has met its deadline: on a busy
+/// machine perhaps only when the run is over.
+#[test]
+fn a_real_nats_server_cuts_who_is_stuck() {
+    let Some(server) = NatsServer::start_with("max_pending: 2MB\nwrite_deadline: 100ms") else { return };
+    let url = format!("nats://127.0.0.1:{}", server.port);
+    let is_seen = |_| {
+        let json = check(&url, &format!("{FLOOD} --rate 4000"), 0, FLOOD_COUNTS);
+        number(&json, "stuck.cut") == 2
+    };
+    assert!((0..5).any(is_seen), "both are cut");
 }
 
 /// What the server itself says comes with the result.

@@ -19,10 +19,11 @@ use super::endpoint::Endpoint;
 use super::flow::Flow;
 use super::ledger::Ledger;
 use super::listener::Listener;
-use super::open::{OpenError, Opened, open};
+use super::open::{OpenError, Opened, Room, open};
 use super::outgoing::{Batch, Framing};
 use super::plan::Plan;
 use super::samples::Samples;
+use super::stuck::Stuck;
 use crate::link::Link;
 use crate::load::Schedule;
 use crate::random::Random;
@@ -88,6 +89,7 @@ pub struct Engine<'a> {
     connections: Vec<Connection>,
     listeners: Vec<Listener>,
     publishers: Vec<Publisher>,
+    stuck: Stuck,
     ledger: Ledger,
     flow: Flow,
     schedule: Option<Schedule>,
@@ -127,6 +129,7 @@ impl<'a> Engine<'a> {
             connections: Vec::new(),
             listeners: Vec::new(),
             publishers: Vec::new(),
+            stuck: Stuck::new(plan.endpoint.spoken).map_err(EngineError::Adopt)?,
             ledger: Ledger::new(subjects, fan_out, plan.size, samples),
             flow: Flow::new(plan.window_of_each(), plan.publishers),
             schedule: plan.schedule().map(|shape| Schedule::new(shape, 0)),
@@ -144,6 +147,7 @@ impl<'a> Engine<'a> {
         let mut random = Random::new(plan.seed);
         for subscriber in 0..plan.audience.subscribers as usize {
             engine.open_subscriber(subscriber, &mut random)?;
+            engine.open_stuck(subscriber + 1, &mut random)?;
         }
         for publisher in 0..plan.publishers as usize {
             engine.open_publisher(publisher, &mut random)?;
@@ -160,7 +164,7 @@ impl<'a> Engine<'a> {
         let plan = self.plan;
         let interests = greeting::interests(plan, &self.ledger.subjects, number);
         let path = interests.first().map_or("", |interest| interest.subject.as_str());
-        let opened = open(&plan.endpoint, slot(self.connections.len()), path, random)?;
+        let opened = open(&plan.endpoint, slot(self.connections.len()), path, Room::Usual, random)?;
         let first_sid = greeting::first_sid(plan, &self.listeners);
         let role = if plan.is_request_reply { Role::Responder(number) } else { Role::Subscriber(number) };
         let words = if plan.endpoint.spoken.is_nats() {
@@ -173,9 +177,30 @@ impl<'a> Engine<'a> {
         self.adopt(role, opened, words)
     }
 
+    /// Opens as many of those that read nothing as there should be beside so many others: they are spread among them. Each
+    /// listens to what one of the others does, in turns.
+    fn open_stuck(&mut self, readers: usize, random: &mut Random) -> Result<(), EngineError> {
+        let plan = self.plan;
+        let all = plan.audience.subscribers as usize;
+        while self.stuck.count() < readers * plan.stuck as usize / all {
+            let number = self.stuck.count();
+            let interests = greeting::interests(plan, &self.ledger.subjects, number % all);
+            let path = interests.first().map_or("", |interest| interest.subject.as_str());
+            let nth = slot(self.connections.len() + number);
+            let opened = open(&plan.endpoint, nth, path, Room::Little, random)?;
+            let words = if plan.endpoint.spoken.is_nats() {
+                greeting::subscriber(plan, &interests, 1)
+            } else {
+                Vec::new()
+            };
+            self.stuck.enter(opened.socket, nth, &words, &plan.endpoint)?;
+        }
+        Ok(())
+    }
+
     fn open_publisher(&mut self, number: usize, random: &mut Random) -> Result<(), EngineError> {
         let plan = self.plan;
-        let opened = open(&plan.publish_to, slot(self.connections.len()), &plan.prefix, random)?;
+        let opened = open(&plan.publish_to, slot(self.connections.len()), &plan.prefix, Room::Usual, random)?;
         let is_nats = plan.publish_to.spoken.is_nats();
         let inbox = plan.is_request_reply.then(|| greeting::inbox(number));
         let framing = if is_nats { Framing::Nats(inbox.clone()) } else { Framing::WebSocket };

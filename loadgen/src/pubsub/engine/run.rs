@@ -9,6 +9,7 @@ use super::{Engine, EngineError, TICK};
 use crate::cli::Idle;
 use crate::plan::{CONNECT_TIMEOUT, End, GRACE, SILENCE};
 use crate::pubsub::connection::Role;
+use crate::pubsub::stuck::Fate;
 use crate::pubsub::subjects::place;
 use crate::record::processor::ProcessorTime;
 
@@ -45,6 +46,8 @@ pub struct Done {
     pub stalls: u64,
     /// Subscribers whose connection was lost.
     pub disconnected: u64,
+    /// What became of those that read nothing.
+    pub stuck: Fate,
     /// Whether a signal ended it.
     pub is_interrupted: bool,
 }
@@ -101,7 +104,7 @@ impl Engine<'_> {
         let mut now = self.link.now();
         self.begin_load(now);
         let (mut first, mut last) = (None, None);
-        let (mut next_tick, mut ended) = (now, None);
+        let (mut next_tick, mut ended, mut over) = (now, None, None);
         let mut is_interrupted = false;
         loop {
             if first.is_none() && self.from <= now {
@@ -112,6 +115,7 @@ impl Engine<'_> {
             }
             if next_tick <= now {
                 is_interrupted |= attendant.tick(now);
+                self.stuck.look(now);
                 next_tick = now.saturating_add(TICK);
             }
             if ended.is_none() && (is_interrupted || self.is_published(now)) {
@@ -122,8 +126,12 @@ impl Engine<'_> {
                 self.give_up_waiting();
                 self.ledger.last_arrival = now;
             }
-            if ended.is_some_and(|ended| self.is_over(ended, now, is_interrupted)) {
-                break;
+            if ended.is_some_and(|ended| over.is_some() || self.is_over(ended, now, is_interrupted)) {
+                let over = *over.get_or_insert_with(|| self.stuck.look_at_all(now));
+                last = Some(last.unwrap_or_else(|| self.mark(now, attendant)));
+                if self.stuck.is_settled() || is_interrupted || GRACE <= now.saturating_since(over) {
+                    break;
+                }
             }
             now = self.turn(self.wait(now, next_tick, ended.is_some()))?;
         }
@@ -216,6 +224,7 @@ impl Engine<'_> {
             unsent: if is_interrupted { 0 } else { self.unsent() },
             stalls: self.stalls,
             disconnected: self.connections.iter().filter(is_lost).count() as u64,
+            stuck: self.stuck.fate(self.started),
             is_interrupted,
         }
     }

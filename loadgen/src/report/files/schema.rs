@@ -249,7 +249,11 @@ mod tests {
         check(Schema::Calibrate, serde_json::to_value(crate::calibrate::example()).unwrap());
         let pubsub = crate::pubsub::result::example();
         let sparse = crate::pubsub::result::PubsubResult { server: None, ..pubsub.clone() };
-        [pubsub, sparse].iter().for_each(|one| check(Schema::Pubsub, serde_json::to_value(one).unwrap()));
+        let cut = crate::pubsub::result::Stuck { first_cut_s: Some(1.5), ..Default::default() };
+        let stuck = crate::pubsub::result::PubsubResult { stuck: Some(cut), ..pubsub.clone() };
+        [pubsub, sparse, stuck]
+            .iter()
+            .for_each(|one| check(Schema::Pubsub, serde_json::to_value(one).unwrap()));
     }
 
     /// Every reference leads to a definition in the same document, and no definition hides another of the same name.

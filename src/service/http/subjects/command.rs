@@ -11,7 +11,7 @@
 //!
 //! `sid`, `queue`, `reply`, `data` and `timeout_ms` may be left out: a subscription without a `sid` is called like its
 //! subject, a request waits for two seconds. An `id` is a string or a number of your own. Bytes that are no text stand in
-//! `base64` instead of `data`, both ways. The `ok` to a `publish` tells how many connections of this shard will be sent it
+//! `base64` instead of `data`, both ways. The `ok` to a `publish` tells how many subscriptions of this shard will be sent it
 //! (`delivered`) and to how many other shards it goes (`shards`). An error without an `id` belongs to a command without one.
 //!
 //! Text in, commands out, and text again: who may do what, and what comes of it, is not known here.
@@ -99,8 +99,15 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 /// What is wrong with a command, in one sentence.
 pub(super) type Wrong = Cow<'static, str>;
 
+/// What may stand before JSON (RFC 8259, section 2).
+const BLANK: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// Reads a command, and its name if it has one.
 pub(super) fn read(text: &str) -> (Option<Id>, Result<Command<'_>, Wrong>) {
+    // Serde takes an array for an object whose members have no names.
+    if text.trim_start_matches(BLANK).starts_with('[') {
+        return (None, Err("This is not a command: a command is an object.".into()));
+    }
     let written: Written<'_> = match serde_json::from_str(text) {
         Ok(written) => written,
         Err(error) => return (None, Err(format!("This is not a command: {error}.").into())),
@@ -279,6 +286,8 @@ mod tests {
     fn what_is_wrong_is_said_in_a_sentence() {
         check_wrong("", "command");
         check_wrong("[]", "command");
+        // It was taken for an object whose members stand in our order, without their names.
+        check_wrong(r#" ["publish",1,"a",null,null,null,"data",null,null]"#, "object");
         check_wrong("{}", "type");
         check_wrong(r#"{"type":"sing"}"#, "type");
         check_wrong(r#"{"type":"subscribe"}"#, "subject");
@@ -302,6 +311,15 @@ mod tests {
             let (read, _) = read(&format!(r#"{{"type":"publish","subject":"a","id":{id}}}"#));
             let answer = String::from_utf8(write_ok(&read.expect("it has one"), None)).unwrap();
             assert_eq!(answer, format!(r#"{{"type":"ok","id":{id}}}"#));
+        }
+        // Written otherwise, and the same number all the same, as the standard library reads it.
+        for id in
+            ["18446744073709744073709551616", "0.1e-300", "1.7976931348623157e308", "9007199254740993.5"]
+        {
+            let (read, _) = read(&format!(r#"{{"type":"publish","subject":"a","id":{id}}}"#));
+            let answer = String::from_utf8(write_ok(&read.expect("it has one"), None)).unwrap();
+            let number = answer.trim_start_matches(r#"{"type":"ok","id":"#).trim_end_matches('}');
+            assert_eq!(number.parse::<f64>(), id.parse::<f64>(), "{id} came back as {number}");
         }
         let error = write_error(None, "It is not.");
         assert_eq!(error, br#"{"type":"error","error":"It is not."}"#);

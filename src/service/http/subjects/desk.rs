@@ -21,6 +21,8 @@ pub struct Desk {
     waiting: Vec<Waiting>,
     /// Subscriptions that are in place as soon as all shards know of them.
     unsaid: Vec<Id>,
+    /// Bytes of answers to its requests that came while it did not read.
+    unread_bytes: usize,
 }
 
 /// A request that waits for its answer.
@@ -45,7 +47,13 @@ impl Desk {
     /// Opens one; what its path names it listens to from the start.
     pub(super) fn open(opening: &Opening, talk: &mut Talk<'_, '_>) -> Self {
         talk.join(Form::Json, opening.echo);
-        let mut desk = Self { echo: opening.echo, letterbox: None, waiting: Vec::new(), unsaid: Vec::new() };
+        let mut desk = Self {
+            echo: opening.echo,
+            letterbox: None,
+            waiting: Vec::new(),
+            unsaid: Vec::new(),
+            unread_bytes: 0,
+        };
         let filter = opening.filter.as_deref().and_then(|filter| std::str::from_utf8(filter).ok());
         if let Some(filter) = filter
             && let Err(error) = desk.subscribe(filter, filter, None, talk)
@@ -196,7 +204,14 @@ impl Desk {
             return;
         };
         let waiting = self.waiting.swap_remove(place);
-        answer(&command::write_reply(&waiting.id, told), talk);
+        let reply = command::write_reply(&waiting.id, told);
+        self.unread_bytes = if talk.context.room() == 0 { self.unread_bytes + reply.len() } else { 0 };
+        if talk.wishes.settings.pending_bytes < self.unread_bytes {
+            // It has asked, and others have answered: what it does not read is bounded as what is published for it.
+            talk.context.counters.hub_slow_consumers += 1;
+            return talk.close(CloseCode::TRY_AGAIN, "slow consumer");
+        }
+        answer(&reply, talk);
         self.wait_for_next(talk);
     }
 

@@ -31,11 +31,11 @@ pub enum Errand {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Opening {
     /// What it listens to; without, it is an echo.
-    pub(super) filter: Option<Box<[u8]>>,
+    pub filter: Option<Box<[u8]>>,
     /// Where its messages are published; without, they are refused.
-    pub(super) publish: Option<Box<[u8]>>,
+    pub publish: Option<Box<[u8]>>,
     /// Whether it hears what it says itself.
-    pub(super) echo: bool,
+    pub echo: bool,
 }
 
 /// What a stream of events listens to.
@@ -76,7 +76,7 @@ impl Errand {
     }
 
     /// What a request wants; `None` if nothing of the hub stands at its path.
-    pub(crate) fn read(method: Method<'_>, path: &[u8], query: Option<&[u8]>) -> Option<Self> {
+    pub fn read(method: Method<'_>, path: &[u8], query: Option<&[u8]>) -> Option<Self> {
         let query = query.unwrap_or_default();
         let (allowed, errand) = match path {
             b"/sse" => ("GET, HEAD", listen(query)),

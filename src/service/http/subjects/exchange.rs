@@ -1,7 +1,7 @@
 //! One message by one request: published with `POST /publish/SUBJECT`, or published and answered with
 //! `/request/SUBJECT`.
 //!
-//! To a publication the answer is `{"delivered":N,"shards":M}`: N connections of the shard that took the request will be
+//! To a publication the answer is `{"delivered":N,"shards":M}`: N subscriptions of the shard that took the request will be
 //! sent the message, and it went to M other shards where somebody listens. Nobody is no error. What a message says is
 //! known to be text by its `Content-Type`; without one it is text if it reads as UTF-8. With `reply=SUBJECT` in the query
 //! it says where answers are expected.

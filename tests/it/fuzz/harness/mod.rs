@@ -4,10 +4,16 @@
 //! finds. What must hold: no panic, progress, outputs within limits, and the same answers however the bytes are cut.
 
 mod access;
+mod commands;
+mod doors;
+mod errands;
 mod http;
 mod nats;
+mod subjects;
 mod tls;
+mod town;
 mod websocket;
+mod wire;
 
 use tidemill::config::Config;
 use tidemill::protocol::proxy;
@@ -16,7 +22,7 @@ use tidemill::protocol::proxy;
 pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const TARGETS: [Target; 9] = [
+pub(crate) const TARGETS: [Target; 13] = [
     ("http1_request", http::request),
     ("http1_response", http::response),
     ("websocket", websocket::run),
@@ -26,6 +32,10 @@ pub(crate) const TARGETS: [Target; 9] = [
     ("tls_client", tls::client),
     ("credential", access::run),
     ("nats_server", nats::server),
+    ("hub_doors", doors::run),
+    ("hub_errands", errands::run),
+    ("hub_commands", commands::run),
+    ("hub_subjects", subjects::run),
 ];
 
 /// Runs the target of that name.
