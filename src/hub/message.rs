@@ -46,7 +46,7 @@ impl Message<'_> {
 /// What became of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Published {
-    /// Connections of this shard that will be sent it.
+    /// Subscriptions of this shard that will be sent it.
     pub local: u32,
     /// Other shards that it goes to, because somebody there listens.
     pub shards: u32,
