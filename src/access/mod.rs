@@ -8,6 +8,7 @@
 //! say who sends it carries a credential, found by [`credential`], judged by [`token`], refused with [`challenge`]. Whoever speaks in
 //! the hub is one of its [`users`].
 
+pub mod address_key;
 pub mod addresses;
 pub mod bucket;
 pub mod challenge;

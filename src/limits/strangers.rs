@@ -12,6 +12,10 @@ pub const RATE_UNITS_MAX: u64 = 1 << 40;
 /// Longest time in which an empty bucket may fill again: a day. For so long a stranger who has gone is remembered.
 pub const RATE_FILL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// Leading bits that make one address of IPv4, for all that is counted by address.
+pub const ADDRESS_IPV4_BITS: u8 = 32;
+/// Leading bits that make one address of IPv6: each customer of a provider has a /64 or more (RFC 6177).
+pub const ADDRESS_IPV6_BITS: u8 = 64;
 /// Default for the addresses remembered at once, with or without connections: some 20 MiB when all are in use. The ones
 /// that have been away longest make room; see `access::addresses`.
 pub const ADDRESSES: usize = 65_536;
