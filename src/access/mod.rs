@@ -1,7 +1,8 @@
 //! Who may come in, how often, and as whom.
 //!
 //! Pure policy: addresses, times and texts come in, decisions go out. It knows no socket and reads no clock; only
-//! [`token::Authenticator::load`] and [`users::Users::load`] read files, once, at start-up and when asked to reload.
+//! [`token::Authenticator::load`] and [`users::Users::load`] read files, once, at start-up and when asked to reload, and only
+//! [`users::Judge`] has threads.
 //!
 //! A connection passes [`networks`] (may this address come at all), then [`addresses`] (are there too many of it, do they
 //! come too fast), and what it asks for passes the buckets of its address ([`bucket`], at a [`rate`]). A request that must

@@ -44,9 +44,10 @@ use crate::tls::Tickets;
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
+    let judge = services::judge(config)?;
     let mut server = Server::begin(config, |listeners, datagrams, board| {
         let behind = services::behind(config, listeners);
-        let nats = services::nats_settings(config, listeners);
+        let nats = services::nats_settings(config, listeners, judge.as_ref());
         let ingest = services::ingest(datagrams);
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())

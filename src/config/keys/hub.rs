@@ -74,7 +74,8 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
     Key {
         section: HUB,
         name: "auth_timeout",
-        about: "The time that a NATS client has to say who it is, where it has to. Then it is cut.",
+        about: "The time that a NATS client has to say who it is, where it has to. Then it is cut. The time in which a \
+                password is checked, which has a bound of 30s, is not its own.",
         example: "\"2s\"",
         show: |hub| Some(quoted(&show_duration(hub.auth_timeout))),
     },

@@ -1,6 +1,5 @@
 //! Who a client is, and what it may do: the one place where a NATS session asks.
 
-use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -10,8 +9,7 @@ use super::session::State;
 use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::{
-    Answer, Circumstances, Credentials, Grant, Judge, Replies, TooManyConnections, UserLimits, Users,
-    Verdict, Verified,
+    Asker, Circumstances, Credentials, Grant, Judge, Replies, TooManyConnections, UserLimits, Users, Verdict,
 };
 use crate::hub::Hidden;
 use crate::limits;
@@ -24,15 +22,13 @@ use crate::sys::clock::Time;
 pub(super) struct Gate {
     /// For listeners without users.
     nobody: Option<Users>,
-    /// Passwords that were found good.
-    verified: Verified,
     judge: Option<Arc<Judge>>,
 }
 
 /// A client that waits for its password to be checked.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    answer: Receiver<Answer>,
+    pub(super) asker: Asker,
     pub(super) connect: Connect,
 }
 
@@ -58,7 +54,7 @@ impl Gate {
     /// What takes long is asked of this judge.
     pub(super) fn new(judge: Option<Arc<Judge>>) -> Self {
         let nobody = Users::load(&Default::default(), &Arc::default()).ok();
-        Self { nobody, verified: Verified::new(), judge }
+        Self { nobody, judge }
     }
 
     /// Whether a client has to say who it is.
@@ -109,30 +105,18 @@ impl Gate {
         let Some(users) = context.users.or(self.nobody.as_ref()) else {
             return Entry::Denied(Denied::Missing);
         };
-        match users.judge(&credentials, &circumstances(settings, context, nonce), &self.verified) {
-            Verdict::Granted(grant) => Entry::Granted(grant),
-            Verdict::Denied(denied) => Entry::Denied(denied),
-            Verdict::Later(question) => {
-                match self.judge.as_ref().and_then(|judge| judge.ask(question)) {
-                    Some(answer) => Entry::Later(Box::new(Waiting { answer, connect })),
-                    // Nobody is there who could check it, or too many have asked.
-                    None => Entry::Denied(Denied::WrongPassword),
-                }
-            }
-        }
-    }
-
-    /// What has come of it, if it is known by now.
-    pub(super) fn take_answer(&mut self, waiting: &Waiting) -> Option<Result<Grant, Denied>> {
-        match waiting.answer.try_recv() {
-            Ok(Answer { result, proof }) => {
-                if let Some(proof) = proof {
-                    self.verified.remember(proof);
-                }
-                Some(result)
-            }
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err(Denied::WrongPassword)),
+        let question = match users.judge(&credentials, &circumstances(settings, context, nonce)) {
+            Verdict::Granted(grant) => return Entry::Granted(grant),
+            Verdict::Denied(denied) => return Entry::Denied(denied),
+            Verdict::Later(question) => question,
+        };
+        // Without a judge nobody is there who could check it.
+        let Some(judge) = &self.judge else { return Entry::Denied(Denied::WrongPassword) };
+        let asker = judge.ask(question, context.peer.ip(), context.now);
+        match asker.answer() {
+            Some(Ok(grant)) => Entry::Granted(grant),
+            Some(Err(denied)) => Entry::Denied(denied),
+            None => Entry::Later(Box::new(Waiting { asker, connect })),
         }
     }
 }

@@ -131,6 +131,12 @@ impl Nats {
         bytes.len() - rest.len()
     }
 
+    fn read(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        let used = self.hear(session, inbox.bytes(), context);
+        inbox.consume(used);
+        session.watch(inbox.bytes().len(), context);
+    }
+
     /// Whether what it said before is done, as far as what follows has to wait for it.
     fn is_ready(&mut self, state: &mut State, settings: &Settings, context: &mut Context<'_>) -> bool {
         let knows = state.waiting.is_none() || self.go_on(state, settings, context);
@@ -241,8 +247,7 @@ impl Service for Nats {
     #[inline]
     fn receive(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
         session.hear(context.now);
-        let used = self.hear(session, inbox.bytes(), context);
-        inbox.consume(used);
+        self.read(session, inbox, context);
     }
 
     fn timer(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
@@ -251,8 +256,7 @@ impl Service for Nats {
             return;
         }
         context.set_timer(session.state.check_at);
-        let used = self.hear(session, inbox.bytes(), context);
-        inbox.consume(used);
+        self.read(session, inbox, context);
     }
 
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {

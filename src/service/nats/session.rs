@@ -151,6 +151,13 @@ impl Session {
         self.state.hear(now);
     }
 
+    /// While its password is checked, it may leave, and then nobody need check it. `left` bytes of it wait.
+    pub(crate) fn watch(&self, left: usize, context: &mut Context<'_>) {
+        if self.state.waiting.is_some() {
+            context.watch(left);
+        }
+    }
+
     /// When it is to be looked at again.
     pub(crate) fn check_at(&self) -> Time {
         self.state.check_at

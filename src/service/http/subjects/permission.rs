@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::super::authorization::{self, Denial};
 use super::super::settings::Settings;
 use crate::access::token::Denied;
-use crate::access::users::{Circumstances, Credentials, Grant, Verdict, Verified};
+use crate::access::users::{Circumstances, Credentials, Grant, Verdict};
 use crate::hub::{Hidden, Message};
 use crate::protocol::http1::Request;
 use crate::service::Context;
@@ -43,7 +43,7 @@ impl Who {
             Err(denied) => return Err(authorization::denial(denied, settings)),
         };
         let credentials = Credentials { auth_token: token.as_deref(), ..Credentials::default() };
-        match users.judge(&credentials, &at, &Verified::new()) {
+        match users.judge(&credentials, &at) {
             Verdict::Granted(grant) => Ok(Self(Some(Arc::new(grant)))),
             Verdict::Denied(denied) => Err(authorization::denial(denied, settings)),
             // Only a password takes that long, and none was shown.
