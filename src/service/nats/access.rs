@@ -1,6 +1,6 @@
 //! Who a client is, and what it may do: the one place where a NATS session asks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,13 +9,12 @@ use super::session::State;
 use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::{
-    Asker, Circumstances, Credentials, Grant, Judge, Replies, TooManyConnections, UserLimits, Users, Verdict,
+    Asker, Circumstances, Credentials, Grant, Judge, TooManyConnections, Users, Verdict,
 };
-use crate::hub::Hidden;
 use crate::limits;
 use crate::protocol::nats::server::Connect;
 use crate::service::Context;
-use crate::sys::clock::Time;
+use crate::service::pass::Pass;
 
 /// What a shard knows of those who come.
 #[derive(Debug)]
@@ -40,14 +39,6 @@ pub(super) enum Entry {
     Denied(Denied),
     /// It takes a while to find out.
     Later(Box<Waiting>),
-}
-
-/// What a client may do, where not everybody may do everything.
-#[derive(Debug)]
-pub(super) struct Pass {
-    grant: Grant,
-    /// Where it may answer, if it may answer where it is asked: subscriptions note it, each on this shard.
-    replies: Option<Arc<Mutex<Replies>>>,
 }
 
 impl Gate {
@@ -130,11 +121,6 @@ fn circumstances<'a>(settings: &'a Settings, context: &Context<'a>, nonce: &'a [
     }
 }
 
-/// Nobody else has it: the client and what it listens to are on one shard.
-fn open(replies: &Mutex<Replies>) -> MutexGuard<'_, Replies> {
-    replies.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl State {
     /// Lets the client in with what it was granted.
     pub(super) fn admit(
@@ -142,65 +128,12 @@ impl State {
         grant: Grant,
         context: &mut Context<'_>,
     ) -> Result<(), TooManyConnections> {
-        let seat = grant.enter(context.now)?;
+        let pass = Pass::new(grant);
+        let seat = pass.enter(context.now)?;
         context.sit(seat);
-        let UserLimits { payload_bytes, subscriptions, .. } = grant.limits;
-        if let Some(most) = payload_bytes {
-            self.rules.payload_bytes_max = self.rules.payload_bytes_max.min(most as usize);
-        }
-        self.subscriptions_max =
-            subscriptions.map_or(self.subscriptions_max, |most| self.subscriptions_max.min(most));
-        let is_somebody = !grant.name.is_empty() || grant.permissions.is_some() || grant.expires.is_some();
-        let answers = grant.permissions.as_ref().is_some_and(|permissions| permissions.responses().is_some());
-        let replies = answers.then(Arc::default);
-        self.pass = is_somebody.then(|| Box::new(Pass { grant, replies }));
+        self.rules.payload_bytes_max = pass.payload_bytes_max(self.rules.payload_bytes_max);
+        self.subscriptions_max = pass.subscriptions_max(self.subscriptions_max);
+        self.pass = pass.is_of_somebody().then(|| Box::new(pass));
         Ok(())
-    }
-}
-
-impl Pass {
-    /// Whether it may publish there: always, or because it was asked to answer there.
-    pub(super) fn may_publish(&self, subject: &[u8], now: Time) -> bool {
-        if self.grant.may_publish(subject) {
-            return true;
-        }
-        let rule = self.grant.permissions.as_ref().and_then(|permissions| permissions.responses());
-        let (Some(rule), Some(replies)) = (rule, &self.replies) else { return false };
-        open(replies).take(rule, subject, now)
-    }
-
-    /// Whether it may subscribe to that.
-    pub(super) fn may_subscribe(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
-        self.grant.may_subscribe(filter, queue)
-    }
-
-    /// What it must not hear of it.
-    pub(super) fn hidden(&self, filter: &[u8], queue: Option<&[u8]>) -> Option<Hidden> {
-        let permissions = self.grant.permissions.as_ref()?;
-        let filters = permissions.hidden(filter, queue);
-        let notes = permissions.responses().copied().zip(self.replies.clone());
-        if filters.is_none() && notes.is_none() {
-            return None;
-        }
-        Some(Arc::new(move |message, now| {
-            let is_hidden = filters.as_ref().is_some_and(|filters| filters.matches(message.subject));
-            if let Some((rule, replies)) = &notes
-                && !is_hidden
-                && !message.reply.is_empty()
-            {
-                open(replies).note(rule, message.reply, now);
-            }
-            is_hidden
-        }))
-    }
-
-    /// From which second since 1970 on it is not good any more.
-    pub(super) fn expires(&self) -> Option<u64> {
-        self.grant.expires
-    }
-
-    /// Who it is.
-    pub(super) fn name(&self) -> &str {
-        &self.grant.name
     }
 }

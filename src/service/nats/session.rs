@@ -1,11 +1,12 @@
 //! What is remembered of one NATS client.
 
-use super::access::{Pass, Waiting};
+use super::access::Waiting;
 use super::settings::Settings;
 use crate::hub::{ClientId, ClientOptions, Form};
 use crate::limits;
 use crate::protocol::nats::server::{Connect, Reader, Rules};
 use crate::service::Context;
+use crate::service::pass::Pass;
 use crate::sys::clock::Time;
 
 /// One NATS client, however its bytes come.
