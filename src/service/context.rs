@@ -99,6 +99,11 @@ impl Context<'_> {
         self.meter.sit(seat);
     }
 
+    /// Gives its place among the connections of a user back, if it has one.
+    pub fn stand(&mut self) {
+        self.meter.stand();
+    }
+
     /// Counts messages against what this peer may send; says how long to take no more.
     pub fn charge_messages(&mut self, count: u64) -> Duration {
         self.meter.charge_messages(self.rates, count, self.now)

@@ -126,13 +126,16 @@ impl State {
     pub(super) fn admit(
         &mut self,
         grant: Grant,
+        settings: &Settings,
         context: &mut Context<'_>,
     ) -> Result<(), TooManyConnections> {
+        // Whoever it was before, it is not any more.
+        context.stand();
         let pass = Pass::new(grant);
         let seat = pass.enter(context.now)?;
         context.sit(seat);
-        self.rules.payload_bytes_max = pass.payload_bytes_max(self.rules.payload_bytes_max);
-        self.subscriptions_max = pass.subscriptions_max(self.subscriptions_max);
+        self.rules.payload_bytes_max = pass.payload_bytes_max(settings.payload_bytes as usize);
+        self.subscriptions_max = pass.subscriptions_max(settings.subscriptions);
         self.pass = pass.is_of_somebody().then(|| Box::new(pass));
         Ok(())
     }

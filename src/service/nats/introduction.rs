@@ -112,7 +112,7 @@ impl Nats {
         settings: &Settings,
         context: &mut Context<'_>,
     ) {
-        if state.admit(grant, context).is_err() {
+        if state.admit(grant, settings, context).is_err() {
             return self.complain(Fault::Connections, NatsError::Authorization, state, context);
         }
         self.take(connect, state, settings, context);

@@ -65,7 +65,7 @@ impl Nats {
         self.tell_info(&mut session.state, &settings, false, context);
         // Who is not asked need not say CONNECT, and may do what those may who say nothing in it.
         if let Some(Entry::Granted(grant)) = silent {
-            if session.state.admit(grant, context).is_err() {
+            if session.state.admit(grant, &settings, context).is_err() {
                 self.complain(Fault::Connections, NatsError::Authorization, &session.state, context);
             }
         } else {

@@ -430,6 +430,45 @@ fn who_says_it_again_is_not_stale_meanwhile() {
     assert!(!world.has_ended(guest));
 }
 
+/// It was once told that bob has all the connections he may have, and kept the narrower bounds of whoever it was before.
+#[test]
+fn who_says_it_again_is_nobody_else_meanwhile() {
+    let user = |name: &str, limits| UserSetting {
+        name: name.to_owned(),
+        password_hash: Some("$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".to_owned()),
+        limits,
+        ..UserSetting::default()
+    };
+    let narrow = UserLimits {
+        connections: Some(1),
+        subscriptions: Some(1),
+        payload_bytes: Some(1),
+        ..UserLimits::default()
+    };
+    let settings = UserSettings {
+        users: vec![user("bob", narrow), user("carl", UserLimits::default())],
+        ..UserSettings::default()
+    };
+    let users = Some(Arc::new(Users::load(&settings, &Arc::default()).expect("they are right")));
+    let judge = Judge::start(1, || {}).ok();
+    let mut world =
+        World::behind(Settings { judge, ..Settings::default() }, Door { users, ..Door::default() });
+    let connect = |name: &str| {
+        format!("CONNECT {{\"verbose\":false,\"user\":\"{name}\",\"pass\":\"secret\"}}\r\nPING\r\n")
+    };
+    let (one, _) = world.connect();
+    assert_eq!(world.log_in(one, connect("bob").as_bytes()), "PONG\r\n");
+    assert_eq!(world.log_in(one, connect("bob").as_bytes()), "PONG\r\n");
+    let (other, _) = world.connect();
+    let refused = "-ERR 'maximum connections exceeded'\r\n";
+    assert_eq!(world.log_in(other, connect("bob").as_bytes()), refused);
+    assert_eq!(world.log_in(one, connect("carl").as_bytes()), "PONG\r\n");
+    world.write(one, b"SUB a 1\r\nSUB b 2\r\nPUB b 2\r\nxy\r\n");
+    assert_eq!(world.read(one), b"MSG b 2 2\r\nxy\r\n");
+    let (other, _) = world.connect();
+    assert_eq!(world.log_in(other, connect("bob").as_bytes()), "PONG\r\n");
+}
+
 /// More than there once was room for wait while one is checked, and all of them come in.
 #[test]
 fn nobody_is_refused_because_others_wait() {
