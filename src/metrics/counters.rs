@@ -297,6 +297,12 @@ counters! {
         "Requests and datagrams to the hub that named no subject, or one that cannot be."
     Sum refused_permission "tidemill_refused_total{reason=\"permission\"}"
         "Messages and subscriptions that were not allowed."
+    Sum refused_subscriptions "tidemill_refused_total{reason=\"subscriptions\"}"
+        "Wishes to listen to more than one may at once."
+    Sum refused_user_connections "tidemill_refused_total{reason=\"user_connections\"}"
+        "Connections and requests of users who have all that they may have."
+    Sum refused_user_rate "tidemill_refused_total{reason=\"user_rate\"}"
+        "Requests of users who send more than they may."
     Sum turns "tidemill_turns_total"
         "Turns of the loop."
 }

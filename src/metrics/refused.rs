@@ -83,4 +83,10 @@ refusals! {
         "It asked the hub for what cannot be."
     Permission refused_permission "permission"
         "It wanted to publish or listen where it may not."
+    Subscriptions refused_subscriptions "subscriptions"
+        "It wanted to listen to more than it may at once."
+    UserConnections refused_user_connections "user_connections"
+        "Its user has all the connections that are allowed."
+    UserRate refused_user_rate "user_rate"
+        "Its user sends more than is allowed."
 }

@@ -69,6 +69,8 @@ pub fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
         hub: HubSettings {
             pending_bytes: config.hub.pending_bytes_max as usize,
             slow: slow_policy(listener.slow),
+            payload_bytes: config.hub.payload_bytes_max as usize,
+            subscriptions: config.hub.subscriptions_per_connection,
         },
         no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
     })

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::access::users::{Grant, Replies, Seat, TooManyConnections};
+use crate::access::users::{Grant, Replies, Seat, TooManyConnections, UserLimits};
 use crate::hub::Hidden;
 use crate::sys::clock::Time;
 
@@ -32,10 +32,15 @@ impl Pass {
         self.grant.enter(now)
     }
 
-    /// Whether it says anything that does not hold for everybody.
+    /// Whether it is somebody's, or does not permit everything: what it says of bounds may be kept elsewhere.
     pub(super) fn is_of_somebody(&self) -> bool {
         let Grant { name, permissions, expires, .. } = &self.grant;
         !name.is_empty() || permissions.is_some() || expires.is_some()
+    }
+
+    /// Whether it has bounds of its own.
+    pub(super) fn is_bounded(&self) -> bool {
+        self.grant.limits != UserLimits::default()
     }
 
     /// Whether it may publish there: always, or because it was asked to answer there.
@@ -51,6 +56,12 @@ impl Pass {
     /// Whether it may subscribe to that.
     pub(super) fn may_subscribe(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
         self.grant.may_subscribe(filter, queue)
+    }
+
+    /// What it must not hear of it, for those who cannot answer.
+    pub(super) fn kept_back(&self, filter: &[u8], queue: Option<&[u8]>) -> Option<Hidden> {
+        let filters = self.grant.permissions.as_ref()?.hidden(filter, queue)?;
+        Some(Arc::new(move |message, _| filters.matches(message.subject)))
     }
 
     /// What it must not hear of it. Where it is asked for an answer is noted.

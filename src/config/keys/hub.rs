@@ -22,7 +22,7 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
         section: HUB,
         name: "payload_bytes_max",
         about: "Bytes of the payload of one message, its headers included (max_payload of NATS). Longer ones are \
-                refused and end the connection.",
+                refused, and end the connection of a NATS client (of a WebSocket with 1009; a request is answered 413).",
         example: "\"1MiB\"",
         show: |hub| Some(quoted(&show_size(hub.payload_bytes_max.into()))),
     },
@@ -91,7 +91,8 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
     Key {
         section: HUB,
         name: "connections_per_user",
-        about: "Connections open at once of one user, unless the user has a number of its own. Unset, no limit.",
+        about: "Connections open at once of one user, unless the user has a number of its own. By HTTP, what lasts is one, and \
+                each request until it is answered; one too many is refused with 429. Unset, no limit.",
         example: "1000",
         show: |hub| hub.connections_per_user.map(|most| most.to_string()),
     },
@@ -99,7 +100,7 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
         section: HUB,
         name: "message_rate_per_user",
         about: "Messages that are taken of one user, over all connections and shards, unless the user has a rate of its \
-                own. Those beyond it wait with their senders. Unset, no limit.",
+                own. Those beyond it wait with their senders; requests by HTTP are refused with 429. Unset, no limit.",
         example: "\"5000/s\"",
         show: |hub| hub.message_rate_per_user.map(|rate| quoted(&rate.to_string())),
     },

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::settings::Settings;
 use super::site::Page;
+use crate::access::bucket::Wait;
 use crate::access::challenge::challenge;
 use crate::access::credential::{Malformed, find_credential};
 use crate::access::token::{Authenticator, Denied, Identity};
@@ -27,14 +28,19 @@ pub(super) fn check(
     context: &mut Context<'_>,
 ) -> Option<Denial> {
     if let Err(wait) = context.take_request() {
-        let seconds = wait.0.as_secs() + 1;
-        let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
-        let page = Page { field, ..Page::sentence(429, "You ask too often: wait a moment.") };
+        let page = wait_a_moment(wait, "You ask too often: wait a moment.");
         return Some(Denial { refused: Refused::RequestRate, page });
     }
     let authenticator = context.authenticator.filter(|_| !open)?;
     let denied = identify(request, settings, authenticator, context.unix_seconds).err()?;
     Some(denial(denied, settings))
+}
+
+/// What a request is told that came too soon (RFC 6585, section 4).
+pub(super) fn wait_a_moment(wait: Wait, sentence: &str) -> Page {
+    let seconds = wait.0.as_secs() + 1;
+    let field = Some(("Retry-After", Cow::Owned(seconds.to_string())));
+    Page { field, ..Page::sentence(429, sentence) }
 }
 
 /// What a request is told whose credential is not good.

@@ -60,10 +60,12 @@ impl<P: Site> Http<P> {
         inbox: &Inbox<'_>,
         context: &mut Context<'_>,
     ) -> Step {
-        let Begun { route, reply, who, origin, length, content_type, expects_continue, denial } = begun;
-        if let Some(who) = who {
-            session.who = who;
-        }
+        let Begun { route, reply, who, origin, length, content_type, expects_continue, denial, head_bytes } =
+            begun;
+        let denial = match (denial, who) {
+            (None, Some(who)) => session.admit(who, head_bytes, context.now).err(),
+            (denial, _) => denial,
+        };
         let reply = reply.last_if(session.closing || !context.ready);
         if let Some(denial) = denial {
             return self.deny(denial, origin, length, reply, context);
@@ -107,6 +109,7 @@ struct Begun<R> {
     content_type: Option<Vec<u8>>,
     expects_continue: bool,
     denial: Option<Denial>,
+    head_bytes: usize,
 }
 
 impl<R> Begun<R> {
@@ -140,6 +143,7 @@ impl<R> Begun<R> {
             content_type,
             expects_continue: request.expects_continue,
             denial: denial.or(stranger),
+            head_bytes: request.head_bytes,
         }
     }
 }

@@ -95,6 +95,10 @@ impl<P: Site> Http<P> {
         context: &mut Context<'_>,
     ) {
         while !context.is_ending() && self.step(session, inbox, context) == Step::Go {}
+        if matches!(session.phase, Phase::Head) {
+            // Between two requests the connection is nobody's.
+            session.place = None;
+        }
     }
 
     fn step(

@@ -41,6 +41,10 @@ pub struct HubSettings {
     pub pending_bytes: usize,
     /// What is done when one does not keep up.
     pub slow: SlowPolicy,
+    /// Bytes of the payload of one message.
+    pub payload_bytes: usize,
+    /// Subscriptions of one connection.
+    pub subscriptions: u32,
 }
 
 impl HubSettings {
@@ -52,7 +56,12 @@ impl HubSettings {
 
 impl Default for HubSettings {
     fn default() -> Self {
-        Self { pending_bytes: limits::PENDING_BYTES as usize, slow: SlowPolicy::Cut }
+        Self {
+            pending_bytes: limits::PENDING_BYTES as usize,
+            slow: SlowPolicy::Cut,
+            payload_bytes: limits::PAYLOAD_BYTES as usize,
+            subscriptions: limits::SUBSCRIPTIONS_PER_CONNECTION,
+        }
     }
 }
 

@@ -113,6 +113,7 @@ impl Nats {
         context: &mut Context<'_>,
     ) {
         if state.admit(grant, settings, context).is_err() {
+            context.refuse(Refused::UserConnections);
             return self.complain(Fault::Connections, NatsError::Authorization, state, context);
         }
         self.take(connect, state, settings, context);

@@ -27,7 +27,7 @@ use crate::access::users::Grant;
 use crate::connection::{About, Inbox};
 use crate::hub::ClientId;
 use crate::limits;
-use crate::metrics::NatsError;
+use crate::metrics::{NatsError, Refused};
 use crate::protocol::nats::server::{Connect, Fault, Op, Violation, encode};
 use crate::protocol::nats::subject;
 use crate::protocol::websocket::{Kind, sender};
@@ -66,6 +66,7 @@ impl Nats {
         // Who is not asked need not say CONNECT, and may do what those may who say nothing in it.
         if let Some(Entry::Granted(grant)) = silent {
             if session.state.admit(grant, &settings, context).is_err() {
+                context.refuse(Refused::UserConnections);
                 self.complain(Fault::Connections, NatsError::Authorization, &session.state, context);
             }
         } else {

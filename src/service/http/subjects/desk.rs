@@ -3,7 +3,7 @@
 use super::command::{self, Command, Id, Payload, Wrong};
 use super::errand::Opening;
 use super::letterbox::{Letterbox, Names};
-use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE};
+use super::permission::{NO_SUBSCRIBE, too_many};
 use crate::hub::{Form, Message, Published, Subscribe, Told};
 use crate::limits;
 use crate::metrics::Refused;
@@ -114,15 +114,18 @@ impl Desk {
         talk: &mut Talk<'_, '_>,
     ) -> Result<Done, Wrong> {
         let queue = queue.map(str::as_bytes);
-        let Some(hidden) = permission::may_subscribe(&talk.wishes.who, filter.as_bytes(), queue) else {
+        let Some(hidden) = talk.wishes.who.may_converse(filter.as_bytes(), queue) else {
             talk.refuse(Refused::Permission);
             return Err(NO_SUBSCRIBE.into());
         };
         let client = talk.join(Form::Json, self.echo);
         let has = talk.hub().client_counts(client).map_or(0, |counts| counts.subscriptions);
-        if limits::SEAT_SUBSCRIPTIONS_MAX <= has {
-            let most = limits::SEAT_SUBSCRIPTIONS_MAX;
-            return Err(format!("One connection has {most} subscriptions at most.").into());
+        // The one to its letterbox is ours.
+        let has = has - usize::from(self.letterbox.is_some()).min(has);
+        let most = talk.wishes.who.subscriptions_max(talk.wishes.settings);
+        if most <= has {
+            talk.refuse(Refused::Subscriptions);
+            return Err(too_many(most).into());
         }
         let wish = Subscribe { filter: filter.as_bytes(), queue, sid: sid.as_bytes(), hidden };
         talk.hub().subscribe(client, &wish).map_err(|_| "There is a subscription with this sid already.")?;
@@ -137,9 +140,9 @@ impl Desk {
         payload: &Payload<'_>,
         talk: &mut Talk<'_, '_>,
     ) -> Result<Published, Wrong> {
-        if !permission::may_publish(&talk.wishes.who, subject.as_bytes()) {
-            talk.refuse(Refused::Permission);
-            return Err(NO_PUBLISH.into());
+        if let Err(unsaid) = talk.may_say(subject.as_bytes(), payload.bytes().len()) {
+            talk.refuse(unsaid.refused());
+            return Err(unsaid.sentence());
         }
         Ok(talk.publish(&Message {
             subject: subject.as_bytes(),

@@ -17,7 +17,7 @@ use super::super::session::{Phase, Reply, Session};
 use super::super::site::{Page, Site};
 use super::errand::Listen;
 use super::origin::Origin;
-use super::permission::{self, NO_SUBSCRIBE};
+use super::permission::{NO_SUBSCRIBE, too_many};
 use crate::connection::Inbox;
 use crate::hub::{ClientId, Form, Subscribe};
 use crate::limits;
@@ -57,8 +57,13 @@ impl<P: Site> Http<P> {
             let page = Page { origin, ..Page::sentence(503, "The server is stopping.") };
             return self.send(&page, reply.last_if(true), context);
         }
-        let filters = listen.filters.iter();
-        let hidden = filters.map(|filter| permission::may_subscribe(&session.who, filter, None));
+        let settings = self.settings.of(context.listener);
+        let most = session.who.subscriptions_max(settings.hub);
+        if most < listen.filters.len() {
+            context.refuse(Refused::Subscriptions);
+            return self.send(&Page { origin, ..Page::sentence(403, &too_many(most)) }, reply, context);
+        }
+        let hidden = listen.filters.iter().map(|filter| session.who.may_listen(filter));
         let Some(hidden) = hidden.collect::<Option<Vec<_>>>() else {
             context.refuse(Refused::Permission);
             return self.send(&Page { origin, ..Page::sentence(403, NO_SUBSCRIBE) }, reply, context);
@@ -83,6 +88,9 @@ impl<P: Site> Http<P> {
                 client,
                 &Subscribe { filter, hidden, sid: sid.as_bytes(), ..Subscribe::default() },
             );
+        }
+        if let Some(place) = session.place.take() {
+            context.sit(*place);
         }
         context.counters.events_open += 1;
         let mut subscriber =

@@ -4,7 +4,7 @@ use super::SUBPROTOCOL;
 use super::desk::Desk;
 use super::errand::Opening;
 use super::letterbox::Names;
-use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE};
+use super::permission::NO_SUBSCRIBE;
 use crate::hub::{Form, Kind as Said, Message, Subscribe, Told};
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Kind};
@@ -78,7 +78,7 @@ impl Seat {
 
 /// Listens, and reads nothing more until all shards know: so a pong says that whatever is published from then on is heard.
 fn listen(filter: &[u8], echo: bool, talk: &mut Talk<'_, '_>) {
-    let Some(hidden) = permission::may_subscribe(&talk.wishes.who, filter, None) else {
+    let Some(hidden) = talk.wishes.who.may_listen(filter) else {
         talk.refuse(Refused::Permission);
         return talk.close(CloseCode::POLICY, NO_SUBSCRIBE);
     };
@@ -94,9 +94,9 @@ impl Plain {
         let Some(subject) = &self.publish else {
             return talk.close(CloseCode::POLICY, NO_PLACE);
         };
-        if !permission::may_publish(&talk.wishes.who, subject) {
-            talk.refuse(Refused::Permission);
-            return talk.close(CloseCode::POLICY, NO_PUBLISH);
+        if let Err(unsaid) = talk.may_say(subject, payload.len()) {
+            talk.refuse(unsaid.refused());
+            return talk.close(unsaid.close_code(), unsaid.sentence());
         }
         let kind = match kind {
             Kind::Text => Said::Text,
