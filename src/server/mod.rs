@@ -46,7 +46,7 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     let log = log::init(config.log_format, config.log_level);
     let judge = services::judge(config)?;
     let mut server = Server::begin(config, |listeners, datagrams, board| {
-        let behind = services::behind(config, listeners);
+        let behind = services::behind(config, listeners, judge.as_ref());
         let nats = services::nats_settings(config, listeners, judge.as_ref());
         let ingest = services::ingest(datagrams);
         let board = Arc::clone(board);

@@ -19,12 +19,14 @@ use crate::sys::address::Listen;
 use crate::sys::{clock, priority};
 
 /// What stands behind these listeners.
-pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
+pub(super) fn behind(config: &Config, listeners: &[Listener], judge: Option<&Arc<Judge>>) -> Vec<Behind> {
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
         ServiceName::Nats => Behind::Nats,
         ServiceName::Ingest => Behind::Echo,
-        ServiceName::Http | ServiceName::Admin => Behind::Http(with_hub(http_settings(config, listener))),
+        ServiceName::Http | ServiceName::Admin => {
+            Behind::Http(with_hub(http_settings(config, listener), judge))
+        }
     };
     listeners.iter().map(behind).collect()
 }
@@ -39,9 +41,12 @@ pub(super) fn ingest(listeners: &[Listener]) -> Vec<Option<IngestSubject>> {
     listeners.iter().map(ingest).collect()
 }
 
-/// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol.
-fn with_hub(mut settings: Arc<Settings>) -> Arc<Settings> {
-    let spoken = &mut Arc::make_mut(&mut settings).websocket.policy.subprotocols;
+/// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol; and its users may have
+/// passwords.
+fn with_hub(mut settings: Arc<Settings>, judge: Option<&Arc<Judge>>) -> Arc<Settings> {
+    let own = Arc::make_mut(&mut settings);
+    own.judge = judge.cloned();
+    let spoken = &mut own.websocket.policy.subprotocols;
     if !spoken.iter().any(|name| name == SUBPROTOCOL) {
         spoken.push(SUBPROTOCOL.to_owned());
     }
@@ -73,6 +78,7 @@ pub fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
             subscriptions: config.hub.subscriptions_per_connection,
         },
         no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
+        judge: None,
     })
 }
 

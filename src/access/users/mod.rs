@@ -88,6 +88,7 @@ pub struct Users {
     tallies: Arc<Tallies>,
     /// The hash that passwords of nobody are compared with, so that it takes time to find out who is somebody.
     decoy: Option<Arc<str>>,
+    has_passwords: bool,
     warnings: Vec<String>,
 }
 
@@ -119,6 +120,7 @@ impl Users {
             claim: settings.claim.clone(),
             tallies: Arc::clone(tallies),
             decoy: None,
+            has_passwords: false,
             warnings: Vec::new(),
         };
         for setting in &settings.users {
@@ -133,6 +135,7 @@ impl Users {
             all.by_name.insert(Arc::clone(&user.name), all.users.len());
             all.users.push(user);
         }
+        all.has_passwords = all.users.iter().any(|user| user.password.is_some());
         all.decoy = all.users.iter().find_map(|user| user.password.as_ref()?.hash().cloned());
         Ok(all)
     }
@@ -140,6 +143,11 @@ impl Users {
     /// Whether a peer has to show something there (`auth_required` in INFO).
     pub fn asks(&self, at: &Circumstances<'_>) -> bool {
         at.no_auth_user.is_none() && self.has_somebody(at)
+    }
+
+    /// Whether a name and a password would be of use.
+    pub fn has_passwords(&self) -> bool {
+        self.has_passwords
     }
 
     /// Whether an nkey would be of use, so that clients need a nonce to sign.

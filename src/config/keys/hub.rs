@@ -194,8 +194,8 @@ pub(in super::super) const USER_KEYS: [Key<UserSetting>; 10] = [
     Key {
         section: USER,
         name: "password_file",
-        about: "The file of the password, or of its bcrypt hash. Without any of password, token and nkey, nobody can say \
-                to be this user but by a JSON Web Token.",
+        about: "The file of the password, or of its bcrypt hash. By HTTP it is shown as Basic authentication. Without any of \
+                password, token and nkey, nobody can say to be this user but by a JSON Web Token.",
         example: "\"alice.password\"",
         show: |user| user.password_file.as_deref().map(path),
     },

@@ -4,8 +4,9 @@ use super::authorization::{self, Denial};
 use super::session::{Pending, Phase, Reply, Session};
 use super::settings::Settings;
 use super::site::{Ask, Content, Site};
-use super::subjects::{Origin, Who};
+use super::subjects::{Asked, Origin, Who};
 use super::{Http, Step};
+use crate::access::users::Asker;
 use crate::connection::Inbox;
 use crate::protocol::http1::{Body, BodyLength, CONTINUE, Request, parse_request};
 use crate::service::Context;
@@ -44,14 +45,55 @@ impl<P: Site> Http<P> {
         };
         session.head_since = None;
         context.counters.http_requests += 1;
-        let begun = Begun::new(&mut self.site, settings, &request, context);
-        let length = request.head_bytes;
+        let (begun, asker) = Begun::new(&mut self.site, settings, &request, context);
+        if let Some(asker) = asker {
+            session.phase = Phase::Asking(Box::new(Asking { begun, asker }));
+            return Step::Go;
+        }
+        self.begin_and_consume(begun, session, inbox, context)
+    }
+
+    /// Looks whether it is known by now who asks. What comes behind the request waits with it; but one whose peer ends its
+    /// side meanwhile is forgotten, and nobody finds out.
+    pub(super) fn step_asking(
+        &mut self,
+        session: &mut Session<P::Route, P::Seat>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        let Phase::Asking(asking) = &session.phase else { return Step::Go };
+        let settings = self.settings.of(context.listener);
+        let who = match asking.asker.answer() {
+            Some(answer) => Who::answered(answer, settings, context),
+            None if asking.asker.is_late(context.now) => Err(authorization::late_denial()),
+            None => {
+                context.hold_until(asking.asker.next_look(context.now));
+                context.watch(inbox.bytes().len());
+                return Step::Wait;
+            }
+        };
+        context.clear_timer();
+        let phase = std::mem::replace(&mut session.phase, Phase::Head);
+        let Phase::Asking(asking) = phase else { return Step::Go };
+        let (who, denial) = who.map_or_else(|denial| (None, Some(denial)), |who| (Some(who), None));
+        self.begin_and_consume(Begun { who, denial, ..asking.begun }, session, inbox, context)
+    }
+
+    /// Does what the head has led to; it is in front of the inbox until then, for those who need its fields.
+    fn begin_and_consume(
+        &mut self,
+        begun: Begun<P::Route>,
+        session: &mut Session<P::Route, P::Seat>,
+        inbox: &mut Inbox<'_>,
+        context: &mut Context<'_>,
+    ) -> Step {
+        let length = begun.head_bytes;
         let step = self.begin(begun, session, inbox, context);
         inbox.consume(length);
         step
     }
 
-    /// Does what the head has led to. The head is still in front of the inbox, for those who need its fields.
+    /// Does what the head has led to, which is still in front of the inbox.
     #[inline]
     fn begin(
         &mut self,
@@ -99,7 +141,15 @@ impl<P: Site> Http<P> {
     }
 }
 
+/// A request of somebody whose password is being checked.
+#[derive(Debug)]
+pub(super) struct Asking<R> {
+    begun: Begun<R>,
+    asker: Asker,
+}
+
 /// What a head has led to.
+#[derive(Debug)]
 struct Begun<R> {
     route: R,
     reply: Reply,
@@ -119,13 +169,14 @@ impl<R> Begun<R> {
         settings: &Settings,
         request: &Request<'_>,
         context: &mut Context<'_>,
-    ) -> Self {
+    ) -> (Self, Option<Asker>) {
         let route = site.route(request);
-        let (who, denial) = match site.leads_to_hub(&route) {
-            false => (None, authorization::check(request, settings, site.is_open(&route), context)),
+        let (who, denial, asker) = match site.leads_to_hub(&route) {
+            false => (None, authorization::check(request, settings, site.is_open(&route), context), None),
             true => match Who::asks(request, settings, context) {
-                Ok(who) => (Some(who), None),
-                Err(denial) => (None, Some(denial)),
+                Asked::By(who) => (Some(who), None, None),
+                Asked::Denied(denial) => (None, Some(denial), None),
+                Asked::Later(asker) => (None, None, Some(asker)),
             },
         };
         let (origin, stranger) = match site.is_shared(&route) {
@@ -134,7 +185,9 @@ impl<R> Begun<R> {
         };
         let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
         let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };
-        Self {
+        let denial = denial.or(stranger);
+        let asker = asker.filter(|_| denial.is_none());
+        let begun = Self {
             route,
             reply: Reply::to(request),
             who,
@@ -142,8 +195,9 @@ impl<R> Begun<R> {
             length: request.body,
             content_type,
             expects_continue: request.expects_continue,
-            denial: denial.or(stranger),
+            denial,
             head_bytes: request.head_bytes,
-        }
+        };
+        (begun, asker)
     }
 }

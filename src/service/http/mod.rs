@@ -109,6 +109,7 @@ impl<P: Site> Http<P> {
     ) -> Step {
         match &mut session.phase {
             Phase::Head => self.step_head(session, inbox, context),
+            Phase::Asking(_) => self.step_asking(session, inbox, context),
             Phase::Content(_) => self.step_content(session, inbox, context),
             Phase::Zeros(..) => self.step_zeros(session, context),
             Phase::WebSocket(websocket) => {
@@ -260,7 +261,7 @@ impl<P: Site> Service for Http<P> {
             Phase::Nats(_) => self.nats_do(session, |socket, nats, websockets| {
                 socket.expire(nats, websockets, context);
             }),
-            Phase::Zeros(..) => {}
+            Phase::Asking(_) | Phase::Zeros(..) => {}
             Phase::Head | Phase::Content(_) => self.expire(session, inbox, context),
         }
         self.advance(session, inbox, context);
@@ -292,7 +293,8 @@ impl<P: Site> Service for Http<P> {
             Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
             // What it was told of the connection has been sent already.
             Phase::Zeros(_, reply) => reply.persistence = Persistence::Close,
-            Phase::Head => {}
+            // The answer of what is asked is the last one, now that this is closing.
+            Phase::Head | Phase::Asking(_) => {}
         }
     }
 
@@ -315,7 +317,12 @@ impl<P: Site> Service for Http<P> {
                     socket.leave(nats, closed);
                 }
             }
-            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {}
+            Phase::Head
+            | Phase::Asking(_)
+            | Phase::Content(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Exchange(_) => {}
         }
     }
 
@@ -332,9 +339,12 @@ impl<P: Site> Service for Http<P> {
             Phase::WebSocket(_) => "websocket",
             Phase::Nats(_) => "nats+ws",
             Phase::Events(_) => "events",
-            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {
-                "http"
-            }
+            Phase::Head
+            | Phase::Asking(_)
+            | Phase::Content(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Exchange(_) => "http",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is remembered of one HTTP connection.
 
 use super::authorization::Denial;
+use super::head::Asking;
 use super::nats::NatsSocket;
 use super::site::Page;
 use super::subjects::{Exchange, Letterbox, Origin, Subscriber, Who};
@@ -35,6 +36,8 @@ pub struct Session<R, S> {
 pub(super) enum Phase<R, S> {
     /// The head of a request.
     Head,
+    /// A request whose head has come, and of which it is not known yet who makes it.
+    Asking(Box<Asking<R>>),
     /// The content of a request.
     Content(Box<Pending<R>>),
     /// The wait before an answer.
@@ -140,7 +143,12 @@ impl<R, S> Session<R, S> {
             Phase::Content(pending) => pending.content.as_ref().map_or(0, Vec::capacity),
             Phase::WebSocket(websocket) => websocket.memory_bytes(),
             Phase::Nats(socket) => socket.memory_bytes(),
-            Phase::Head | Phase::Later(_) | Phase::Zeros(..) | Phase::Events(_) | Phase::Exchange(_) => 0,
+            Phase::Head
+            | Phase::Asking(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Events(_)
+            | Phase::Exchange(_) => 0,
         }
     }
 }

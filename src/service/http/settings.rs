@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::credential::Sources;
+use crate::access::users::Judge;
 use crate::hub::{ClientOptions, Form, SlowPolicy};
 use crate::limits;
 use crate::protocol::http1::HeadLimits;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub hub: HubSettings,
     /// The user of the hub that those are who show nothing.
     pub no_auth_user: Option<Box<str>>,
+    /// Who checks passwords that take long.
+    pub judge: Option<Arc<Judge>>,
 }
 
 /// How those who listen to the hub on one listener are treated.
@@ -107,6 +110,7 @@ impl Default for Settings {
             websocket: WebSocketSettings::default(),
             hub: HubSettings::default(),
             no_auth_user: None,
+            judge: None,
         }
     }
 }

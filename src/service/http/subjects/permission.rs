@@ -1,8 +1,8 @@
 //! Who may publish and who may listen: the one place where the doors of HTTP ask.
 //!
-//! Where the hub has users, a request shows who it is by a token, wherever the listener takes credentials; without one it
-//! is the listener's user for those who show nothing, if it has one. A password is only for NATS clients. Without users it
-//! is the listener alone that decides who may ask, and whoever may ask may do everything.
+//! Where the hub has users, a request shows who it is by a token, wherever the listener takes credentials, or by a name and
+//! a password (RFC 7617), where a user has one; without either it is the listener's user for those who show nothing, if it
+//! has one. Without users it is the listener alone that decides who may ask, and whoever may ask may do everything.
 //!
 //! The bounds of a user hold here as they do for NATS clients. A request is one of its user's connections from its head to
 //! its answer, and what lasts longer, a WebSocket, a stream of events or a request that waits to be answered, for as long as
@@ -19,8 +19,9 @@ use std::sync::Arc;
 use super::super::authorization::{self, Denial};
 use super::super::settings::{HubSettings, Settings};
 use super::super::site::Page;
+use crate::access::credential::Login;
 use crate::access::token::Denied;
-use crate::access::users::{self, Circumstances, Credentials, Grant, Verdict};
+use crate::access::users::{self, Asker, Circumstances, Credentials, Grant, Users, Verdict};
 use crate::hub::Hidden;
 use crate::limits;
 use crate::metrics::Refused;
@@ -34,6 +35,16 @@ use crate::sys::clock::Time;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Who(Option<Arc<Pass>>);
 
+/// What is known of somebody who asks.
+pub(in crate::service::http) enum Asked {
+    /// Who it is.
+    By(Who),
+    /// Nobody who may.
+    Denied(Denial),
+    /// It takes a while to find out.
+    Later(Asker),
+}
+
 /// Why a message is not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::service::http) enum Unsaid {
@@ -44,36 +55,42 @@ pub(in crate::service::http) enum Unsaid {
 }
 
 impl Who {
-    /// Who makes a request to the hub; or why it is not served.
+    /// Who makes a request to the hub.
     pub(in crate::service::http) fn asks(
         request: &Request<'_>,
         settings: &Settings,
         context: &mut Context<'_>,
+    ) -> Asked {
+        let open = context.users.is_some();
+        if let Some(denial) = authorization::check(request, settings, open, context) {
+            return Asked::Denied(denial);
+        }
+        let Some(users) = context.users else { return Asked::By(Self(None)) };
+        let question = match judge(request, settings, users, context) {
+            Ok(Verdict::Granted(grant)) => return Asked::By(Self::granted(grant)),
+            Ok(Verdict::Denied(denied)) | Err(denied) => {
+                return Asked::Denied(deny(denied, settings, context));
+            }
+            Ok(Verdict::Later(question)) => question,
+        };
+        // Without a judge nobody is there who could find out.
+        let Some(judge) = &settings.judge else {
+            return Asked::Denied(deny(Denied::WrongPassword, settings, context));
+        };
+        let asker = judge.ask(question, context.peer.ip(), context.now);
+        match asker.answer() {
+            Some(answer) => Self::answered(answer, settings, context).map_or_else(Asked::Denied, Asked::By),
+            None => Asked::Later(asker),
+        }
+    }
+
+    /// Who it turned out to be.
+    pub(in crate::service::http) fn answered(
+        answer: Result<Grant, Denied>,
+        settings: &Settings,
+        context: &Context<'_>,
     ) -> Result<Self, Denial> {
-        let Some(users) = context.users else {
-            return authorization::check(request, settings, false, context).map_or(Ok(Self(None)), Err);
-        };
-        if let Some(denial) = authorization::check(request, settings, true, context) {
-            return Err(denial);
-        }
-        let at = Circumstances {
-            authenticator: context.authenticator,
-            no_auth_user: settings.no_auth_user.as_deref(),
-            nonce: b"",
-            unix_now: context.unix_seconds,
-        };
-        let token = match authorization::credential(request, settings) {
-            Ok(token) => Some(token),
-            Err(Denied::Missing) => None,
-            Err(denied) => return Err(authorization::denial(denied, settings)),
-        };
-        let credentials = Credentials { auth_token: token.as_deref(), ..Credentials::default() };
-        match users.judge(&credentials, &at) {
-            Verdict::Granted(grant) => Ok(Self::granted(grant)),
-            Verdict::Denied(denied) => Err(authorization::denial(denied, settings)),
-            // Only a password takes that long, and none was shown.
-            Verdict::Later(_) => Err(authorization::denial(Denied::Missing, settings)),
-        }
+        answer.map(Self::granted).map_err(|denied| deny(denied, settings, context))
     }
 
     fn granted(grant: Grant) -> Self {
@@ -130,6 +147,42 @@ impl Who {
         let most = self.0.as_ref().map_or(most, |pass| pass.subscriptions_max(most));
         limits::SEAT_SUBSCRIPTIONS_MAX.min(most as usize)
     }
+}
+
+/// Judges what a request shows.
+fn judge(
+    request: &Request<'_>,
+    settings: &Settings,
+    users: &Users,
+    context: &Context<'_>,
+) -> Result<Verdict, Denied> {
+    let at = Circumstances {
+        authenticator: context.authenticator,
+        no_auth_user: settings.no_auth_user.as_deref(),
+        nonce: b"",
+        unix_now: context.unix_seconds,
+    };
+    // Where nobody has a password, one is for somebody else, such as a proxy on the way.
+    let login = if users.has_passwords() { authorization::login(request, settings)? } else { None };
+    if let Some(Login { name, password }) = login {
+        if name.is_empty() {
+            return Err(Denied::WrongPassword); // For NATS clients, what is empty is not there.
+        }
+        let credentials = Credentials { user: Some(&name), pass: Some(&password), ..Credentials::default() };
+        return Ok(users.judge(&credentials, &at));
+    }
+    let token = match authorization::credential(request, settings) {
+        Ok(token) => Some(token),
+        Err(Denied::Missing) => None,
+        Err(denied) => return Err(denied),
+    };
+    let credentials = Credentials { auth_token: token.as_deref(), ..Credentials::default() };
+    Ok(users.judge(&credentials, &at))
+}
+
+fn deny(denied: Denied, settings: &Settings, context: &Context<'_>) -> Denial {
+    let denial = authorization::denial(denied, settings);
+    if context.users.is_some_and(Users::has_passwords) { denial.or_password(settings) } else { denial }
 }
 
 impl Unsaid {
