@@ -96,6 +96,11 @@ impl SharedBucket {
         debt
     }
 
+    /// Makes it as if it had never been used.
+    pub fn fill(&self) {
+        self.full_at.store(0, Ordering::Relaxed); // See the type.
+    }
+
     /// As [`Bucket::full_at`].
     pub fn full_at(&self) -> Time {
         Time::from_nanos(self.full_at.load(Ordering::Relaxed)) // See the type.

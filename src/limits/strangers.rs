@@ -26,6 +26,11 @@ pub const ADDRESS_PARTS: usize = 64;
 /// Addresses forgotten in passing by one arrival, so that nobody pays for all the others at once.
 pub const ADDRESSES_FORGOTTEN_PER_ARRIVAL: usize = 2;
 
+/// Addresses of datagrams that are counted at once, where datagrams have a rate: 1.5 MiB, whoever comes.
+pub const DATAGRAM_SENDERS: usize = 65_536;
+/// Addresses of datagrams that share a set of places, among which one is found: three lines of the cache.
+pub const DATAGRAM_SENDERS_PER_SET: usize = 8;
+
 /// Longest credential that is looked at, in bytes. A longer one is malformed.
 pub const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
 /// Most static tokens in one file: each is compared with every credential, for the sake of constant time.
@@ -93,6 +98,7 @@ pub const REPLIES_OPEN_MAX: usize = 4096;
 
 const _: () = assert!(NETWORKS_MAX <= u32::MAX as usize);
 const _: () = assert!(ADDRESS_PARTS.is_power_of_two() && ADDRESS_PARTS <= ADDRESSES);
+const _: () = assert!(DATAGRAM_SENDERS.is_multiple_of(DATAGRAM_SENDERS_PER_SET));
 const _: () = assert!(CONNECTIONS as usize <= ADDRESSES && ADDRESSES <= ADDRESSES_MAX);
 const _: () = assert!(STATIC_TOKEN_BYTES_MIN <= STATIC_TOKEN_CLASS_BYTES);
 const _: () = assert!(STATIC_TOKEN_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));

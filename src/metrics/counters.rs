@@ -281,6 +281,8 @@ counters! {
         "Requests and messages that were larger than they may be."
     Sum refused_slow "tidemill_refused_total{reason=\"slow\"}"
         "Requests that came too slowly."
+    Sum refused_datagram_rate "tidemill_refused_total{reason=\"datagram_rate\"}"
+        "Datagrams that came too fast from their address, and were dropped."
     Sum refused_request_rate "tidemill_refused_total{reason=\"request_rate\"}"
         "Requests that came too often."
     Sum refused_credential_missing "tidemill_refused_total{reason=\"credential_missing\"}"

@@ -67,6 +67,8 @@ refusals! {
         "It sent more than may come at once."
     Slow refused_slow "slow"
         "It sent what it began too slowly."
+    DatagramRate refused_datagram_rate "datagram_rate"
+        "Its address sends more datagrams, or more bytes in them, than it may."
     RequestRate refused_request_rate "request_rate"
         "It asks too often."
     CredentialMissing refused_credential_missing "credential_missing"

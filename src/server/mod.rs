@@ -142,6 +142,7 @@ impl Server {
             doors: doors.make(users.users()),
             datagram_networks: doors::datagram_networks(&plan.datagrams)?,
             addresses: Some(doors::addresses(config)),
+            senders: doors::senders(config),
             counts_bytes: config.byte_rate_per_address.is_some() || users.users().counts_bytes(),
             board: Some(Arc::clone(&board)),
             slow_rules: services::slow_rules(config),
