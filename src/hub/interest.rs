@@ -132,6 +132,23 @@ impl Hub {
         Ok(())
     }
 
+    /// Has what a client has subscribed to already take the form that it wants now.
+    pub fn reform(&mut self, client: ClientId) {
+        let Some(found) = self.client(client) else { return };
+        let (form, ids) = (found.options.form.encoding(), found.subscriptions.clone());
+        self.settle_run();
+        for id in ids {
+            let Subscription { group, queue, .. } = &self.subscriptions[id as usize];
+            let Group { filter, sid, alone, .. } = &self.groups[*group as usize];
+            let (filter, sid, queue) = (*filter, sid.clone(), queue.clone());
+            let alone = alone.as_deref().cloned();
+            let own = self.group_for(filter, form, &sid, alone, queue.as_deref());
+            if own != self.subscriptions[id as usize].group {
+                self.move_to(own, id);
+            }
+        }
+    }
+
     /// Ends a subscription: at once, or when it has been sent so many messages since it began. Returns whether there is
     /// one.
     pub fn unsubscribe(&mut self, client: ClientId, sid: &[u8], most: Option<u64>) -> bool {
@@ -388,28 +405,39 @@ impl Hub {
 
     /// From now on a subscription has so many messages left: it needs a group of its own, which counts them.
     fn count_down(&mut self, id: SubscriptionId, left: u64) {
-        let Subscription { group, client, .. } = self.subscriptions[id as usize];
+        let group = self.subscriptions[id as usize].group;
         if let Some(alone) = &mut self.groups[group as usize].alone {
             alone.left = Some(left);
             return;
         }
-        let heard = self.heard(id);
         let (filter, form, sid) = {
             let group = &self.groups[group as usize];
             (group.filter, group.form, group.sid.clone())
         };
         let alone = Some(Alone { left: Some(left), hidden: None });
         let own = self.group_for(filter, form, &sid, alone, None);
+        self.move_to(own, id);
+    }
+
+    /// Moves a subscription to another group of the same filter and `sid`.
+    fn move_to(&mut self, own: GroupId, id: SubscriptionId) {
+        let Subscription { group, client, .. } = self.subscriptions[id as usize];
+        let heard = self.heard(id);
         let is_empty = self.take_member(id);
         let member = self.add_member(client, id, own);
+        let Group { filter, messages, .. } = self.groups[own as usize];
         let subscription = &mut self.subscriptions[id as usize];
         subscription.group = own;
         subscription.member = member;
-        subscription.before = 0u64.wrapping_sub(heard);
-        let groups = &mut self.filters[filter as usize].groups;
-        groups.push(own);
-        if is_empty {
-            groups.retain(|other| *other != group);
+        subscription.before = messages.wrapping_sub(heard);
+        if subscription.queue.is_none() {
+            let groups = &mut self.filters[filter as usize].groups;
+            if is_empty {
+                groups.retain(|other| *other != group);
+            }
+            if !groups.contains(&own) {
+                groups.push(own);
+            }
         }
         self.routes.forget(&self.filters[filter as usize].text);
     }

@@ -131,11 +131,16 @@ impl Nats {
             // From now on it is its silence that matters.
             state.check_at = context.now.saturating_add(first_ping(settings));
         }
+        let headers_before = state.rules.headers;
         state.take(connect);
         state.check_before_end(context);
         context.set_timer(state.check_at);
         let client = state.join(settings, context);
         context.hub.set_options(client, state.options(settings));
+        if headers_before != state.rules.headers {
+            // Whoever knows no headers is sent none from now on, whatever it has subscribed to before.
+            context.hub.reform(client);
+        }
         self.confirm(state, context);
     }
 

@@ -26,6 +26,12 @@ pub(super) const KNOWN: &[Known] = &[
         cases: &[],
         is_about: |_| false, // The users of the scripts are not allowed such filters.
     },
+    Known {
+        what: "What a client has subscribed to stays when it says CONNECT once more.",
+        reason: "nats-server delivers nothing to it from then on, and does not say so.",
+        cases: &[],
+        is_about: |_| false, // No script says it a second time.
+    },
 ];
 
 /// Why the answer to this case may be another one.

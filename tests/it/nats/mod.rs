@@ -19,6 +19,7 @@ mod python;
 mod raw;
 mod recorded;
 mod script;
+mod second_connect;
 mod seeds;
 mod shards;
 mod shared;
