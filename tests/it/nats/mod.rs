@@ -24,5 +24,6 @@ mod seeds;
 mod shards;
 mod shared;
 mod tls;
+mod tokens;
 mod toml;
 mod tools;
