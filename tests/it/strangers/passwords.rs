@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use super::host;
 use crate::support::http::{configured, from};
 use crate::support::server::Server;
+use crate::support::{Folder, eventually, text};
 
 /// Of "wonderland", at a cost of some 50 ms, by crypt(3) with a salt that anybody may know.
 const BCRYPT: &str = "$2b$10$abcdefghijklmnopqrstuuwmjOOgyx/jknFqeF8sHrF2cGgSECl/q";
@@ -57,6 +58,28 @@ fn a_flood_of_wrong_passwords_makes_its_own_address_wait() {
     let mut neighbour = log_in(&server, 2, "underland");
     assert_eq!(line(&mut neighbour), "-ERR 'Authorization Violation'");
     drop((alice, neighbour));
+    server.stop_clean();
+}
+
+/// There are no more threads for passwords than shards, nor than four, and they leave the processor to the shards.
+#[test]
+fn passwords_are_checked_beside_the_shards() {
+    let folder = Folder::new();
+    let toml = format!(
+        "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"nats\"\n\
+         [[hub.user]]\nname = \"alice\"\npassword_bcrypt = \"{BCRYPT}\"\n"
+    );
+    let file = folder.write("t.toml", &toml);
+    for (shards, expected) in [("1", 1), ("2", 2), ("5", 4)] {
+        let server = Server::start(&["--config", text(&file), "--shards", shards]);
+        let own = server.niceness("shard 0")[0];
+        eventually("they have stepped back", || {
+            server.niceness("passwords") == vec![(own + 10).min(19); expected]
+        });
+        server.stop_clean();
+    }
+    let server = Server::tcp(&[]);
+    assert_eq!(server.niceness("passwords"), [0; 0], "nobody has a password");
     server.stop_clean();
 }
 
