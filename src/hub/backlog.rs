@@ -31,6 +31,11 @@ pub(super) struct Mark {
     pub(super) rule: Option<SlowPolicy>,
 }
 
+impl Mark {
+    /// That of a message which is never left out.
+    pub(super) const KEPT: Self = Self { subject: 0, rule: Some(SlowPolicy::Cut) };
+}
+
 /// One message that is held back.
 #[derive(Debug)]
 struct Held {

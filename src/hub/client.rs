@@ -1,11 +1,11 @@
 //! One connection, as the hub knows it.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::backlog::{Backlog, SlowPolicy};
 use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
+use super::speech::Speech;
 use crate::connection::ConnectionId;
 
 /// Which client of a hub: its place, and its generation among the owners of that place.
@@ -49,10 +49,14 @@ pub(super) struct Client {
     pub(super) options: ClientOptions,
     /// Its subscriptions, in no order.
     pub(super) subscriptions: Vec<u32>,
-    /// What it is to be sent of this turn, but for the group it hears now.
+    /// What it is to be sent of this turn, but for what it hears now.
     pub(super) pieces: Vec<Piece>,
-    /// The group whose bytes it hears, from a place in them on, and from a number of messages on.
-    pub(super) hears: Option<Hears>,
+    /// What it hears now, from a place on.
+    pub(super) hears: Hears,
+    /// What it is sent of this turn and nobody else is.
+    pub(super) own: Option<Box<Speech>>,
+    /// The last run that it hears.
+    pub(super) run: u64,
     /// The number of the last change that the other shards must know of before this client is sure to hear all.
     pub(super) asked: u64,
     /// Whether it is on the list of those to be sent something.
@@ -63,21 +67,31 @@ pub(super) struct Client {
     pub(super) dropped: u64,
 }
 
-/// From where on a client hears the bytes of a group.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Hears {
-    pub(super) group: GroupId,
-    /// As which member of it.
-    pub(super) subscription: SubscriptionId,
-    pub(super) start: usize,
-    pub(super) messages: u64,
+/// From where on a client hears which bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Hears {
+    /// None.
+    #[default]
+    Nothing,
+    /// Its own.
+    Own { start: usize },
+    /// Those of a group, as this member of it, when it had been told so many messages.
+    Group { group: GroupId, subscription: SubscriptionId, start: usize, messages: u64 },
 }
 
-/// Some of what a client is to be sent.
+impl Hears {
+    /// Whether it is its own.
+    #[inline]
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Self::Own { .. })
+    }
+}
+
+/// Some of what a client is to be sent: a range of the bytes of this turn.
 #[derive(Debug)]
 pub(super) enum Piece {
-    /// Of a group's bytes of this turn.
+    /// Of its own.
+    Own(Range<usize>),
+    /// Of those of a group.
     Group(GroupId, Range<usize>),
-    /// Of bytes that are complete.
-    Shared(Arc<Vec<u8>>, Range<usize>),
 }

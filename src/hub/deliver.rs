@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::backlog::{Mark, Parts, SlowPolicy};
-use super::client::{Client, ClientOptions, Piece};
+use super::client::{Client, ClientOptions, Hears, Piece};
 use super::form::Form;
-use super::group::Speech;
+use super::speech::Speech;
 use super::{ClientId, Hub};
 use crate::connection::{ConnectionId, Outbox};
 use crate::limits;
@@ -30,7 +30,9 @@ impl Client {
             options,
             subscriptions: Vec::new(),
             pieces: Vec::new(),
-            hears: None,
+            hears: Hears::Nothing,
+            own: None,
+            run: 0,
             touched: false,
             asked: 0,
             messages_out: 0,
@@ -79,6 +81,7 @@ impl Hub {
             if client.generation != 0 {
                 return Some((ClientId { place, generation: client.generation }, client.connection));
             }
+            self.end_own(place);
             let gone = self.clients.remove(place as usize);
             self.behind.remove(&gone.connection);
         }
@@ -87,7 +90,8 @@ impl Hub {
     /// Writes to a client's outbox what it has heard in this turn, unless too much waits there: `waiting` bytes, of which
     /// the outbox itself may hold none, where they are encrypted elsewhere.
     pub(crate) fn deliver(&mut self, client: ClientId, waiting: usize, outbox: &mut Outbox) -> Written {
-        self.finish_hearing(client.place);
+        self.end_hearing(client.place);
+        self.share_own(client.place);
         if self.lossy {
             self.hold_back(client.place, waiting);
         }
@@ -97,10 +101,13 @@ impl Hub {
         let most = entry.options.pending_bytes_max;
         if most.min(crowd_max) < waiting + kept {
             entry.pieces.clear();
+            let farewell = entry.options.form.farewell();
+            self.end_own(client.place);
             self.counts.slow_consumers += 1;
-            return Written::TooSlow(entry.options.form.farewell());
+            return Written::TooSlow(farewell);
         }
         self.write_pieces(client.place, outbox);
+        self.end_own(client.place);
         if waiting == 0 {
             self.send_backlog(client.place, outbox);
         }
@@ -115,8 +122,34 @@ impl Hub {
 
     /// A client whose connection takes nothing any more.
     pub(crate) fn skip(&mut self, client: ClientId) {
-        self.finish_hearing(client.place);
+        self.end_hearing(client.place);
         self.clients[client.place as usize].pieces.clear();
+        self.end_own(client.place);
+    }
+
+    /// Lets sends borrow what a client alone has heard, if it is worth it.
+    fn share_own(&mut self, client: u32) {
+        if let Some(speech) = &mut self.clients[client as usize].own
+            && limits::SHARE_BYTES_MIN <= speech.bytes.len()
+        {
+            speech.shared = Some(self.buffers.lend(std::mem::take(&mut speech.bytes)));
+        }
+    }
+
+    /// What a client alone has heard in this turn is on its way, or is for nobody any more.
+    fn end_own(&mut self, client: u32) {
+        if let Some(speech) = self.clients[client as usize].own.take() {
+            self.keep_speech(speech);
+        }
+    }
+
+    /// Keeps the memory of a speech for the next turn.
+    fn keep_speech(&mut self, mut speech: Box<Speech>) {
+        self.buffers.give(std::mem::take(&mut speech.bytes));
+        speech.clear();
+        if self.speeches.len() < limits::SPEECHES_KEPT {
+            self.speeches.push(speech);
+        }
     }
 
     /// Begins the next turn.
@@ -125,15 +158,12 @@ impl Hub {
         self.turn_bytes = 0;
         while let Some(id) = self.open.pop() {
             let group = &mut self.groups[id as usize];
-            if let Some(mut speech) = group.speech.take() {
-                self.buffers.give(std::mem::take(&mut speech.bytes));
-                speech.clear();
-                if self.speeches.len() < limits::SPEECHES_KEPT {
-                    self.speeches.push(speech);
-                }
-            }
+            let speech = group.speech.take();
             if group.is_dead {
                 self.groups.remove(id as usize);
+            }
+            if let Some(speech) = speech {
+                self.keep_speech(speech);
             }
         }
         self.buffers.collect();
@@ -159,18 +189,6 @@ impl Hub {
         std::mem::take(&mut self.came).into_iter().chain(own)
     }
 
-    /// Sets down what a client has heard, at the end of the turn: nobody needs to know that it hears no more.
-    fn finish_hearing(&mut self, client: u32) {
-        let entry = &mut self.clients[client as usize];
-        let Some(hears) = entry.hears.take() else { return };
-        let group = &self.groups[hears.group as usize];
-        let end = group.speech.as_ref().map_or(0, |speech| speech.end());
-        if hears.start < end {
-            entry.pieces.push(Piece::Group(hears.group, hears.start..end));
-            entry.messages_out += group.messages - hears.messages;
-        }
-    }
-
     fn write_pieces(&mut self, client: u32, outbox: &mut Outbox) {
         let entry = &mut self.clients[client as usize];
         if entry.pieces.is_empty() {
@@ -178,11 +196,11 @@ impl Hub {
         }
         let mut pieces = std::mem::take(&mut entry.pieces);
         if matches!(entry.options.form, Form::Nats { framed: true, .. }) {
-            let length = pieces.iter().map(|piece| self.length(piece)).sum();
+            let length = pieces.iter().map(|piece| self.length(client, piece)).sum();
             outbox.write(&sender::message_header(websocket::Kind::Binary, length, None));
         }
         for piece in pieces.drain(..) {
-            self.write_piece(piece, outbox);
+            self.write_piece(client, piece, outbox);
         }
         if pieces.capacity() <= limits::PIECES_KEPT {
             self.clients[client as usize].pieces = pieces;
@@ -221,34 +239,16 @@ impl Hub {
         let mut direct = Vec::new();
         let mut dropped = 0;
         for piece in pieces {
+            let Some((speech, range)) = self.spoken(client, &piece) else { continue };
             let may_go = |mark: &Mark| mark.rule.unwrap_or(policy) == SlowPolicy::Cut;
-            let speech = match &piece {
-                Piece::Group(group, _) => self.groups[*group as usize].speech.as_ref(),
-                Piece::Shared(..) => None,
-            };
-            let all_kept = match (&piece, speech) {
-                (Piece::Group(_, range), Some(speech)) => {
-                    marks_within(speech, range).all(|(_, mark)| may_go(mark))
-                }
-                _ => true,
-            };
-            if all_kept && backlog.is_empty() {
+            if backlog.is_empty() && marks_within(speech, &range).all(|(_, mark)| may_go(mark)) {
                 direct.push(piece);
                 continue;
             }
-            match (piece, speech) {
-                (Piece::Shared(bytes, range), _) => {
-                    let mark = Mark { subject: 0, rule: Some(SlowPolicy::Cut) };
-                    dropped += backlog.push(mark, policy, Parts::Copied(bytes[range].into()));
-                }
-                (Piece::Group(_, range), Some(speech)) => {
-                    let mut start = range.start;
-                    for (end, mark) in marks_within(speech, &range) {
-                        dropped += backlog.push(*mark, policy, parts_of(speech, start..*end));
-                        start = *end;
-                    }
-                }
-                (Piece::Group(..), None) => {}
+            let mut start = range.start;
+            for (end, mark) in marks_within(speech, &range) {
+                dropped += backlog.push(*mark, policy, parts_of(speech, start..*end));
+                start = *end;
             }
         }
         let entry = &mut self.clients[client as usize];
@@ -278,24 +278,21 @@ impl Hub {
         }
     }
 
-    fn length(&self, piece: &Piece) -> usize {
-        match piece {
-            Piece::Shared(_, range) => range.len(),
-            Piece::Group(group, range) => {
-                let speech = self.groups[*group as usize].speech.as_ref();
-                let splices = speech.into_iter().flat_map(|speech| &speech.splices);
-                let within = splices.filter(|splice| range.contains(&splice.at));
-                range.len() + within.map(|splice| splice.payload.len()).sum::<usize>()
-            }
-        }
+    fn length(&self, client: u32, piece: &Piece) -> usize {
+        self.spoken(client, piece).map_or(0, |(speech, range)| speech.length(&range))
     }
 
-    fn write_piece(&self, piece: Piece, outbox: &mut Outbox) {
-        let (group, range) = match piece {
-            Piece::Shared(bytes, range) => return share(outbox, &bytes, range),
-            Piece::Group(group, range) => (&self.groups[group as usize].speech, range),
+    /// What a piece is a range of.
+    fn spoken(&self, client: u32, piece: &Piece) -> Option<(&Speech, Range<usize>)> {
+        let (speech, range) = match piece {
+            Piece::Own(range) => (&self.clients[client as usize].own, range),
+            Piece::Group(group, range) => (&self.groups[*group as usize].speech, range),
         };
-        let Some(speech) = group else { return };
+        speech.as_deref().map(|speech| (speech, range.clone()))
+    }
+
+    fn write_piece(&self, client: u32, piece: Piece, outbox: &mut Outbox) {
+        let Some((speech, range)) = self.spoken(client, &piece) else { return };
         let mut start = range.start;
         // A splice stands before the end of its own message, so it never lies on the border of a piece.
         for splice in speech.splices.iter().filter(|splice| range.contains(&splice.at)) {

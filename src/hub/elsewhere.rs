@@ -1,13 +1,12 @@
 //! The other shards: what they listen to, what they are told, and what they know of us.
 
 use std::collections::VecDeque;
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::Hub;
 use super::message::Message;
 use super::parcel::{Advert, Parcel};
-use super::summary::{FarQueue, Shards, Summary, bit};
+use super::summary::{Shards, Summary, bit};
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -82,18 +81,19 @@ impl Elsewhere {
         self.summary.len()
     }
 
-    /// Puts a message into the parcel.
-    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards, queues: &[&FarQueue]) {
-        let first = self.parcel.queues.len();
-        let mut shards = plain;
-        for queue in queues {
-            shards |= bit(queue.shard);
-            self.parcel.queues.push((queue.shard, queue.name.clone()));
-        }
-        let range = |place: usize| u32::try_from(place).expect("a turn has a bound");
-        let queues: Range<u32> = range(first)..range(self.parcel.queues.len());
-        self.parcel.shards |= shards;
-        self.parcel.push(message, plain, queues);
+    /// Calls a member of a queue group for the message that is [sent](Self::send) next.
+    pub(super) fn call(&mut self, shard: u16, name: &[u8]) {
+        self.parcel.call(shard, name);
+    }
+
+    /// Puts a message into the parcel: for these shards, and for those that were called.
+    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards) {
+        self.parcel.push(message, plain, 0);
+    }
+
+    /// Puts a message from another shard into the parcel, for those that were called.
+    pub(super) fn pass_on(&mut self, message: &Message<'_>, times: u8) {
+        self.parcel.push(message, 0, times);
     }
 }
 
@@ -156,8 +156,10 @@ impl Hub {
         Some((parcel, shards))
     }
 
-    /// Hears what another shard has said.
-    pub(crate) fn receive(&mut self, parcel: &Parcel) {
+    /// Hears what another shard has said: what it listens to at once, and messages as far as this turn has room for what
+    /// they make. The rest is [read](Self::read_on) in the next one, before any other parcel.
+    pub(crate) fn receive(&mut self, parcel: Arc<Parcel>) {
+        debug_assert!(self.reading.is_none(), "parcels are read in their order");
         self.settle_run();
         for advert in &parcel.adverts {
             let summary = &mut self.elsewhere.summary;
@@ -174,15 +176,38 @@ impl Hub {
                 *known = (*known).max(*number);
             }
         }
+        self.reading = Some((parcel, 0));
+        self.read_on();
+    }
+
+    /// Goes on with the parcel that is being read. Returns whether there is room for another one in this turn.
+    pub(crate) fn read_on(&mut self) -> bool {
+        let Some((parcel, mut next)) = self.reading.take() else { return self.has_room_for_parcels() };
         let before = self.counts.delivered;
-        for entry in &parcel.entries {
-            self.receive_entry(parcel, entry);
+        while next < parcel.entries.len() && self.has_room_for_parcels() {
+            self.receive_entry(&parcel, next);
+            next += 1;
         }
         let delivered = self.counts.delivered - before;
         if 0 < delivered {
             self.came.push((parcel.sent, delivered));
             self.counted += delivered;
         }
+        if next < parcel.entries.len() {
+            self.reading = Some((parcel, next));
+        }
+        self.has_room_for_parcels()
+    }
+
+    /// Whether a parcel is being read that the last turn had no room for.
+    pub(crate) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Half of what a turn may have is for what other shards publish, so that neither they nor those of this shard keep the
+    /// others from speaking.
+    fn has_room_for_parcels(&self) -> bool {
+        self.turn_bytes < self.turn_bytes_max / 2
     }
 
     /// Parcels that others still read.

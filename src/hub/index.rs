@@ -126,26 +126,24 @@ impl Index {
         }
     }
 
-    /// Appends the filters that match this subject.
-    pub(super) fn matches(&self, subject: &[u8], found: &mut Vec<FilterId>) {
-        self.walk(ROOT, Some(subject), found);
+    /// Appends the filters that match this subject. Returns how many nodes were looked at: where filters mix wildcards and
+    /// tokens in all ways, that may be many more than are found.
+    pub(super) fn matches(&self, subject: &[u8], found: &mut Vec<FilterId>) -> usize {
+        self.walk(ROOT, Some(subject), found)
     }
 
     /// `rest` is what of the subject lies below the node.
-    fn walk(&self, node: u32, rest: Option<&[u8]>, found: &mut Vec<FilterId>) {
+    fn walk(&self, node: u32, rest: Option<&[u8]>, found: &mut Vec<FilterId>) -> usize {
         let here = &self.nodes[node as usize];
         let Some(rest) = rest else {
             found.extend(here.here);
-            return;
+            return 1;
         };
         found.extend(here.rest);
         let (token, rest) = split(rest);
-        if let Some(child) = self.child(node, token) {
-            self.walk(child, rest, found);
-        }
-        if let Some(star) = here.star {
-            self.walk(star, rest, found);
-        }
+        let child = self.child(node, token).map_or(0, |child| self.walk(child, rest, found));
+        let star = here.star.map_or(0, |star| self.walk(star, rest, found));
+        1 + child + star
     }
 
     fn child(&self, parent: u32, token: &[u8]) -> Option<u32> {
@@ -182,7 +180,6 @@ impl Index {
     }
 
     /// Nodes in the tree, without its root.
-    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.nodes.len() - 1
     }
@@ -266,6 +263,21 @@ mod tests {
             }
         }
         assert_eq!(index.len(), 0, "nothing is left behind");
+    }
+
+    /// All filters of 8 tokens that are `a` or `*`, and none of 9: a subject of 9 finds none and looks at all nodes.
+    #[test]
+    fn what_a_match_looks_at_is_told() {
+        let mut index = Index::new();
+        for number in 0..256_u32 {
+            let tokens = (0..8).map(|place| if number >> place & 1 == 1 { "*" } else { "a" });
+            index.insert(tokens.collect::<Vec<_>>().join(".").as_bytes(), number);
+        }
+        let mut found = Vec::new();
+        // The root, and 2 + 4 + ... + 256 below it.
+        assert_eq!(index.matches(b"a.a.a.a.a.a.a.a.a", &mut found), 1 + 510);
+        assert_eq!(found, [0; 0]);
+        assert_eq!((index.matches(b"b", &mut found), index.matches(b"b.a", &mut found)), (2, 4));
     }
 
     #[test]

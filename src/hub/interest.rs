@@ -6,7 +6,9 @@ use std::hash::BuildHasher;
 use super::form::Form;
 use super::group::{Alone, Group, GroupId, Hidden, Member, SubscriptionId};
 use super::index::{FilterId, number};
+use super::queues::{Membership, Queue, QueueId};
 use super::{ClientId, Hub};
+use crate::limits;
 
 /// What a client wants to listen to. Who asks has checked that the filter is valid and allowed.
 #[derive(Clone, Default)]
@@ -27,6 +29,9 @@ pub enum NotSubscribed {
     /// The client has one with this `sid`, which stays as it is.
     #[error("there is a subscription with this sid")]
     Duplicate,
+    /// The shard has all the subscriptions that it may have, or as many tokens of filters as go with them.
+    #[error("there are too many subscriptions")]
+    Full,
     /// The client has left.
     #[error("the client has left")]
     NoClient,
@@ -83,16 +88,10 @@ impl ListedFilter {
 #[derive(Debug)]
 pub(super) struct Filter {
     pub(super) text: Box<[u8]>,
-    /// Groups of plain subscriptions.
+    /// Groups of plain subscriptions, in no order.
     pub(super) groups: Vec<GroupId>,
-    pub(super) queues: Vec<Queue>,
-}
-
-/// A queue group.
-#[derive(Debug)]
-pub(super) struct Queue {
-    pub(super) name: Box<[u8]>,
-    pub(super) members: Vec<SubscriptionId>,
+    /// Its queue groups, in no order.
+    pub(super) queues: Vec<QueueId>,
 }
 
 /// One client's interest in one filter.
@@ -104,7 +103,8 @@ pub(super) struct Subscription {
     pub(super) member: u32,
     /// Its place among the client's subscriptions.
     pub(super) place: u32,
-    pub(super) queue: Option<Box<[u8]>>,
+    /// The queue group that it is a member of; `None`, it is a plain one.
+    pub(super) queue: Option<Membership>,
     /// Messages of the group that were before its time, less those that it had heard before it came to the group.
     pub(super) before: u64,
 }
@@ -113,11 +113,14 @@ impl Hub {
     /// Begins a subscription.
     ///
     /// # Errors
-    /// When the client has one of this `sid`, or has left.
+    /// When the client has one of this `sid`, or has left, or there are too many.
     pub fn subscribe(&mut self, client: ClientId, wish: &Subscribe<'_>) -> Result<(), NotSubscribed> {
         let Some(found) = self.client(client) else { return Err(NotSubscribed::NoClient) };
         let form = found.options.form.encoding();
         self.settle_run();
+        if self.is_full() {
+            return Err(NotSubscribed::Full);
+        }
         if self.find_subscription(client.place, wish.sid).is_some() {
             return Err(NotSubscribed::Duplicate);
         }
@@ -126,7 +129,11 @@ impl Hub {
             .then(|| Alone { left: None, hidden: wish.hidden.clone() });
         let group = self.group_for(filter, form, wish.sid, alone, wish.queue);
         let id = self.add_subscription(client.place, wish, group);
-        self.begin_interest(filter, wish.queue, id);
+        match wish.queue {
+            None => self.list_group(filter, group),
+            Some(name) => self.enter_queue(filter, name, id),
+        }
+        self.routes.forget(wish.filter);
         let asked = self.elsewhere.last_advert();
         self.clients[client.place as usize].asked = asked;
         Ok(())
@@ -138,15 +145,22 @@ impl Hub {
         let (form, ids) = (found.options.form.encoding(), found.subscriptions.clone());
         self.settle_run();
         for id in ids {
-            let Subscription { group, queue, .. } = &self.subscriptions[id as usize];
-            let Group { filter, sid, alone, .. } = &self.groups[*group as usize];
-            let (filter, sid, queue) = (*filter, sid.clone(), queue.clone());
-            let alone = alone.as_deref().cloned();
-            let own = self.group_for(filter, form, &sid, alone, queue.as_deref());
-            if own != self.subscriptions[id as usize].group {
+            let group = self.subscriptions[id as usize].group;
+            let Group { filter, sid, alone, .. } = &self.groups[group as usize];
+            let (filter, sid, alone) = (*filter, sid.clone(), alone.as_deref().cloned());
+            // A member of a queue group has one of its own already.
+            let own = self.group_for(filter, form, &sid, alone, None);
+            if own != group {
                 self.move_to(own, id);
             }
         }
+    }
+
+    /// Whether this shard has all the subscriptions that it may have.
+    fn is_full(&self) -> bool {
+        let most = self.subscriptions_max;
+        most <= self.subscriptions.len()
+            || most.saturating_mul(limits::FILTER_NODES_PER_SUBSCRIPTION) <= self.index.len()
     }
 
     /// Ends a subscription: at once, or when it has been sent so many messages since it began. Returns whether there is
@@ -178,8 +192,8 @@ impl Hub {
             let subscription = &self.subscriptions[*id as usize];
             ListedSubscription {
                 filter: self.filters[self.groups[subscription.group as usize].filter as usize].text.clone(),
-                queue: subscription.queue.clone(),
-                sid: self.groups[subscription.group as usize].sid.clone(),
+                queue: subscription.queue.map(|queue| self.queues.at(queue.queue).name.clone()),
+                sid: self.groups[subscription.group as usize].sid[..].into(),
                 messages: self.heard(*id),
             }
         };
@@ -188,10 +202,14 @@ impl Hub {
 
     /// The filters with most subscriptions on this shard, at most so many.
     pub fn filters(&self, count: usize) -> Vec<ListedFilter> {
+        let of_queue = |queue: &QueueId| {
+            let Queue { name, members, .. } = self.queues.at(*queue);
+            (name.clone(), members.len())
+        };
         let listed = |filter: &Filter| ListedFilter {
             filter: filter.text.clone(),
             plain: filter.groups.iter().map(|group| self.groups[*group as usize].members.len()).sum(),
-            queues: filter.queues.iter().map(|queue| (queue.name.clone(), queue.members.len())).collect(),
+            queues: filter.queues.iter().map(of_queue).collect(),
         };
         let mut all: Vec<ListedFilter> = self.filters.iter().map(|(_, filter)| listed(filter)).collect();
         all.sort_by(ListedFilter::most_first);
@@ -223,53 +241,65 @@ impl Hub {
         id
     }
 
-    /// Says, here and elsewhere, that somebody listens who did not before.
-    fn begin_interest(&mut self, filter: FilterId, queue: Option<&[u8]>, id: SubscriptionId) {
-        let group = self.subscriptions[id as usize].group;
-        let entry = &mut self.filters[filter as usize];
-        match queue {
-            None if entry.groups.contains(&group) => return,
-            None => {
-                entry.groups.push(group);
-                if entry.groups.len() == 1 {
-                    self.elsewhere.advertise(&entry.text, None, 1);
-                }
-            }
-            Some(name) => {
-                let known = entry.queues.iter().position(|queue| *queue.name == *name);
-                let place = known.unwrap_or_else(|| {
-                    entry.queues.push(Queue { name: name.into(), members: Vec::new() });
-                    entry.queues.len() - 1
-                });
-                let members = &mut entry.queues[place].members;
-                members.push(id);
-                self.elsewhere.advertise(&entry.text, Some(name), number(members.len()));
-            }
+    /// Says, here and elsewhere, that this group of plain subscriptions listens, if it did not before.
+    fn list_group(&mut self, filter: FilterId, group: GroupId) {
+        let entry = &mut self.groups[group as usize];
+        if entry.place.is_some() {
+            return;
         }
-        self.routes.forget(&entry.text);
+        let listening = &mut self.filters[filter as usize];
+        entry.place = Some(number(listening.groups.len()));
+        listening.groups.push(group);
+        if listening.groups.len() == 1 {
+            self.elsewhere.advertise(&listening.text, None, 1);
+        }
     }
 
-    /// Says that somebody does not listen any more. The group is one that nobody is in.
-    fn end_interest(&mut self, filter: FilterId, queue: Option<&[u8]>, group: GroupId, id: SubscriptionId) {
+    /// A group of plain subscriptions has no members any more, and goes. What was at the end takes its place.
+    fn unlist_group(&mut self, filter: FilterId, place: u32) {
         let entry = &mut self.filters[filter as usize];
-        match queue {
-            None => {
-                entry.groups.retain(|other| *other != group);
-                if entry.groups.is_empty() {
-                    self.elsewhere.advertise(&entry.text, None, 0);
-                }
-            }
-            Some(name) => {
-                let Some(place) = entry.queues.iter().position(|queue| *queue.name == *name) else { return };
-                let members = &mut entry.queues[place].members;
-                members.retain(|other| *other != id);
-                self.elsewhere.advertise(&entry.text, Some(name), number(members.len()));
-                if members.is_empty() {
-                    entry.queues.swap_remove(place);
-                }
-            }
+        entry.groups.swap_remove(place as usize);
+        if let Some(moved) = entry.groups.get(place as usize) {
+            self.groups[*moved as usize].place = Some(place);
         }
-        self.routes.forget(&entry.text);
+        if entry.groups.is_empty() {
+            self.elsewhere.advertise(&entry.text, None, 0);
+        }
+    }
+
+    fn enter_queue(&mut self, filter: FilterId, name: &[u8], id: SubscriptionId) {
+        let entry = &mut self.filters[filter as usize];
+        let queue = self.queues.find(filter, name).unwrap_or_else(|| {
+            let queue = self.queues.insert(filter, name, entry.queues.len());
+            entry.queues.push(queue);
+            queue
+        });
+        self.subscriptions[id as usize].queue = Some(self.queues.enter(queue, id));
+        let members = number(self.queues.at(queue).members.len());
+        self.elsewhere.advertise(&entry.text, Some(name), members);
+    }
+
+    fn leave_queue(&mut self, membership: Membership) {
+        let Membership { queue, place } = membership;
+        if let Some(moved) = self.queues.leave(membership) {
+            self.subscriptions[moved as usize].queue = Some(Membership { queue, place });
+        }
+        let Queue { filter, ref name, ref members, place } = *self.queues.at(queue);
+        let entry = &mut self.filters[filter as usize];
+        self.elsewhere.advertise(&entry.text, Some(name), number(members.len()));
+        if !members.is_empty() {
+            return;
+        }
+        self.queues.remove(queue);
+        entry.queues.swap_remove(place as usize);
+        if let Some(moved) = entry.queues.get(place as usize) {
+            self.queues.at_mut(*moved).place = place;
+        }
+    }
+
+    /// Forgets a filter that nobody listens to any more.
+    fn drop_filter(&mut self, filter: FilterId) {
+        let entry = &self.filters[filter as usize];
         if entry.groups.is_empty() && entry.queues.is_empty() {
             let gone = self.filters.remove(filter as usize);
             self.index.remove(&gone.text);
@@ -311,8 +341,8 @@ impl Hub {
         id
     }
 
-    /// Takes a member out of its group. Returns whether the group is empty now; then it goes with the turn.
-    fn take_member(&mut self, id: SubscriptionId) -> bool {
+    /// Takes a member out of its group. A group that is empty now goes, with the turn if it has bytes.
+    fn take_member(&mut self, id: SubscriptionId) {
         let Subscription { group, member, client, .. } = self.subscriptions[id as usize];
         self.set_down_if(client, group);
         let entry = &mut self.groups[group as usize];
@@ -324,8 +354,9 @@ impl Hub {
             speech.late.retain(|late| *late != id);
         }
         if !entry.members.is_empty() {
-            return false;
+            return;
         }
+        let (filter, place) = (entry.filter, entry.place.take());
         if entry.alone.is_none() {
             let hash = self.hasher.hash_one((entry.filter, entry.form, &*entry.sid));
             if let Ok(found) = self.by_key.find_entry(hash, |other| *other == group) {
@@ -337,7 +368,9 @@ impl Hub {
         } else {
             self.groups.remove(group as usize);
         }
-        true
+        if let Some(place) = place {
+            self.unlist_group(filter, place);
+        }
     }
 
     fn add_member(&mut self, client: u32, id: SubscriptionId, group: GroupId) -> u32 {
@@ -370,7 +403,7 @@ impl Hub {
             group,
             member,
             place: number(subscriptions.len() - 1),
-            queue: wish.queue.map(Into::into),
+            queue: None,
             before,
         };
         self.subscriptions.insert(subscription);
@@ -388,7 +421,7 @@ impl Hub {
         let filter = self.groups[group as usize].filter;
         let client = self.subscriptions[id as usize].client;
         let hash = self.hasher.hash_one((client, &*self.groups[group as usize].sid));
-        let is_empty = self.take_member(id);
+        self.take_member(id);
         let gone = self.subscriptions.remove(id as usize);
         if let Ok(found) = self.by_sid.find_entry(hash, |other| *other == id) {
             found.remove();
@@ -398,9 +431,11 @@ impl Hub {
         if let Some(moved) = subscriptions.get(gone.place as usize) {
             self.subscriptions[*moved as usize].place = gone.place;
         }
-        if is_empty {
-            self.end_interest(filter, gone.queue.as_deref(), group, id);
+        if let Some(membership) = gone.queue {
+            self.leave_queue(membership);
         }
+        self.routes.forget(&self.filters[filter as usize].text);
+        self.drop_filter(filter);
     }
 
     /// From now on a subscription has so many messages left: it needs a group of its own, which counts them.
@@ -421,24 +456,19 @@ impl Hub {
 
     /// Moves a subscription to another group of the same filter and `sid`.
     fn move_to(&mut self, own: GroupId, id: SubscriptionId) {
-        let Subscription { group, client, .. } = self.subscriptions[id as usize];
-        let heard = self.heard(id);
-        let is_empty = self.take_member(id);
-        let member = self.add_member(client, id, own);
+        let Subscription { client, ref queue, .. } = self.subscriptions[id as usize];
         let Group { filter, messages, .. } = self.groups[own as usize];
+        let heard = self.heard(id);
+        if queue.is_none() {
+            // Before the other one goes, so that nobody is told that nobody listens.
+            self.list_group(filter, own);
+        }
+        self.take_member(id);
+        let member = self.add_member(client, id, own);
         let subscription = &mut self.subscriptions[id as usize];
         subscription.group = own;
         subscription.member = member;
         subscription.before = messages.wrapping_sub(heard);
-        if subscription.queue.is_none() {
-            let groups = &mut self.filters[filter as usize].groups;
-            if is_empty {
-                groups.retain(|other| *other != group);
-            }
-            if !groups.contains(&own) {
-                groups.push(own);
-            }
-        }
         self.routes.forget(&self.filters[filter as usize].text);
     }
 }

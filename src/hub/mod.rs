@@ -32,6 +32,10 @@
 //! waits for; a range of some buffer keeps all of that buffer, which is what one group was sent in one turn. Parcels that
 //! other shards still read stand beside this: at most [`limits::PARCELS_MAX`] before publishers pause.
 //!
+//! Who listens to what costs some 200 bytes for each of `hub.subscriptions_per_shard`, and some 100 for each token of
+//! filters, of which there are at most four for each subscription; another shard keeps 48 bytes for each filter, or its
+//! tokens where there are too many shapes. Routes that are remembered name at most a million groups and members.
+//!
 //! It must know nothing of rings and sockets, and not who may do what: services ask [access](crate::access) first.
 
 mod backlog;
@@ -46,8 +50,12 @@ mod index;
 mod interest;
 mod message;
 mod parcel;
+mod queues;
+mod route;
 mod routes;
 mod run;
+mod speech;
+mod streak;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -68,14 +76,17 @@ pub(crate) use self::deliver::Written;
 use self::elsewhere::Elsewhere;
 pub use self::form::{EventStyle, Form};
 pub use self::group::Hidden;
-use self::group::{Group, GroupId, Speech};
+use self::group::{Group, GroupId};
 use self::index::Index;
 use self::interest::{Filter, Subscription};
 pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
+use self::queues::Queues;
+use self::route::Found;
 use self::routes::Routes;
 use self::run::Run;
+use self::speech::Speech;
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -87,6 +98,7 @@ pub struct Hub {
     /// How often a place among the clients was given away.
     generation: u32,
     filters: Slab<Filter>,
+    queues: Queues,
     index: Index,
     subscriptions: Slab<Subscription>,
     /// Subscriptions by their client and `sid`.
@@ -96,9 +108,13 @@ pub struct Hub {
     by_key: HashTable<GroupId>,
     hasher: DefaultHashBuilder,
     routes: Routes,
+    /// What was found for the last new route: its memory.
+    found: Found,
     elsewhere: Elsewhere,
     buffers: Buffers,
     run: Run,
+    /// Subscriptions that there may be.
+    subscriptions_max: usize,
     /// Bytes that sends may have borrowed before those for whom much waits are cut.
     lent_bytes_max: usize,
     /// What is done with slow consumers of some subjects.
@@ -114,7 +130,9 @@ pub struct Hub {
     turn_bytes_max: usize,
     /// Connections that wait until a turn has room.
     held: VecDeque<ConnectionId>,
-    /// Memory for what groups hear in a turn.
+    /// The parcel that is being read, and the number of its next message.
+    reading: Option<(Arc<Parcel>, usize)>,
+    /// Memory for what groups and clients hear in a turn.
     #[allow(
         clippy::vec_box,
         reason = "groups hold them boxed: an idle one is small, and what is kept is handed on"
@@ -149,6 +167,8 @@ pub struct HubCounts {
     pub crossed: u64,
     /// Messages that came from other shards.
     pub arrived: u64,
+    /// Messages for a queue group of another shard whose last member had left when they came.
+    pub orphaned: u64,
     /// Messages to a service that found no room.
     pub told_lost: u64,
     /// Clients that did not keep up, and were cut.
@@ -164,6 +184,7 @@ impl Hub {
             clients: Slab::new(),
             generation: 0,
             filters: Slab::new(),
+            queues: Queues::new(),
             index: Index::new(),
             subscriptions: Slab::new(),
             by_sid: HashTable::new(),
@@ -171,9 +192,11 @@ impl Hub {
             by_key: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             routes: Routes::new(),
+            found: Found::default(),
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
             run: Run::default(),
+            subscriptions_max: limits::SUBSCRIPTIONS_PER_SHARD as usize,
             lent_bytes_max: usize::try_from(limits::HUB_LENT_BYTES).unwrap_or(usize::MAX),
             rules: Vec::new(),
             lossy: false,
@@ -182,6 +205,7 @@ impl Hub {
             turn_bytes: 0,
             turn_bytes_max: limits::HUB_TURN_BYTES,
             held: VecDeque::new(),
+            reading: None,
             speeches: Vec::new(),
             now: Time::ZERO,
             open: Vec::new(),
@@ -208,6 +232,11 @@ impl Hub {
             self.settle_run();
             self.lossy = true;
         }
+    }
+
+    /// Says how many subscriptions there may be; one more is refused.
+    pub fn set_subscriptions_max(&mut self, most: u32) {
+        self.subscriptions_max = most as usize;
     }
 
     /// Says how many bytes sends may have borrowed; while it is more, a client for which much waits is slow.
@@ -274,7 +303,7 @@ impl Hub {
         self.last_id += 1;
         let silent = from.filter(|from| self.client(*from).is_some_and(|client| !client.options.echo));
         let place = self.route(message.subject);
-        self.fan_out(place, message, silent.map(|client| client.place), true)
+        self.fan_out(place, message, silent.map(|client| client.place))
     }
 
     /// Sends a message to one client alone, if it listens to the subject. Returns whether it does.
@@ -357,6 +386,7 @@ impl Hub {
     }
 
     fn tell_service(&mut self, connection: ConnectionId, sid: &[u8], message: &Message<'_>) {
+        self.turn_bytes += message.size() + limits::HUB_TOLD_BYTES;
         if self.told.len() < limits::TOLD_WAITING_MAX {
             self.told.push_back((connection, Arc::new(Told::new(sid, message))));
         } else {

@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::message::{Kind, Message};
-use super::summary::Shards;
+use super::summary::{Shards, bit};
 use crate::sys::clock::Time;
 
 /// One turn's news from one shard.
@@ -25,9 +25,17 @@ pub struct Parcel {
     /// Whose changes are known here now, up to which number.
     pub(super) known: Vec<(u16, u64)>,
     pub(super) entries: Vec<Entry>,
-    /// Queue groups of which a shard is to serve one member.
-    pub(super) queues: Vec<(u16, Box<[u8]>)>,
+    pub(super) called: Vec<Called>,
+    /// What the messages consist of, and the names of queue groups.
     pub(super) bytes: Vec<u8>,
+}
+
+/// A queue group of which a shard is to serve one member.
+#[derive(Clone, Debug)]
+pub(super) struct Called {
+    pub(super) shard: u16,
+    /// Its name, among the bytes.
+    name: Range<usize>,
 }
 
 /// A shard has so many subscriptions of a kind; none means no more.
@@ -43,8 +51,10 @@ pub(super) struct Advert {
 pub(super) struct Entry {
     /// The shards whose plain subscriptions hear it.
     pub(super) plain: Shards,
-    /// Of the parcel's queue groups, those that hear it.
-    pub(super) queues: Range<u32>,
+    /// Of those that are called, the queue groups that hear it.
+    pub(super) called: Range<usize>,
+    /// How often it was passed on, because nobody was there any more whom it was for.
+    pub(super) passed_on: u8,
     start: usize,
     subject: u32,
     reply: u32,
@@ -59,8 +69,19 @@ impl Parcel {
         self.adverts.is_empty() && self.known.is_empty() && self.entries.is_empty()
     }
 
-    /// Adds a message for these shards and, of each of these queue groups, one member.
-    pub(super) fn push(&mut self, message: &Message<'_>, plain: Shards, queues: Range<u32>) {
+    /// Calls a member of a queue group for the message that is [added](Self::push) next.
+    pub(super) fn call(&mut self, shard: u16, name: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        self.called.push(Called { shard, name: start..self.bytes.len() });
+    }
+
+    /// Adds a message for these shards, and for all that were called since the last one.
+    pub(super) fn push(&mut self, message: &Message<'_>, plain: Shards, passed_on: u8) {
+        let first = self.entries.last().map_or(0, |entry| entry.called.end);
+        let called = first..self.called.len();
+        let far = self.called[called.clone()].iter().fold(0, |shards, called| shards | bit(called.shard));
+        self.shards |= plain | far;
         let start = self.bytes.len();
         for part in [message.subject, message.reply, message.headers, message.payload] {
             self.bytes.extend_from_slice(part);
@@ -68,7 +89,8 @@ impl Parcel {
         let length = |part: &[u8]| u32::try_from(part.len()).expect("payloads are bounded");
         self.entries.push(Entry {
             plain,
-            queues,
+            called,
+            passed_on,
             start,
             subject: length(message.subject),
             reply: length(message.reply),
@@ -76,6 +98,11 @@ impl Parcel {
             payload: length(message.payload),
             kind: message.kind,
         });
+    }
+
+    /// The name of a queue group that is called.
+    pub(super) fn name(&self, called: &Called) -> &[u8] {
+        &self.bytes[called.name.clone()]
     }
 
     pub(super) fn message(&self, entry: &Entry) -> Message<'_> {
@@ -100,11 +127,12 @@ impl Parcel {
         self.number = 0;
         self.adverts.clear();
         self.known.clear();
-        self.queues.clear();
+        self.called.clear();
         self.entries.clear();
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_BYTES);
         self.entries.shrink_to(KEPT_BYTES / size_of::<Entry>());
+        self.called.shrink_to(KEPT_BYTES / size_of::<Called>());
         self.adverts.shrink_to(KEPT_ADVERTS);
     }
 }

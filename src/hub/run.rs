@@ -5,13 +5,14 @@
 
 use super::Hub;
 use super::form::{Form, write_decimal};
-use super::group::Group;
 use super::message::Message;
 use crate::limits;
 
 /// Messages that all groups of a route are to hear, and have not been given yet.
 #[derive(Debug, Default)]
 pub(super) struct Run {
+    /// Its number, by which a client is known that hears it twice.
+    number: u64,
     /// The place of the route that the last message took.
     last: Option<usize>,
     /// The place of the route that all messages here take, while there are some, or may be.
@@ -38,20 +39,18 @@ impl Run {
         self.ends.push(self.tails.len());
     }
 
-    /// Writes all of it to one group.
-    fn write(&self, group: &mut Group) {
-        let Some(speech) = &mut group.speech else { return };
-        group.messages += self.ends.len() as u64;
+    /// Writes all of it for subscribers with this `sid`.
+    fn write(&self, sid: &[u8], bytes: &mut Vec<u8>) {
         let mut head = [0; HEAD_BYTES_MAX];
-        let length = self.head.len() + group.sid.len();
+        let length = self.head.len() + sid.len();
         head[..self.head.len()].copy_from_slice(&self.head);
-        head[self.head.len()..length].copy_from_slice(&group.sid);
+        head[self.head.len()..length].copy_from_slice(sid);
         let head = &head[..length];
-        speech.bytes.reserve(self.ends.len() * length + self.tails.len());
+        bytes.reserve(self.ends.len() * length + self.tails.len());
         let mut start = 0;
         for end in &self.ends {
-            speech.bytes.extend_from_slice(head);
-            speech.bytes.extend_from_slice(&self.tails[start..*end]);
+            bytes.extend_from_slice(head);
+            bytes.extend_from_slice(&self.tails[start..*end]);
             start = *end;
         }
     }
@@ -80,7 +79,7 @@ impl Hub {
         let again = self.run.last.replace(place) == Some(place);
         let route = self.routes.at(place);
         // Members of queue groups may be members of these groups, too.
-        let suits = 2 <= route.groups.len() && route.queues.is_empty();
+        let suits = 2 <= route.groups().len() && route.queues().is_empty();
         if !again || !fits || !suits || !self.begin_run(place, message.subject) {
             return None;
         }
@@ -97,7 +96,7 @@ impl Hub {
     /// Whether all groups of a route could be written to at once; then they are ready to hear.
     fn begin_run(&mut self, place: usize, subject: &[u8]) -> bool {
         let mut members = 0;
-        for group in &self.routes.at(place).groups {
+        for group in self.routes.at(place).groups() {
             let group = &self.groups[*group as usize];
             let length = group.sid.len() + subject.len() + HEAD_EXTRA;
             if group.alone.is_some() || !matches!(group.form, Form::Nats { .. }) || HEAD_BYTES_MAX < length {
@@ -109,7 +108,7 @@ impl Hub {
             return false;
         }
         self.run.members = super::index::number(members);
-        self.run.groups = self.routes.at(place).groups.len();
+        self.run.groups = self.routes.at(place).groups().len();
         self.run.place = Some(place);
         self.run.head.clear();
         self.run.head.extend_from_slice(b"MSG ");
@@ -121,11 +120,22 @@ impl Hub {
     /// Lets the members of all groups of a route hear theirs. Returns whether each client is in one of them only: who hears
     /// two has to be given each message twice in turn.
     fn hear_different(&mut self, place: usize) -> bool {
-        for index in 0..self.routes.at(place).groups.len() {
-            let group = self.routes.at(place).groups[index];
-            self.gather_members(group, None);
+        for index in 0..self.routes.at(place).groups().len() {
+            let group = self.routes.at(place).groups()[index];
+            match self.groups[group as usize].only_client() {
+                None => drop(self.gather_members(group, None)),
+                Some(client) if !self.clients[client as usize].hears.is_own() => self.hear_own(client),
+                Some(_) => {}
+            }
         }
-        self.routes.at(place).groups.iter().all(|group| self.groups[*group as usize].is_ready())
+        self.run.number += 1;
+        let run = self.run.number;
+        self.routes.at(place).groups().iter().all(|group| {
+            let group = &self.groups[*group as usize];
+            let Some(client) = group.only_client() else { return group.is_ready() };
+            let client = &mut self.clients[client as usize];
+            client.hears.is_own() && std::mem::replace(&mut client.run, run) != run
+        })
     }
 
     /// Writes what a run holds to its groups. Whoever changes or reads what they hold does this first.
@@ -138,8 +148,21 @@ impl Hub {
 
     fn write_run(&mut self) {
         let Some(place) = self.run.place.take() else { return };
-        for group in &self.routes.at(place).groups {
-            self.run.write(&mut self.groups[*group as usize]);
+        let count = self.run.ends.len() as u64;
+        for group in self.routes.at(place).groups() {
+            let group = &mut self.groups[*group as usize];
+            group.messages += count;
+            let speech = match group.only_client() {
+                None => &mut group.speech,
+                Some(client) => {
+                    let client = &mut self.clients[client as usize];
+                    client.messages_out += count;
+                    &mut client.own
+                }
+            };
+            if let Some(speech) = speech {
+                self.run.write(&group.sid, &mut speech.bytes);
+            }
         }
         self.run.tails.clear();
         self.run.ends.clear();

@@ -3,12 +3,16 @@
 //! A filter is kept as a number of 64 bits, a keyed hash of its literal tokens and of its shape: where its wildcards
 //! stand. To match a subject its own tokens are hashed once for each shape that is in use. Two filters with the same
 //! number would only let a message cross that nobody there wants; the shard it comes to matches it exactly.
+//!
+//! Few shapes are in use where people choose the filters. Who subscribes to many odd ones must not make every subject dear,
+//! so only so many are kept apart; filters of further shapes stand in a tree, which costs more memory and nothing else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
-use super::index::tokens;
-use crate::protocol::nats::subject;
+use slab::Slab;
+
+use super::index::{Index, number, tokens};
 
 /// A set of shards. From the 128th on, several share a bit: a message for one of them goes to all of those.
 pub(super) type Shards = u128;
@@ -18,13 +22,10 @@ pub(super) fn bit(shard: u16) -> Shards {
     1 << (shard % 128)
 }
 
-/// Shapes that are kept apart. Filters of further shapes are kept by their literal beginning alone, which matches more.
-const SHAPES_MAX: usize = 256;
-/// Tokens whose place is kept in a shape; what a filter demands behind them is not looked at.
+/// Shapes that are kept apart.
+const SHAPES_MAX: usize = 64;
+/// Tokens whose place is kept in a shape. A filter with more stands in the tree.
 const SHAPE_TOKENS: usize = 64;
-
-/// Literal tokens that are kept of a filter that came when there were too many shapes.
-const WIDENED_TOKENS: u16 = 8;
 
 /// Where the wildcards of a filter stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,7 +38,7 @@ struct Shape {
     open: bool,
 }
 
-/// A queue group on some shard.
+/// Members of a queue group on another shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FarQueue {
     pub(super) name: Box<[u8]>,
@@ -60,22 +61,22 @@ struct Interest {
 struct More {
     /// Plain subscriptions beyond the first, by shard: of other filters that share the number.
     further: Vec<(Shards, u32)>,
-    queues: Vec<FarQueue>,
+    /// Queue groups, by name: the shards, and how many members each has.
+    queues: BTreeMap<Box<[u8]>, Vec<(u16, u32)>>,
 }
 
 /// What the other shards listen to.
 #[derive(Debug)]
 pub(super) struct Summary {
     key: RandomState,
+    /// The shapes that are kept apart, and how many filters each has.
     shapes: Vec<(Shape, u32)>,
     interests: HashMap<u64, Interest>,
-    /// Filters that came when there were too many shapes, with the shape they were given.
-    widened: HashMap<Box<[u8]>, (Shape, u32)>,
-    /// Queue groups whose filter has a shape that is not kept apart: each has to be matched by itself, because a queue group
-    /// must not be chosen where nobody would hear.
-    odd: Vec<(Box<[u8]>, FarQueue)>,
+    /// Filters of further shapes.
+    rare: Index,
+    rare_interests: Slab<Interest>,
     /// Memory for the numbers of a subject.
-    scratch: Vec<u64>,
+    scratch: Vec<u32>,
 }
 
 impl Summary {
@@ -84,8 +85,8 @@ impl Summary {
             key: RandomState::new(),
             shapes: Vec::new(),
             interests: HashMap::new(),
-            widened: HashMap::new(),
-            odd: Vec::new(),
+            rare: Index::new(),
+            rare_interests: Slab::new(),
             scratch: Vec::new(),
         }
     }
@@ -93,104 +94,82 @@ impl Summary {
     /// A shard now has so many members in a queue group, or, without a queue, at least one plain subscription (or none
     /// any more).
     pub(super) fn set(&mut self, shard: u16, filter: &[u8], queue: Option<&[u8]>, members: u32) {
-        if let Some(name) = queue
-            && self.is_odd(filter)
-        {
-            return self.set_odd(shard, filter, name, members);
+        let rare = self.rare.find(filter);
+        match shape_of(filter).filter(|shape| rare.is_none() && self.keeps_apart(*shape)) {
+            Some(shape) => self.set_common(shape, shard, filter, queue, members),
+            None => self.set_rare(rare, shard, filter, queue, members),
         }
-        let shape = self.shape_for(filter, 0 < members);
-        let number = self.number(shape, filter);
-        let interest = self.interests.entry(number).or_default();
-        let change = match queue {
-            None => interest.set_plain(shard, 0 < members),
-            Some(queue) => interest.set_queue(shard, queue, members),
-        };
-        if interest.is_empty() {
-            self.interests.remove(&number);
-        }
-        self.count(shape, filter, change);
     }
 
-    /// The shards with plain subscriptions that match, and the queue groups.
-    pub(super) fn matches(&mut self, subject: &[u8], queues: &mut Vec<FarQueue>) -> Shards {
-        let mut mask = 0;
-        let odd = self.odd.iter().filter(|(filter, _)| subject::matches(filter, subject));
-        queues.extend(odd.map(|(_, queue)| queue.clone()));
-        if self.shapes.is_empty() {
-            return mask;
-        }
-        let mut numbers = std::mem::take(&mut self.scratch);
-        numbers.clear();
+    /// The shards with plain subscriptions that match, and the queue groups. Says also how much was looked at.
+    pub(super) fn matches(&mut self, subject: &[u8], queues: &mut Vec<FarQueue>) -> (Shards, usize) {
+        let (mut mask, mut looks) = (0, self.shapes.len());
         let count = tokens(subject).count();
         for (shape, _) in &self.shapes {
-            let taken = usize::from(shape.tokens);
-            if if shape.open { taken < count } else { taken == count } {
-                let number = self.number(*shape, subject);
-                // A widened filter and another of its shape have one number.
-                if !numbers.contains(&number) {
-                    numbers.push(number);
-                }
+            if shape.fits(count)
+                && let Some(interest) = self.interests.get(&self.number(*shape, subject))
+            {
+                mask |= interest.list(queues);
             }
         }
-        for number in &numbers {
-            if let Some(interest) = self.interests.get(number) {
-                mask |= interest.plain;
-                queues.extend(interest.more.iter().flat_map(|more| more.queues.iter().cloned()));
+        if !self.rare_interests.is_empty() {
+            let mut found = std::mem::take(&mut self.scratch);
+            looks += self.rare.matches(subject, &mut found);
+            for id in found.drain(..) {
+                mask |= self.rare_interests[id as usize].list(queues);
             }
+            self.scratch = found;
         }
-        self.scratch = numbers;
-        mask
+        (mask, looks)
     }
 
     /// Filters that are kept.
     pub(super) fn len(&self) -> usize {
-        self.interests.len() + self.odd.len()
+        self.interests.len() + self.rare_interests.len()
     }
 
-    /// Whether a filter would be widened, or is longer than a shape can say.
-    fn is_odd(&self, filter: &[u8]) -> bool {
-        let shape = shape_of(filter);
-        let known = self.shapes.iter().any(|(other, _)| *other == shape);
-        let is_long = usize::from(shape.tokens) == SHAPE_TOKENS - 1;
-        is_long
-            || (!known && SHAPES_MAX <= self.shapes.len())
-            || self.widened.contains_key(filter)
-            || self.odd.iter().any(|(odd, _)| **odd == *filter)
+    /// Whether filters of this shape are known by their number, or can be from now on.
+    fn keeps_apart(&self, shape: Shape) -> bool {
+        self.shapes.len() < SHAPES_MAX || self.shapes.iter().any(|(other, _)| *other == shape)
     }
 
-    fn set_odd(&mut self, shard: u16, filter: &[u8], name: &[u8], members: u32) {
-        self.odd.retain(|(odd, queue)| !(**odd == *filter && queue.shard == shard && *queue.name == *name));
-        if 0 < members {
-            self.odd.push((filter.into(), FarQueue { name: name.into(), shard, members }));
+    fn set_common(&mut self, shape: Shape, shard: u16, filter: &[u8], queue: Option<&[u8]>, members: u32) {
+        let number = self.number(shape, filter);
+        let interest = self.interests.entry(number).or_default();
+        let change = interest.set(shard, queue, members);
+        if interest.is_empty() {
+            self.interests.remove(&number);
         }
+        self.count(shape, change);
     }
 
-    fn shape_for(&mut self, filter: &[u8], adds: bool) -> Shape {
-        let shape = shape_of(filter);
-        if let Some((widened, _)) = self.widened.get(filter) {
-            return *widened;
-        }
-        let known = self.shapes.iter().any(|(other, _)| *other == shape);
-        if known || !adds || self.shapes.len() < SHAPES_MAX {
-            return shape;
-        }
-        // More tokens must follow what is kept, as they do in all that the filter matches.
-        let most = if shape.open { shape.tokens } else { shape.tokens - 1 };
-        let literal = u16::try_from(shape.literals.trailing_ones()).expect("there are 64 bits");
-        let tokens = literal.min(most).min(WIDENED_TOKENS);
-        let wide = Shape { tokens, literals: (1 << tokens) - 1, open: true };
-        self.widened.insert(filter.into(), (wide, 0));
-        wide
-    }
-
-    /// Counts what a change added to the filters of a shape.
-    fn count(&mut self, shape: Shape, filter: &[u8], change: i32) {
-        if let Some((_, uses)) = self.widened.get_mut(filter) {
-            *uses = uses.saturating_add_signed(change);
-            if *uses == 0 {
-                self.widened.remove(filter);
+    fn set_rare(
+        &mut self,
+        known: Option<u32>,
+        shard: u16,
+        filter: &[u8],
+        queue: Option<&[u8]>,
+        members: u32,
+    ) {
+        let id = match known {
+            Some(id) => id,
+            None if members == 0 => return,
+            None => {
+                let id = number(self.rare_interests.insert(Interest::default()));
+                self.rare.insert(filter, id);
+                id
             }
+        };
+        let interest = &mut self.rare_interests[id as usize];
+        interest.set(shard, queue, members);
+        if interest.is_empty() {
+            self.rare_interests.remove(id as usize);
+            self.rare.remove(filter);
         }
+    }
+
+    /// A shape has more filters, or fewer.
+    fn count(&mut self, shape: Shape, change: i32) {
         match self.shapes.iter_mut().position(|(other, _)| *other == shape) {
             Some(place) => {
                 let uses = &mut self.shapes[place].1;
@@ -217,9 +196,38 @@ impl Summary {
     }
 }
 
+impl Shape {
+    /// Whether a subject of so many tokens can match a filter of this shape.
+    fn fits(self, count: usize) -> bool {
+        let taken = usize::from(self.tokens);
+        if self.open { taken < count } else { taken == count }
+    }
+}
+
 impl Interest {
     fn is_empty(&self) -> bool {
         self.plain == 0 && self.more.is_none()
+    }
+
+    /// Appends the queue groups. Returns the shards with plain subscriptions.
+    fn list(&self, queues: &mut Vec<FarQueue>) -> Shards {
+        let named = self.more.iter().flat_map(|more| &more.queues);
+        queues.extend(named.flat_map(|(name, shards)| {
+            shards.iter().map(|(shard, members)| FarQueue {
+                name: name.clone(),
+                shard: *shard,
+                members: *members,
+            })
+        }));
+        self.plain
+    }
+
+    /// Returns by how many the subscriptions have grown.
+    fn set(&mut self, shard: u16, queue: Option<&[u8]>, members: u32) -> i32 {
+        match queue {
+            None => self.set_plain(shard, 0 < members),
+            Some(name) => self.set_queue(shard, name, members),
+        }
     }
 
     fn forget_more(&mut self) {
@@ -228,7 +236,6 @@ impl Interest {
         }
     }
 
-    /// Returns by how many the subscriptions under this number have grown.
     fn set_plain(&mut self, shard: u16, listens: bool) -> i32 {
         let bit = bit(shard);
         let known = self.plain & bit != 0;
@@ -263,40 +270,51 @@ impl Interest {
             return 0;
         }
         let queues = &mut self.more.get_or_insert_default().queues;
-        let place = queues.iter().position(|queue| queue.shard == shard && *queue.name == *name);
+        let shards = match queues.get_mut(name) {
+            Some(shards) => shards,
+            None => queues.entry(name.into()).or_default(),
+        };
+        let place = shards.iter().position(|(other, _)| *other == shard);
         let change = match place {
             Some(place) if members == 0 => {
-                queues.swap_remove(place);
+                shards.swap_remove(place);
                 -1
             }
             Some(place) => {
-                queues[place].members = members;
+                shards[place].1 = members;
                 0
             }
             None if members == 0 => 0,
             None => {
-                queues.push(FarQueue { name: name.into(), shard, members });
+                shards.push((shard, members));
                 1
             }
         };
+        if shards.is_empty() {
+            queues.remove(name);
+        }
         self.forget_more();
         change
     }
 }
 
-fn shape_of(filter: &[u8]) -> Shape {
+/// The shape of a filter; `None`, it has too many tokens for one.
+fn shape_of(filter: &[u8]) -> Option<Shape> {
     let mut shape = Shape { tokens: 0, literals: 0, open: false };
     for token in tokens(filter) {
-        if token == b">" || usize::from(shape.tokens) == SHAPE_TOKENS - 1 {
+        if token == b">" {
             shape.open = true;
             break;
+        }
+        if usize::from(shape.tokens) == SHAPE_TOKENS {
+            return None;
         }
         if token != b"*" {
             shape.literals |= 1 << shape.tokens;
         }
         shape.tokens += 1;
     }
-    shape
+    Some(shape)
 }
 
 #[cfg(test)]
@@ -305,7 +323,7 @@ mod tests {
 
     fn found(summary: &mut Summary, subject: &str) -> (Shards, usize) {
         let mut queues = Vec::new();
-        (summary.matches(subject.as_bytes(), &mut queues), queues.len())
+        (summary.matches(subject.as_bytes(), &mut queues).0, queues.len())
     }
 
     #[test]
@@ -356,15 +374,18 @@ mod tests {
         assert_eq!(found(&mut summary, "orders.x.us").1, 1);
         summary.set(1, b"orders.*.eu", Some(b"q"), 0);
         assert_eq!(found(&mut summary, "orders.x.us").1, 1);
-        let long = vec!["a"; 70].join(".");
-        summary.set(1, format!("{long}.*").as_bytes(), Some(b"q"), 1);
-        assert_eq!(found(&mut summary, &format!("{long}.b")).1, 1);
-        assert_eq!(found(&mut summary, &format!("{long}.b.c")).1, 0);
+        for length in [63, 64, 70] {
+            let long = vec!["a"; length].join(".");
+            summary.set(1, format!("{long}.*").as_bytes(), Some(b"q"), 1);
+            assert_eq!(found(&mut summary, &format!("{long}.b")).1, 1);
+            assert_eq!(found(&mut summary, &format!("{long}.b.c")).1, 0);
+        }
     }
 
-    /// More shapes than are kept apart: what is found may be too much, and never too little.
+    /// More shapes than are kept apart: each filter is found by what it matches and by nothing else, and leaves nothing behind,
+    /// whether its shape was kept apart when it came or not.
     #[test]
-    fn unusual_shapes_are_widened_and_leave_nothing_behind() {
+    fn filters_of_unusual_shapes_are_matched_exactly() {
         let mut summary = Summary::new();
         let filters: Vec<String> = (0..2000u32)
             .map(|number| {
@@ -375,15 +396,20 @@ mod tests {
         for filter in &filters {
             summary.set(7, filter.as_bytes(), None, 1);
         }
-        assert!(summary.shapes.len() <= SHAPES_MAX + 16, "{}", summary.shapes.len());
-        assert_eq!(found(&mut summary, "a.a.a.a.a.a.a.a.a.a.a").0, bit(7));
-        for (number, filter) in filters.iter().enumerate() {
-            let subject = filter.replace('*', "b");
-            assert_eq!(found(&mut summary, &subject).0, bit(7), "{number}: {filter}");
+        assert_eq!((summary.shapes.len(), summary.len()), (SHAPES_MAX, 2000));
+        for filter in &filters {
+            assert_eq!(found(&mut summary, &filter.replace('*', "b")).0, bit(7), "{filter}");
+        }
+        for other in ["a", "a.b", "b.b.b.b.b.b.b.b.b.b.b.b", "c", "a.a.a.a.a.a.a.a.a.a.a.a"] {
+            assert_eq!(found(&mut summary, other).0, 0, "{other}");
         }
         for filter in &filters {
+            // Shapes become free meanwhile; this one stays where it is.
+            summary.set(8, filter.as_bytes(), None, 1);
             summary.set(7, filter.as_bytes(), None, 0);
+            assert_eq!(found(&mut summary, &filter.replace('*', "b")).0 & bit(8), bit(8));
+            summary.set(8, filter.as_bytes(), None, 0);
         }
-        assert_eq!((summary.len(), summary.shapes.len(), summary.widened.len()), (0, 0, 0));
+        assert_eq!((summary.len(), summary.shapes.len(), summary.rare.len()), (0, 0, 0));
     }
 }

@@ -20,6 +20,15 @@ pub const CONTROL_LINE_BYTES_MAX: u32 = 48 * 1024;
 pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 65_536;
 /// Most subscriptions of one connection that may be configured.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: u32 = 1 << 24;
+/// Default for the subscriptions of one shard: those of sixteen connections at their own bound, and some 200 bytes each.
+pub const SUBSCRIPTIONS_PER_SHARD: u32 = 1 << 20;
+/// Most subscriptions of one shard that may be configured: their numbers have 32 bits.
+pub const SUBSCRIPTIONS_PER_SHARD_MAX: u32 = 1 << 28;
+/// Tokens of filters that a shard keeps for each subscription that it may have, equal beginnings counted once: some 100 bytes
+/// each. Who subscribes to long ones that have nothing in common meets this bound before that of subscriptions.
+pub const FILTER_NODES_PER_SUBSCRIPTION: usize = 4;
+/// Tokens of a filter. nats-server has no bound unless it is configured; nobody is known to use more than some twenty.
+pub const FILTER_TOKENS_MAX: usize = 64;
 /// Default for the bytes of one shard that sends may have borrowed in all, of messages that many hear. Beyond it, those for
 /// whom most waits are cut: as much as sixteen consumers at their own bound.
 pub const HUB_LENT_BYTES: u64 = 1024 * 1024 * 1024;
@@ -53,6 +62,7 @@ const _: () =
     assert!(CONTROL_LINE_BYTES_MIN <= CONTROL_LINE_BYTES && CONTROL_LINE_BYTES <= CONTROL_LINE_BYTES_MAX);
 const _: () = assert!((CONTROL_LINE_BYTES_MAX + RECEIVE_BUFFER_BYTES) as usize <= INBOX_BYTES_MAX);
 const _: () = assert!(SUBSCRIPTIONS_PER_CONNECTION <= SUBSCRIPTIONS_PER_CONNECTION_MAX);
+const _: () = assert!(SUBSCRIPTIONS_PER_CONNECTION <= SUBSCRIPTIONS_PER_SHARD);
 const _: () = assert!(HUB_LENT_BYTES_MIN <= HUB_LENT_BYTES && HUB_LENT_BYTES <= HUB_LENT_BYTES_MAX);
 const _: () = assert!(PENDING_BYTES as u64 <= HUB_LENT_BYTES);
 const _: () = assert!(HUB_CROWDED_BYTES < PENDING_BYTES as usize);

@@ -7,8 +7,20 @@ use super::{HTTP_TARGET_BYTES_MAX, TIMER_TICK};
 // --- Within ---------------------------------------------------------------------------------------------------------
 
 /// Messages to services of one shard that may wait for the end of a turn: two for each connection of the default. One more
-/// is lost, and counted.
-pub const TOLD_WAITING_MAX: usize = 1 << 15;
+/// is lost, and counted; but before that publishers [wait](HUB_TOLD_BYTES).
+pub const TOLD_WAITING_MAX: usize = 1 << 16;
+/// Bytes for subscribers that one turn makes, about; then publishers wait for the next turn. A thousand subscribers with names
+/// of their own still hear some 400 messages of one turn.
+pub const HUB_TURN_BYTES: usize = 32 << 20;
+/// What a delivery to a group costs beside its payload, in bytes: its line, and its place in lists.
+pub const HUB_DELIVERY_BYTES: usize = 64;
+/// What a look at one node of the tree of filters costs a turn, in bytes: it takes half the time of a delivery.
+pub const HUB_LOOK_BYTES: usize = 32;
+/// What a message to a service costs a turn beside its payload, in bytes: half of the messages that may wait fill a turn.
+pub const HUB_TOLD_BYTES: usize = 1024;
+/// Shards that a message for a queue group may be passed on to, one after the other, because the members whom it was for
+/// have left meanwhile.
+pub const PASSED_ON_MAX: u8 = 4;
 /// Payloads from this size on stand once in memory for all groups that hear them: below, a copy for each group is cheaper
 /// than two more parts of each send.
 pub const SPLICE_BYTES_MIN: usize = 4 * 1024;
@@ -63,11 +75,7 @@ pub const REQUEST_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 /// How long a publisher is not read from while the other shards are far behind.
 pub const HUB_PAUSE: Duration = TIMER_TICK;
 
+const _: () = assert!(HUB_TURN_BYTES / HUB_TOLD_BYTES <= TOLD_WAITING_MAX / 2);
 const _: () = assert!(EVENT_RETRY_MIN.as_millis() < EVENT_RETRY_MAX.as_millis());
 const _: () = assert!(REQUEST_TIMEOUT.as_millis() <= REQUEST_TIMEOUT_MAX.as_millis());
 const _: () = assert!(SUBJECT_BYTES_MAX < HTTP_TARGET_BYTES_MAX);
-/// Bytes for subscribers that one turn makes, about; then publishers wait for the next turn. A thousand subscribers with names
-/// of their own still hear some 400 messages of one turn.
-pub const HUB_TURN_BYTES: usize = 32 << 20;
-/// What a delivery to a group costs beside its payload, in bytes: its line, and its place in lists.
-pub const HUB_DELIVERY_BYTES: usize = 64;

@@ -195,6 +195,8 @@ counters! {
         "Connections that were cut because too much waited for them."
     Sum hub_dropped "tidemill_hub_dropped_total"
         "Messages that were left out for connections that did not keep up, by their policy."
+    Sum hub_orphaned "tidemill_hub_orphaned_total"
+        "Messages for a queue group whose members had all left when they came to another shard."
     Sum hub_told_lost "tidemill_hub_told_lost_total"
         "Messages to the server's own services that were lost because too many waited."
     Gauge hub_clients "tidemill_hub_clients"

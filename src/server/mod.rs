@@ -146,6 +146,7 @@ impl Server {
             counts_bytes: config.byte_rate_per_address.is_some() || users.users().counts_bytes(),
             board: Some(Arc::clone(&board)),
             slow_rules: services::slow_rules(config),
+            subscriptions: config.hub.subscriptions_per_shard,
             shared_bytes: config.hub.shared_bytes_per_shard,
             shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
             ..shard::House::open(config.connections)

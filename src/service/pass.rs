@@ -43,11 +43,18 @@ impl Pass {
         self.grant.limits != UserLimits::default()
     }
 
-    /// Whether it may publish there: always, or because it was asked to answer there.
+    /// Whether it may publish there: always, or this time.
     pub(super) fn may_publish(&self, subject: &[u8], now: Time) -> bool {
-        if self.grant.may_publish(subject) {
-            return true;
-        }
+        self.may_always_publish(subject) || self.may_answer(subject, now)
+    }
+
+    /// Whether it may publish there, however often.
+    pub(super) fn may_always_publish(&self, subject: &[u8]) -> bool {
+        self.grant.may_publish(subject)
+    }
+
+    /// Whether it may publish there this time, because it was asked to answer there.
+    pub(super) fn may_answer(&self, subject: &[u8], now: Time) -> bool {
         let rule = self.grant.permissions.as_ref().and_then(|permissions| permissions.responses());
         let (Some(rule), Some(replies)) = (rule, &self.replies) else { return false };
         open(replies).take(rule, subject, now)

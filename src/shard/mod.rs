@@ -80,6 +80,8 @@ pub struct House {
     pub shards: u16,
     /// What is done with slow consumers, by subject: the first filter that matches.
     pub slow_rules: Arc<[(Box<[u8]>, SlowPolicy)]>,
+    /// Subscriptions of one shard.
+    pub subscriptions: u32,
     /// Bytes that sends of one shard may have borrowed, before those for whom much waits are cut.
     pub shared_bytes: u64,
     /// How many connections there are, and may be.
@@ -104,6 +106,7 @@ impl House {
         Self {
             shards: 1,
             slow_rules: Arc::from([]),
+            subscriptions: limits::SUBSCRIPTIONS_PER_SHARD,
             shared_bytes: limits::HUB_LENT_BYTES,
             admission: Admission::new(connections),
             doors: Arc::from([]),
@@ -244,6 +247,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let number = u16::try_from(options.number).expect("SHARDS_MAX is small");
         let mut hub = Hub::new(number, house.shards, now.as_nanos());
         hub.set_rules(house.slow_rules.to_vec());
+        hub.set_subscriptions_max(house.subscriptions);
         hub.set_lent_bytes_max(house.shared_bytes);
         let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
         let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
@@ -355,6 +359,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.hub_published = hub.published;
         counters.hub_delivered = hub.delivered;
         counters.hub_crossed = hub.crossed;
+        counters.hub_orphaned = hub.orphaned;
         counters.hub_told_lost = hub.told_lost;
         counters.hub_dropped = hub.dropped;
         counters.hub_clients = sizes.clients as u64;
@@ -469,6 +474,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let can_feed = !self.starved.is_empty() && 0 < self.kernel.buffers().free;
         can_feed
             || self.hub.has_work()
+            || self.hub.is_reading()
             || 0 < self.hub.waiting_for_turn()
             || self.drains_busily()
             || !self.deferred.is_empty()
@@ -490,15 +496,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn read_mailbox(&mut self) {
         // At most as many as fit: what is posted meanwhile waits for the next turn.
         for _ in 0..limits::MAILBOX_MESSAGES {
-            if self.hub.is_sated() {
-                break; // The next turn comes at once, since the mailbox is not empty.
+            if !self.hub.read_on() {
+                break; // The next turn comes at once.
             }
             let Some(message) = self.mailbox.take() else { break };
             self.metrics.counters.messages_received += 1;
             match message {
                 Message::Doors(doors) => self.doors = doors,
                 Message::Contacts(contacts) => self.contacts = Some(contacts),
-                Message::Parcel(parcel) => self.hub.receive(&parcel),
+                Message::Parcel(parcel) => self.hub.receive(parcel),
                 later => self.asked.push(later),
             }
         }

@@ -21,6 +21,7 @@ impl Table<'_> {
             payload_bytes_max: hub.get("payload_bytes_max", size)?,
             control_line_bytes_max: hub.get("control_line_bytes_max", size)?,
             subscriptions_per_connection: hub.get("subscriptions_per_connection", count)?,
+            subscriptions_per_shard: hub.get("subscriptions_per_shard", count)?,
             pending_bytes_max: hub.get("pending_bytes_max", size)?,
             shared_bytes_per_shard: hub.get("shared_bytes_per_shard", size)?,
             ping_interval: hub.get("ping_interval", duration)?,

@@ -21,6 +21,8 @@ pub struct Hub {
     pub control_line_bytes_max: u32,
     /// Subscriptions of one connection.
     pub subscriptions_per_connection: u32,
+    /// Subscriptions of all connections of one shard.
+    pub subscriptions_per_shard: u32,
     /// Bytes that may wait for one consumer; beyond them it is slow.
     pub pending_bytes_max: u32,
     /// Bytes of one shard that consumers wait for together, counted once; beyond them, those with most are slow.
@@ -62,6 +64,7 @@ impl Default for Hub {
             payload_bytes_max: limits::PAYLOAD_BYTES,
             control_line_bytes_max: limits::CONTROL_LINE_BYTES,
             subscriptions_per_connection: limits::SUBSCRIPTIONS_PER_CONNECTION,
+            subscriptions_per_shard: limits::SUBSCRIPTIONS_PER_SHARD,
             pending_bytes_max: limits::PENDING_BYTES,
             shared_bytes_per_shard: limits::HUB_LENT_BYTES,
             ping_interval: limits::NATS_PING_INTERVAL,

@@ -17,7 +17,7 @@ pub(in super::super) const USER: &str = "hub.user";
 pub(in super::super) const HUB_TABLES: [&str; 3] = ["default_permissions", "slow", "user"];
 
 /// The keys of the hub.
-pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
+pub(in super::super) const HUB_KEYS: [Key<Hub>; 13] = [
     Key {
         section: HUB,
         name: "payload_bytes_max",
@@ -39,6 +39,13 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 12] = [
         about: "Subscriptions of one connection. One more is refused.",
         example: "65536",
         show: |hub| Some(hub.subscriptions_per_connection.to_string()),
+    },
+    Key {
+        section: HUB,
+        name: "subscriptions_per_shard",
+        about: "Subscriptions of all connections of one shard, some 200 bytes each. One more is refused.",
+        example: "1048576",
+        show: |hub| Some(hub.subscriptions_per_shard.to_string()),
     },
     Key {
         section: HUB,

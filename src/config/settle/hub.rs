@@ -37,6 +37,11 @@ pub(super) fn settle(layer: Option<HubLayer>) -> Result<Hub, ConfigError> {
             plain.subscriptions_per_connection,
             limits::SUBSCRIPTIONS_PER_CONNECTION_MAX,
         )?,
+        subscriptions_per_shard: settle_count(
+            layer.subscriptions_per_shard,
+            plain.subscriptions_per_shard,
+            limits::SUBSCRIPTIONS_PER_SHARD_MAX,
+        )?,
         pending_bytes_max: settle_size(
             layer.pending_bytes_max,
             plain.pending_bytes_max,

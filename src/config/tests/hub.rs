@@ -90,9 +90,9 @@ fn a_hub_that_cannot_be() {
     check_hub(
         "max_payload = 1",
         "2:1: hub.max_payload is not known: here may stand payload_bytes_max, control_line_bytes_max, \
-         subscriptions_per_connection, pending_bytes_max, shared_bytes_per_shard, ping_interval, pings_out, \
-         auth_timeout, permissions_claim, connections_per_user, message_rate_per_user, byte_rate_per_user, \
-         default_permissions, slow, user",
+         subscriptions_per_connection, subscriptions_per_shard, pending_bytes_max, shared_bytes_per_shard, \
+         ping_interval, pings_out, auth_timeout, permissions_claim, connections_per_user, \
+         message_rate_per_user, byte_rate_per_user, default_permissions, slow, user",
     );
     check_hub("payload_bytes_max = \"65MiB\"", "2:21: hub.payload_bytes_max is 65MiB: the largest is 64MiB");
     check_hub("payload_bytes_max = 0", "2:21: hub.payload_bytes_max is 0: the smallest is 1");
@@ -104,6 +104,10 @@ fn a_hub_that_cannot_be() {
     check_hub(
         "subscriptions_per_connection = 0",
         "2:32: hub.subscriptions_per_connection is 0: the least is 1",
+    );
+    check_hub(
+        "subscriptions_per_shard = 268435457",
+        "2:27: hub.subscriptions_per_shard is 268435457: the most is 268435456",
     );
     check_hub("pending_bytes_max = 1", "2:21: hub.pending_bytes_max is 1: the smallest is 64KiB");
     check_hub("shared_bytes_per_shard = 1", "2:26: hub.shared_bytes_per_shard is 1: the smallest is 1MiB");

@@ -155,6 +155,7 @@ fn unusual_hub() -> Hub {
         payload_bytes_max: 1,
         control_line_bytes_max: 600,
         subscriptions_per_connection: 3,
+        subscriptions_per_shard: 12,
         pending_bytes_max: 100_000,
         shared_bytes_per_shard: 9_000_000,
         ping_interval: Duration::from_secs(5),

@@ -4,19 +4,25 @@
 //! `>` at the end for one or more. Only a whole token is a wildcard: `foo*` is a token like any other. There is no rule
 //! about letters but that no token is empty; what ends a word on the wire (a space, a tab, CR, LF) never arrives here from
 //! there, and is refused where subjects come from elsewhere. A subject has no length of its own either: the line that
-//! carries it has one.
+//! carries it has one. A filter has [so many tokens](limits::FILTER_TOKENS_MAX) at most, because each costs memory.
 //!
 //! Bytes in, yes or no out: nothing is known here of who asks. How nats-server 2.15.1 answers the same questions is in the
 //! tests as tables.
 
+use crate::limits;
+
 /// Whether messages can be published here: tokens, none of them empty, none of them a wildcard. Others can be published too,
 /// as nats-server lets those without the pedantic option; see [`matches()`].
 pub fn is_literal(subject: &[u8]) -> bool {
-    is_valid_filter(subject) && !has_wildcard(subject)
+    is_well_formed(subject) && !has_wildcard(subject)
 }
 
-/// Whether somebody can subscribe to it: tokens, none of them empty, `>` only as the last.
+/// Whether somebody can subscribe to it: tokens, none of them empty, `>` only as the last, and not too many.
 pub fn is_valid_filter(filter: &[u8]) -> bool {
+    is_well_formed(filter) && tokens(filter).count() <= limits::FILTER_TOKENS_MAX
+}
+
+fn is_well_formed(filter: &[u8]) -> bool {
     let mut tokens = tokens(filter).peekable();
     while let Some(token) = tokens.next() {
         let is_bad = token.is_empty() || token == b">" && tokens.peek().is_some();
@@ -102,6 +108,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_filter_has_at_most_64_tokens() {
+        let of = |count: usize| vec!["a"; count].join(".");
+        assert!(is_valid_filter(of(64).as_bytes()) && is_valid_filter(format!("{}.>", of(63)).as_bytes()));
+        assert!(!is_valid_filter(of(65).as_bytes()) && !is_valid_filter(format!("{}.>", of(64)).as_bytes()));
+        assert!(is_literal(of(65).as_bytes()), "whoever publishes costs nothing by it");
+    }
 
     /// What nats-server 2.15.1 answers to a pedantic `SUB subject 1` and `PUB subject 1`: whether it takes it without
     /// `-ERR 'Invalid Subject'` or `-ERR 'Invalid Publish Subject'`.

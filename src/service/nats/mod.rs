@@ -109,8 +109,7 @@ impl Nats {
             }
             let Session { reader, state } = session;
             match reader.next(&mut rest, &state.rules) {
-                Ok(Some(Op::Publish(publish))) => self.publish(&publish, state, &settings, context),
-                Ok(Some(op)) => self.handle(op, state, &settings, context),
+                Ok(Some(op)) => self.handle(op, &mut rest, state, &settings, context),
                 Ok(None) => break,
                 Err(violation) => {
                     // The line of a message is judged before its payload is awaited.
@@ -144,10 +143,18 @@ impl Nats {
         knows && (!state.at.owes_pong || self.pay_pong(state, settings, context))
     }
 
-    /// Anything but a message.
-    fn handle(&mut self, op: Op<'_>, state: &mut State, settings: &Settings, context: &mut Context<'_>) {
+    /// Does what it says. Of the messages in `rest` those that are like this one are taken with it.
+    #[inline]
+    fn handle(
+        &mut self,
+        op: Op<'_>,
+        rest: &mut &[u8],
+        state: &mut State,
+        settings: &Settings,
+        context: &mut Context<'_>,
+    ) {
         match op {
-            Op::Publish(publish) => self.publish(&publish, state, settings, context),
+            Op::Publish(publish) => self.publish(&publish, rest, state, settings, context),
             Op::Subscribe { subject, queue, sid } => {
                 self.subscribe(subject, queue, sid, state, settings, context);
             }

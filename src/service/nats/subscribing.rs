@@ -3,7 +3,7 @@
 use super::Nats;
 use super::session::State;
 use super::settings::Settings;
-use crate::hub::Subscribe;
+use crate::hub::{NotSubscribed, Subscribe};
 use crate::metrics::NatsError;
 use crate::protocol::nats::server::Fault;
 use crate::protocol::nats::subject;
@@ -37,7 +37,12 @@ impl Nats {
         } else {
             let hidden = state.pass.as_ref().and_then(|pass| pass.hidden(filter, queue));
             // A second one of the same name is ignored, and the first one stays.
-            let _ = context.hub.subscribe(client, &Subscribe { filter, queue, sid, hidden });
+            match context.hub.subscribe(client, &Subscribe { filter, queue, sid, hidden }) {
+                Err(NotSubscribed::Full) => {
+                    return self.complain(Fault::Subscriptions, NatsError::Subscriptions, state, context);
+                }
+                Ok(()) | Err(NotSubscribed::Duplicate | NotSubscribed::NoClient) => {}
+            }
         }
         self.confirm(state, context);
     }

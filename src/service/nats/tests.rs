@@ -158,6 +158,15 @@ fn a_client_has_the_subscriptions_it_may_have() {
     assert!(0 < world.shard.snapshot().counters.nats_errors_subscriptions);
 }
 
+/// The same words where it is the shard that has all that it may have.
+#[test]
+fn a_shard_has_the_subscriptions_it_may_have() {
+    for recorded in recorded::RECORDED_WITH_TWO_SUBSCRIPTIONS {
+        let house = House { subscriptions: 2, doors: [Door::default()].into(), ..House::open(64) };
+        World::of(Settings::default(), house).check(recorded, usize::MAX);
+    }
+}
+
 /// What clients read in the greeting, as the protocol's documents name it.
 #[test]
 fn the_greeting_says_who_the_server_is() {

@@ -113,6 +113,10 @@ impl World {
                 self.anyone_acts();
                 self.pass();
             }
+            if self.crowds != 0 && self.random.chance(500) {
+                // The last parcels find no room, and nothing new has them offered again.
+                (0..self.nodes.len()).for_each(|node| self.crowd(node));
+            }
             self.calm();
         }
         // Slow ones who read at last find whole messages to the end.
@@ -143,7 +147,8 @@ impl World {
 
     fn anyone_acts(&mut self) {
         if self.random.chance(self.crowds) {
-            self.crowd();
+            let node = self.random.index(self.nodes.len());
+            self.crowd(node);
         }
         if self.peers.len() < 3 || self.random.chance(20) && self.peers.len() < 12 {
             return self.connect();
@@ -186,8 +191,7 @@ impl World {
     }
 
     /// Fills a mailbox, so that parcels have to wait.
-    fn crowd(&mut self) {
-        let node = self.random.index(self.nodes.len());
+    fn crowd(&mut self, node: usize) {
         let node = &mut self.nodes[node];
         while let Ok(delivered) = node.address.post(Message::Doors(Arc::from([]))) {
             if delivered == Delivered::Asleep {

@@ -1,4 +1,4 @@
-//! Where Tidemill does not do as nats-server does, and why. The documentation has the same list.
+//! Where Tidemill does not do as nats-server does, and why.
 
 /// One intended difference.
 pub(super) struct Known {
@@ -31,6 +31,12 @@ pub(super) const KNOWN: &[Known] = &[
         reason: "nats-server delivers nothing to it from then on, and does not say so.",
         cases: &[],
         is_about: |_| false, // No script says it a second time.
+    },
+    Known {
+        what: "A filter of more than 64 tokens is an `Invalid Subject`.",
+        reason: "Each token costs memory; nats-server has no bound by default. Nobody is known to use more than some twenty.",
+        cases: &["a_filter_of_65_tokens"],
+        is_about: |_| false, // No script has a filter that long.
     },
 ];
 

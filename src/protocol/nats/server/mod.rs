@@ -19,6 +19,7 @@ pub use self::fault::{Fault, Violation};
 pub use self::info::Info;
 pub use self::op::{Op, Publish};
 pub use self::parser::Rules;
+pub use self::publish::read_next;
 pub use self::reader::Reader;
 
 #[cfg(test)]

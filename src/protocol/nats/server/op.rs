@@ -52,6 +52,11 @@ impl<'a> Publish<'a> {
         &self.message[..self.header_bytes]
     }
 
+    /// Whether it consists of a subject and a payload alone.
+    pub fn is_plain(&self) -> bool {
+        self.reply.is_none() && self.header_bytes == 0
+    }
+
     /// The message without its headers.
     pub fn payload(&self) -> &'a [u8] {
         &self.message[self.header_bytes..]

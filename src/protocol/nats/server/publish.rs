@@ -9,7 +9,7 @@ use super::parser::{Rules, SIZE_DIGITS_MAX};
 /// The message at the front of these bytes, and their length; `None` when it takes a closer look.
 #[inline]
 pub(super) fn read_at_once<'a>(bytes: &'a [u8], rules: &Rules) -> Option<(usize, Publish<'a>)> {
-    if !matches!(bytes.first_chunk::<VERB_BYTES>()?, b"PUB " | b"pub ") || !rules.introduced {
+    if !is_publish(bytes) || !rules.introduced {
         return None;
     }
     let subject = VERB_BYTES..token_end(bytes, VERB_BYTES)?;
@@ -39,6 +39,25 @@ pub(super) fn read_at_once<'a>(bytes: &'a [u8], rules: &Rules) -> Option<(usize,
     }
     let publish = Publish { subject: &bytes[subject], reply, message: &bytes[from..to], header_bytes: 0 };
     Some((to + 2, publish))
+}
+
+/// The payload of the message at the front of these bytes, and their length, if it is a plain one about this subject, the
+/// subject of the message before it.
+#[inline]
+pub fn read_next<'a>(bytes: &'a [u8], subject: &[u8], rules: &Rules) -> Option<(usize, &'a [u8])> {
+    let at = VERB_BYTES + subject.len() + 1;
+    let line = bytes.get(..at)?;
+    if line[VERB_BYTES..at - 1] != *subject || line[at - 1] != b' ' || !is_publish(line) {
+        return None;
+    }
+    let (size, end) = size(bytes, at)?;
+    let (from, to) = (end + 2, end + 2 + size);
+    let fits = end - VERB_BYTES <= rules.control_line_bytes_max && size <= rules.payload_bytes_max;
+    (fits && bytes.get(to..to + 2)? == b"\r\n").then(|| (to + 2, &bytes[from..to]))
+}
+
+fn is_publish(bytes: &[u8]) -> bool {
+    matches!(bytes.first_chunk::<VERB_BYTES>(), Some(b"PUB " | b"pub "))
 }
 
 /// The digits from `at` up to a CRLF, and where that begins.

@@ -1,5 +1,6 @@
 //! Chance: streams of operations, whole, cut, and broken.
 
+use super::super::{Op, Publish, read_next};
 use super::{Reader, Rules};
 
 const RULES: Rules =
@@ -30,7 +31,14 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, usize) 
     for mut piece in pieces {
         loop {
             match reader.next(&mut piece, &RULES) {
-                Ok(Some(op)) => events.push(format!("{op:?}")),
+                Ok(Some(op)) => {
+                    events.push(format!("{op:?}"));
+                    if let Op::Publish(publish) = op
+                        && publish.is_plain()
+                    {
+                        read_streak(publish.subject, &mut piece, &mut events);
+                    }
+                }
                 Ok(None) => break,
                 Err(violation) => {
                     events.push(format!("{violation:?}"));
@@ -45,12 +53,21 @@ fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<String>, usize) 
     (events, memory)
 }
 
+/// The messages that follow one about this subject, as if they had been read one by one.
+fn read_streak(subject: &[u8], piece: &mut &[u8], events: &mut Vec<String>) {
+    while let Some((length, message)) = read_next(piece, subject, &RULES) {
+        let publish = Publish { subject, reply: None, message, header_bytes: 0 };
+        events.push(format!("{:?}", Op::Publish(publish)));
+        *piece = &piece[length..];
+    }
+}
+
 fn stream(random: &mut Random) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..1 + random.index(20) {
         let payload = vec![b'\n'; random.index(40)];
-        let line = match random.index(7) {
-            0 => format!("PUB a.b {}\r\n", payload.len()),
+        let line = match random.index(9) {
+            0 | 7 | 8 => format!("PUB a.b {}\r\n", payload.len()),
             1 => format!("pub a.b.cccccccccccccccccc _INBOX.{} {}\r\n", random.number(), payload.len()),
             2 => format!("HPUB  a\t{} {}\n", random.index(payload.len() + 1), payload.len()),
             3 => "SUB a.* q 12\r\n".into(),
