@@ -212,6 +212,41 @@ fn a_user_listens_to_so_much_and_no_more() {
     server.stop_clean();
 }
 
+/// When a shard has all the subscriptions that it may have, that is said at each door. (A stream of events and a plain WebSocket
+/// once began all the same and heard nothing, and a request was cut off.)
+#[test]
+fn when_there_is_no_room_for_a_subscription_that_is_said() {
+    const FULL: &str = "There is no room for one more subscription: try again later.";
+    let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\n\
+                    [hub]\nsubscriptions_per_shard = 1\n";
+    let server = serve(&Folder::new(), "", listener, &["--shards", "1"]);
+    let address = server.http_address();
+    let events = Events::open(address, "subject=a");
+    assert_eq!(Events::begin(address, "subject=a", "").head.status, 503);
+    for target in ["/request/a", "/request/a"] {
+        let answer = ask(address, "POST", target, "", b"x");
+        assert_eq!((answer.status, answer.text().trim_end()), (503, FULL));
+    }
+    let (mut plain, _) =
+        tungstenite::client(format!("ws://{address}/ws/a"), streams::tcp(address)).expect("it opens");
+    match plain.read().expect("it is told") {
+        Message::Close(Some(frame)) => {
+            assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1013, FULL))
+        }
+        other => panic!("{other:?}"),
+    }
+    let mut commands = Socket::command(address, "/ws");
+    for kind in ["subscribe", "request"] {
+        commands.send(json!({"type": kind, "subject": "a", "id": 1}).to_string());
+        assert_eq!(commands.json(), json!({"type": "error", "id": 1, "error": FULL}));
+    }
+    drop(events);
+    eventually("there is room again", || Events::begin(address, "subject=a", "").head.status == 200);
+    assert!(5 <= server.counters().total("refused_subscriptions"));
+    drop((plain, commands));
+    server.stop_clean();
+}
+
 /// Beyond the user's rate of messages, or of bytes, requests are refused with the seconds to wait, on whichever connection;
 /// what came by another door counts, too, and other users are served.
 #[test]

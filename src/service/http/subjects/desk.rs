@@ -3,8 +3,8 @@
 use super::command::{self, Command, Id, Payload, Wrong};
 use super::errand::Opening;
 use super::letterbox::{Letterbox, Names};
-use super::permission::{NO_SUBSCRIBE, too_many};
-use crate::hub::{Form, Message, Published, Subscribe, Told};
+use super::permission::{HUB_IS_FULL, NO_SUBSCRIBE, too_many};
+use crate::hub::{Form, Message, NotSubscribed, Published, Subscribe, Told};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Kind};
@@ -128,7 +128,16 @@ impl Desk {
             return Err(too_many(most).into());
         }
         let wish = Subscribe { filter: filter.as_bytes(), queue, sid: sid.as_bytes(), hidden };
-        talk.hub().subscribe(client, &wish).map_err(|_| "There is a subscription with this sid already.")?;
+        match talk.hub().subscribe(client, &wish) {
+            Ok(()) => {}
+            Err(NotSubscribed::Full) => {
+                talk.refuse(Refused::Subscriptions);
+                return Err(HUB_IS_FULL.into());
+            }
+            Err(NotSubscribed::Duplicate | NotSubscribed::NoClient) => {
+                return Err("There is a subscription with this sid already.".into());
+            }
+        }
         talk.wait_until_known();
         Ok(Done::WhenKnown)
     }
@@ -183,7 +192,7 @@ impl Desk {
             self.letterbox = Letterbox::open(talk.hub(), client, names).ok();
             talk.join(Form::Json, self.echo);
         }
-        self.letterbox.as_mut().ok_or("This connection is ending.".into())
+        self.letterbox.as_mut().ok_or(HUB_IS_FULL.into())
     }
 
     /// Has it called when the first of its requests has waited long enough.

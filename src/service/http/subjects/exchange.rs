@@ -17,6 +17,7 @@ use super::super::site::{JSON, Page, Site, TEXT};
 use super::errand::{Enquiry, Publication};
 use super::letterbox::Letterbox;
 use super::origin::Origin;
+use super::permission::HUB_IS_FULL;
 use crate::hub::{ClientId, Form, Kind, Message, Published, Told};
 use crate::limits;
 use crate::metrics::Refused;
@@ -83,8 +84,9 @@ impl<P: Site> Http<P> {
         context: &mut Context<'_>,
     ) -> Step {
         let Some(letterbox) = self.letterbox(session, context) else {
-            context.abort();
-            return Step::Wait;
+            context.refuse(Refused::Subscriptions);
+            self.send(&Page { origin, ..Page::sentence(503, HUB_IS_FULL) }, reply, context);
+            return Step::Go;
         };
         let client = letterbox.client;
         let (_, subject) = letterbox.next();
@@ -140,6 +142,9 @@ impl<P: Site> Http<P> {
             let options = self.settings.of(context.listener).hub.options(Form::Told, true);
             let client = context.hub.join(context.id, options);
             let opened = Letterbox::open(context.hub, client, &mut self.names);
+            if opened.is_err() {
+                context.hub.leave(client);
+            }
             session.letterbox = opened.ok().map(Box::new);
         }
         session.letterbox.as_deref_mut()

@@ -221,6 +221,8 @@ impl Unsaid {
 const NO_PUBLISH: &str = "You may not publish there.";
 /// What is said to somebody who may not listen.
 pub(super) const NO_SUBSCRIBE: &str = "You may not listen there.";
+/// What is said to somebody for whom there is no room.
+pub(super) const HUB_IS_FULL: &str = "There is no room for one more subscription: try again later.";
 /// What is said to somebody who wants to listen to more than so many subjects.
 pub(super) fn too_many(most: usize) -> String {
     format!("One connection has {most} subscriptions at most.")

@@ -4,7 +4,7 @@ use super::SUBPROTOCOL;
 use super::desk::Desk;
 use super::errand::Opening;
 use super::letterbox::Names;
-use super::permission::NO_SUBSCRIBE;
+use super::permission::{HUB_IS_FULL, NO_SUBSCRIBE};
 use crate::hub::{Form, Kind as Said, Message, Subscribe, Told};
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Kind};
@@ -84,7 +84,10 @@ fn listen(filter: &[u8], echo: bool, talk: &mut Talk<'_, '_>) {
     };
     let client = talk.join(Form::WebSocket, echo);
     // It is the client's only one, so there is none that could have the name.
-    let _ = talk.hub().subscribe(client, &Subscribe { filter, hidden, ..Subscribe::default() });
+    if talk.hub().subscribe(client, &Subscribe { filter, hidden, ..Subscribe::default() }).is_err() {
+        talk.refuse(Refused::Subscriptions);
+        return talk.close(CloseCode::TRY_AGAIN, HUB_IS_FULL);
+    }
     talk.wait_until_known();
 }
 
