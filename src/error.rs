@@ -83,6 +83,11 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The system gave no thread to check passwords.
+    #[error(
+        "passwords cannot be checked, because there is no thread for it: {0}. Try: ulimit -u, or TasksMax= in the unit"
+    )]
+    NoJudge(std::io::Error),
     /// The signals could not be watched.
     #[error("signals cannot be watched: {}{}", .0, descriptors::remedy(.0))]
     Signals(std::io::Error),
@@ -127,6 +132,7 @@ impl StartError {
             | Self::RingDescriptors { .. }
             | Self::RingUnexpected(_)
             | Self::NoThread { .. }
+            | Self::NoJudge(_)
             | Self::Signals(_)
             | Self::TimedOut { .. } => exit::NOT_STARTED,
         }

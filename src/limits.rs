@@ -105,6 +105,9 @@ pub const QUIET_SENDS_MAX: u32 = 64;
 pub const QUIET_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of an unfinished frame that an inbox may carry over. A peer that needs more is cut.
 pub const INBOX_BYTES_MAX: usize = 64 * 1024;
+/// Bytes left in an inbox up to which a peer is read from while something is found out for it, so that its end is noticed.
+/// With one more receive buffer they fit into the inbox.
+pub const WATCHED_BYTES_MAX: usize = 16 * 1024;
 /// Received bytes below which a part is copied once its peer does not keep up: the part's own book-keeping would take
 /// more than the bytes do, and a peer that sends byte by byte would have us keep a part for each.
 pub const LEND_BYTES_MIN: usize = 512;
@@ -245,6 +248,7 @@ pub const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 const _: () = assert!(HEAD_BYTES_MIN <= HEAD_BYTES && HEAD_BYTES <= HEAD_BYTES_MAX);
 const _: () = assert!((HEAD_BYTES_MAX + RECEIVE_BUFFER_BYTES) as usize <= INBOX_BYTES_MAX);
+const _: () = assert!(WATCHED_BYTES_MAX + RECEIVE_BUFFER_BYTES as usize <= INBOX_BYTES_MAX);
 const _: () = assert!(HEADERS <= HEADERS_MAX);
 const _: () = assert!(BODY_BYTES <= BODY_BYTES_MAX);
 const _: () = assert!(MESSAGE_BYTES <= MESSAGE_BYTES_MAX);

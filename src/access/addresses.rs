@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::address_key::AddressKey;
 use super::bucket::{Bucket, SharedBucket, Wait};
 use super::rate::Rate;
 use crate::limits;
@@ -54,8 +55,8 @@ impl Default for AddressLimits {
             requests: None,
             messages: None,
             bytes: None,
-            ipv4_prefix: 32,
-            ipv6_prefix: 64,
+            ipv4_prefix: limits::ADDRESS_IPV4_BITS,
+            ipv6_prefix: limits::ADDRESS_IPV6_BITS,
             entries: limits::ADDRESSES,
         }
     }
@@ -114,9 +115,9 @@ impl Guest {
 /// A part of the map, under one lock.
 #[derive(Debug, Default)]
 struct Part {
-    entries: HashMap<Key, Entry, RandomState>,
+    entries: HashMap<AddressKey, Entry, RandomState>,
     /// The entries without connections, by the moment from which on they need not be remembered.
-    idle: BTreeSet<(Time, Key)>,
+    idle: BTreeSet<(Time, AddressKey)>,
 }
 
 #[derive(Debug, Default)]
@@ -127,10 +128,6 @@ struct Entry {
     /// Under which time it stands among the idle ones; it does while it has no connections.
     idle_since: Time,
 }
-
-/// The bits of an address that count, with IPv4 in its IPv4-mapped form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Key(u128);
 
 impl Addresses {
     /// An empty map with these limits.
@@ -208,16 +205,11 @@ impl Addresses {
         }
     }
 
-    fn key(&self, address: IpAddr) -> Key {
-        let (bits, prefix) = match address.to_canonical() {
-            IpAddr::V4(v4) => (v4.to_ipv6_mapped().to_bits(), 96 + self.limits.ipv4_prefix.min(32)),
-            IpAddr::V6(v6) => (v6.to_bits(), self.limits.ipv6_prefix.min(128)),
-        };
-        let behind = u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
-        Key(bits & !behind)
+    fn key(&self, address: IpAddr) -> AddressKey {
+        AddressKey::within(address, self.limits.ipv4_prefix, self.limits.ipv6_prefix)
     }
 
-    fn part(&self, key: Key) -> MutexGuard<'_, Part> {
+    fn part(&self, key: AddressKey) -> MutexGuard<'_, Part> {
         // The map within the part uses the lowest and the highest bits of the same hash.
         let middle = (self.hasher.hash_one(key) >> 24) % (limits::ADDRESS_PARTS as u64);
         let at = usize::try_from(middle).unwrap_or(0);
@@ -227,7 +219,13 @@ impl Addresses {
 
 impl Part {
     /// Counts a connection that was admitted; nothing when there is no room for its address.
-    fn enter(&mut self, key: Key, arrivals: Option<&Rate>, room: usize, now: Time) -> Option<Arc<Guest>> {
+    fn enter(
+        &mut self,
+        key: AddressKey,
+        arrivals: Option<&Rate>,
+        room: usize,
+        now: Time,
+    ) -> Option<Arc<Guest>> {
         if !self.entries.contains_key(&key) {
             if self.entries.len() >= room {
                 let (_, first) = self.idle.pop_first()?;
@@ -248,7 +246,7 @@ impl Part {
 
     /// Counts a connection out. With the last one no ticket is left that could change the buckets, so the moment at which
     /// the address may be forgotten is known.
-    fn leave(&mut self, key: Key) {
+    fn leave(&mut self, key: AddressKey) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.connections -= 1;
         if entry.connections > 0 {
@@ -281,7 +279,7 @@ impl Part {
 pub struct Ticket {
     guest: Arc<Guest>,
     /// Nothing when the address is not counted.
-    key: Option<Key>,
+    key: Option<AddressKey>,
     home: Arc<Addresses>,
 }
 
@@ -508,23 +506,24 @@ mod tests {
     fn among_those_away_the_one_nearest_to_full_makes_room() {
         let mut part = Part::default();
         let rate = "1/s burst 100".parse().unwrap();
-        for (key, units) in [(1, 30), (2, 10), (3, 20)] {
-            part.enter(Key(key), None, 3, Time::ZERO).unwrap().bytes.charge(&rate, units, Time::ZERO);
-            part.leave(Key(key));
+        let key = AddressKey::numbered;
+        for (number, units) in [(1, 30), (2, 10), (3, 20)] {
+            part.enter(key(number), None, 3, Time::ZERO).unwrap().bytes.charge(&rate, units, Time::ZERO);
+            part.leave(key(number));
         }
         let here = |part: &Part| {
-            let mut keys: Vec<u128> = part.entries.keys().map(|key| key.0).collect();
+            let mut keys: Vec<AddressKey> = part.entries.keys().copied().collect();
             keys.sort_unstable();
             keys
         };
-        part.enter(Key(4), None, 3, Time::ZERO).unwrap();
-        assert_eq!(here(&part), [1, 3, 4]);
+        part.enter(key(4), None, 3, Time::ZERO).unwrap();
+        assert_eq!(here(&part), [1, 3, 4].map(key));
         // Whoever came back is not away any more.
-        part.enter(Key(3), None, 3, Time::ZERO).unwrap();
-        part.enter(Key(5), None, 3, Time::ZERO).unwrap();
-        assert_eq!(here(&part), [3, 4, 5]);
-        assert!(part.enter(Key(6), None, 3, Time::ZERO).is_none());
-        assert!(part.enter(Key(5), None, 3, Time::ZERO).is_some());
+        part.enter(key(3), None, 3, Time::ZERO).unwrap();
+        part.enter(key(5), None, 3, Time::ZERO).unwrap();
+        assert_eq!(here(&part), [3, 4, 5].map(key));
+        assert!(part.enter(key(6), None, 3, Time::ZERO).is_none());
+        assert!(part.enter(key(5), None, 3, Time::ZERO).is_some());
     }
 
     #[test]

@@ -79,6 +79,11 @@ impl SharedBucket {
         refusal
     }
 
+    /// As [`Bucket::check`].
+    pub fn check(&self, rate: &Rate, units: u64, now: Time) -> Result<(), Wait> {
+        taken(self.full_at().as_nanos(), rate, units, now).map(drop)
+    }
+
     /// As [`Bucket::charge`].
     pub fn charge(&self, rate: &Rate, units: u64, now: Time) -> Duration {
         let mut debt = Duration::ZERO;
@@ -89,6 +94,11 @@ impl SharedBucket {
             Some(next)
         });
         debt
+    }
+
+    /// Makes it as if it had never been used.
+    pub fn fill(&self) {
+        self.full_at.store(0, Ordering::Relaxed); // See the type.
     }
 
     /// As [`Bucket::full_at`].

@@ -9,6 +9,10 @@
 //! token. A token in this place has only the characters of an HTTP token, so `/` and `=` cannot stand in it.
 
 use std::borrow::Cow;
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::limits;
 
@@ -78,16 +82,45 @@ pub fn find_credential<'a>(
     Ok(found.0)
 }
 
+/// A name and a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name, which has no colon.
+    pub name: String,
+    /// The password.
+    pub password: String,
+}
+
+/// The name and the password of `Basic BASE64` (RFC 7617, section 2), which are UTF-8 here, as its section 2.1 lets a server
+/// say. Another scheme is for somebody else.
+pub fn find_login(authorization: &str) -> Result<Option<Login>, Malformed> {
+    let Some(text) = of_scheme("basic", authorization) else { return Ok(None) };
+    if text.len() > limits::CREDENTIAL_BYTES_MAX {
+        return Err(Malformed);
+    }
+    let bytes = STANDARD.decode(text).map_err(|_| Malformed)?;
+    let login = String::from_utf8(bytes).map_err(|_| Malformed)?;
+    match login.split_once(':') {
+        Some((name, password)) if !login.contains(char::is_control) => {
+            Ok(Some(Login { name: name.to_owned(), password: password.to_owned() }))
+        }
+        Some(_) | None => Err(Malformed),
+    }
+}
+
 /// The token of `Bearer TOKEN`. Another scheme is for somebody else, such as a proxy on the way.
 fn bearer(value: &str) -> Result<Option<&str>, Malformed> {
-    // RFC 9110, section 11.4: the scheme, then one or more spaces.
-    let value = value.trim_matches(BLANK);
-    let (scheme, token) = value.split_once(BLANK).unwrap_or((value, ""));
-    match scheme.eq_ignore_ascii_case("bearer") {
-        true if token.is_empty() => Err(Malformed),
-        true => Ok(Some(token.trim_start_matches(' '))),
-        false => Ok(None),
+    match of_scheme("bearer", value) {
+        Some("") => Err(Malformed),
+        token => Ok(token),
     }
+}
+
+/// What stands behind this scheme, if it is this one (RFC 9110, section 11.4: the scheme, then one or more spaces).
+fn of_scheme<'a>(name: &str, value: &'a str) -> Option<&'a str> {
+    let value = value.trim_matches(BLANK);
+    let (scheme, rest) = value.split_once(BLANK).unwrap_or((value, ""));
+    scheme.eq_ignore_ascii_case(name).then(|| rest.trim_start_matches(' '))
 }
 
 /// The values of this cookie in one header (RFC 6265, section 4.2). Names are told apart by case.
@@ -146,6 +179,12 @@ fn percent_decoded(text: &str) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// Optional white space of HTTP (RFC 9110, section 5.6.3).
 const BLANK: [char; 2] = [' ', '\t'];
 
@@ -196,6 +235,31 @@ mod tests {
         let longest = "a".repeat(8192);
         check(&format!("Bearer {longest}"), Ok(Some(&longest)));
         check(&format!("Bearer {}", "a".repeat(8193)), Err(Malformed));
+    }
+
+    #[test]
+    fn names_and_passwords() {
+        let check = |value: &str, expected: Result<Option<(&str, &str)>, Malformed>| {
+            let login =
+                |(name, password): (&str, &str)| Login { name: name.into(), password: password.into() };
+            assert_eq!(find_login(value), expected.map(|found| found.map(login)), "{value}");
+        };
+        // RFC 7617, sections 2 and 2.1.
+        check("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==", Ok(Some(("Aladdin", "open sesame"))));
+        check("Basic dGVzdDoxMjPCow==", Ok(Some(("test", "123\u{a3}"))));
+        // By base64(1): "a:b:c", "a:", ":b", "nothing", "a:b" and a line's end, "a:b" and a byte that is no UTF-8.
+        check("basic   YTpiOmM=", Ok(Some(("a", "b:c"))));
+        check("BASIC YTo=", Ok(Some(("a", ""))));
+        check("Basic OmI=", Ok(Some(("", "b"))));
+        for bad in ["", "bm90aGluZw==", "YTpiCg==", "YTpi/w==", "YTo", "YTo=x", "ä"] {
+            check(&format!("Basic {bad}"), Err(Malformed));
+        }
+        check("Basic", Err(Malformed));
+        check(&format!("Basic {}", "YTpi".repeat(2049)), Err(Malformed));
+        for other in ["", "Bearer YTpi", "Basically YTpi", "Digest username=\"a\""] {
+            check(other, Ok(None));
+        }
+        assert_eq!(format!("{:?}", find_login("Basic YTpi")), "Ok(Some(Login { name: \"a\", .. }))");
     }
 
     #[test]

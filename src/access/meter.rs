@@ -42,6 +42,11 @@ impl Meter {
         self.seat = Some(seat);
     }
 
+    /// Charges what comes from here on to nobody, and gives the place back.
+    pub fn stand(&mut self) {
+        self.seat = None;
+    }
+
     /// Takes one request, or says how long to wait; then nothing was taken from the connection's own.
     pub fn take_request(&mut self, rates: &Rates, now: Time) -> Result<(), Wait> {
         if let Some(rate) = &rates.requests {

@@ -387,7 +387,9 @@ impl Hub {
         let silent_one = silent.and_then(|client| self.member_of(id, client));
         if let Some((client, subscription)) = silent_one {
             self.set_down_if(client, id);
-            self.subscriptions[subscription as usize].before += 1;
+            // Below zero for one that came from another group.
+            let before = &mut self.subscriptions[subscription as usize].before;
+            *before = before.wrapping_add(1);
         }
         let mut late = self.groups[id as usize]
             .speech

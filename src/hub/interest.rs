@@ -139,6 +139,23 @@ impl Hub {
         Ok(())
     }
 
+    /// Has what a client has subscribed to already take the form that it wants now.
+    pub fn reform(&mut self, client: ClientId) {
+        let Some(found) = self.client(client) else { return };
+        let (form, ids) = (found.options.form.encoding(), found.subscriptions.clone());
+        self.settle_run();
+        for id in ids {
+            let group = self.subscriptions[id as usize].group;
+            let Group { filter, sid, alone, .. } = &self.groups[group as usize];
+            let (filter, sid, alone) = (*filter, sid.clone(), alone.as_deref().cloned());
+            // A member of a queue group has one of its own already.
+            let own = self.group_for(filter, form, &sid, alone, None);
+            if own != group {
+                self.move_to(own, id);
+            }
+        }
+    }
+
     /// Whether this shard has all the subscriptions that it may have.
     fn is_full(&self) -> bool {
         let most = self.subscriptions_max;
@@ -423,26 +440,35 @@ impl Hub {
 
     /// From now on a subscription has so many messages left: it needs a group of its own, which counts them.
     fn count_down(&mut self, id: SubscriptionId, left: u64) {
-        let Subscription { group, client, .. } = self.subscriptions[id as usize];
+        let group = self.subscriptions[id as usize].group;
         if let Some(alone) = &mut self.groups[group as usize].alone {
             alone.left = Some(left);
             return;
         }
-        let heard = self.heard(id);
         let (filter, form, sid) = {
             let group = &self.groups[group as usize];
             (group.filter, group.form, group.sid.clone())
         };
         let alone = Some(Alone { left: Some(left), hidden: None });
         let own = self.group_for(filter, form, &sid, alone, None);
-        // Before the other one goes, so that nobody is told that nobody listens.
-        self.list_group(filter, own);
+        self.move_to(own, id);
+    }
+
+    /// Moves a subscription to another group of the same filter and `sid`.
+    fn move_to(&mut self, own: GroupId, id: SubscriptionId) {
+        let Subscription { client, ref queue, .. } = self.subscriptions[id as usize];
+        let Group { filter, messages, .. } = self.groups[own as usize];
+        let heard = self.heard(id);
+        if queue.is_none() {
+            // Before the other one goes, so that nobody is told that nobody listens.
+            self.list_group(filter, own);
+        }
         self.take_member(id);
         let member = self.add_member(client, id, own);
         let subscription = &mut self.subscriptions[id as usize];
         subscription.group = own;
         subscription.member = member;
-        subscription.before = 0u64.wrapping_sub(heard);
+        subscription.before = messages.wrapping_sub(heard);
         self.routes.forget(&self.filters[filter as usize].text);
     }
 }

@@ -267,7 +267,7 @@ impl Hub {
         self.touch(client.place);
     }
 
-    /// Changes what a client wants. What it has subscribed to already keeps its form.
+    /// Changes what a client wants. What it has subscribed to already keeps its form, unless it is [reformed](Self::reform).
     pub fn set_options(&mut self, client: ClientId, options: ClientOptions) {
         if let Some(client) = self.client_mut(client) {
             client.options = options;

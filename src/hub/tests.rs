@@ -151,6 +151,18 @@ impl World {
         }
     }
 
+    /// Somebody wants another form, and what it has subscribed to takes it, too. Of messages without headers both are the same.
+    fn reform(&mut self) {
+        let Some(place) = self.some_peer() else { return };
+        let headers = self.random.index(2) == 0;
+        let peer = self.peers[place].as_ref().unwrap();
+        let form = Form::Nats { headers, framed: false };
+        let options =
+            ClientOptions { form, echo: peer.echo, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
+        self.hubs[peer.shard].set_options(peer.id, options);
+        self.hubs[peer.shard].reform(peer.id);
+    }
+
     fn leave(&mut self) {
         let Some(place) = self.some_peer() else { return };
         let peer = self.peers[place].take().unwrap();
@@ -343,6 +355,7 @@ fn one_shard_delivers_as_the_model_says_for_all_seeds() {
                         world.check();
                         world.leave();
                     }
+                    4 => world.reform(),
                     5 => world.end_turn(0),
                     6 => {
                         let Some(place) = world.some_peer() else { continue };
@@ -373,6 +386,7 @@ fn several_shards_deliver_as_the_model_says_for_all_seeds() {
                         0 => world.join(),
                         1 => world.unsubscribe_plainly(),
                         2 => world.leave(),
+                        3 => world.reform(),
                         _ => world.subscribe(true),
                     }
                 }
@@ -393,6 +407,7 @@ fn several_shards_deliver_as_the_model_says_for_all_seeds() {
                         1 => {
                             world.carry();
                         }
+                        2 if world.random.index(4) == 0 => world.reform(),
                         _ => world.publish(),
                     }
                 }

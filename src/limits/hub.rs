@@ -84,10 +84,6 @@ pub const NATS_WEBSOCKET_PAYLOADS_MAX: usize = 8;
 pub const NATS_WEBSOCKET_BYTES_MAX: usize = 64 << 20;
 /// Bytes of chance that a client with a key is to sign: nats-server's own.
 pub const NATS_NONCE_BYTES: usize = 11;
-/// How often a client that waits for its password to be checked is looked at: bcrypt takes ten times as long.
-pub const NATS_PASSWORD_PAUSE: Duration = Duration::from_millis(5);
-/// Passwords that may wait to be checked: at 50 ms each, one more would come after the time-out of its client.
-pub const QUESTIONS_WAITING_MAX: usize = 64;
 /// Longest name, language or version of a client that is remembered, in bytes. The rest is left out.
 pub const NATS_FACT_BYTES_MAX: usize = 128;
 

@@ -12,6 +12,10 @@ pub const RATE_UNITS_MAX: u64 = 1 << 40;
 /// Longest time in which an empty bucket may fill again: a day. For so long a stranger who has gone is remembered.
 pub const RATE_FILL_TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
+/// Leading bits that make one address of IPv4, for all that is counted by address.
+pub const ADDRESS_IPV4_BITS: u8 = 32;
+/// Leading bits that make one address of IPv6: each customer of a provider has a /64 or more (RFC 6177).
+pub const ADDRESS_IPV6_BITS: u8 = 64;
 /// Default for the addresses remembered at once, with or without connections: some 20 MiB when all are in use. The ones
 /// that have been away longest make room; see `access::addresses`.
 pub const ADDRESSES: usize = 65_536;
@@ -21,6 +25,11 @@ pub const ADDRESSES_MAX: usize = 1 << 24;
 pub const ADDRESS_PARTS: usize = 64;
 /// Addresses forgotten in passing by one arrival, so that nobody pays for all the others at once.
 pub const ADDRESSES_FORGOTTEN_PER_ARRIVAL: usize = 2;
+
+/// Addresses of datagrams that are counted at once, where datagrams have a rate: 1.5 MiB, whoever comes.
+pub const DATAGRAM_SENDERS: usize = 65_536;
+/// Addresses of datagrams that share a set of places, among which one is found: three lines of the cache.
+pub const DATAGRAM_SENDERS_PER_SET: usize = 8;
 
 /// Longest credential that is looked at, in bytes. A longer one is malformed.
 pub const CREDENTIAL_BYTES_MAX: usize = 8 * 1024;
@@ -62,8 +71,20 @@ pub const USER_SECRET_BYTES_MAX: usize = 256;
 pub const BCRYPT_COST_MIN: u32 = 4;
 /// Highest cost of a bcrypt hash that is taken: some two seconds of a core. Whoever has it tried often has that core.
 pub const BCRYPT_COST_MAX: u32 = 14;
-/// Passwords that a shard remembers to have found good, so that they need not be hashed again. The oldest goes first.
-pub const PASSWORDS_REMEMBERED_MAX: usize = 1024;
+/// Passwords that are remembered to have been found good, so that they need not be hashed again: one for each user that
+/// there may be, in some 600 KiB. The oldest goes first.
+pub const PASSWORDS_REMEMBERED_MAX: usize = USERS_MAX;
+/// Most threads that check passwords; there are no more than shards. Each yields to them: see [`PASSWORD_NICE`].
+pub const JUDGES_MAX: usize = 4;
+/// By how much the threads that check passwords are nicer than the others: beside a busy shard they get a tenth of a core
+/// (sched(7)), and all of an idle one.
+pub const PASSWORD_NICE: i32 = 10;
+/// How long a password may take to be checked, with all that is checked before it. Whoever waits for longer is told so.
+pub const PASSWORD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How soon it is looked whether a password was checked: bcrypt takes ten times as long.
+pub const PASSWORD_PAUSE: Duration = Duration::from_millis(5);
+/// How seldom it is looked, when it takes long.
+pub const PASSWORD_PAUSE_MAX: Duration = Duration::from_millis(250);
 /// Most entries in one list of allowed or denied subjects. They are compared one after the other.
 pub const PERMISSION_SUBJECTS_MAX: usize = 256;
 /// Longest entry in a list of allowed or denied subjects, in bytes.
@@ -77,12 +98,15 @@ pub const REPLIES_OPEN_MAX: usize = 4096;
 
 const _: () = assert!(NETWORKS_MAX <= u32::MAX as usize);
 const _: () = assert!(ADDRESS_PARTS.is_power_of_two() && ADDRESS_PARTS <= ADDRESSES);
+const _: () = assert!(DATAGRAM_SENDERS.is_multiple_of(DATAGRAM_SENDERS_PER_SET));
 const _: () = assert!(CONNECTIONS as usize <= ADDRESSES && ADDRESSES <= ADDRESSES_MAX);
 const _: () = assert!(STATIC_TOKEN_BYTES_MIN <= STATIC_TOKEN_CLASS_BYTES);
 const _: () = assert!(STATIC_TOKEN_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
 const _: () = assert!(STATIC_TOKEN_BYTES_MAX <= CREDENTIAL_BYTES_MAX);
 const _: () = assert!(USER_SECRET_BYTES_MAX.is_multiple_of(STATIC_TOKEN_CLASS_BYTES));
 const _: () = assert!(USER_SECRET_BYTES_MAX <= CREDENTIAL_BYTES_MAX && USERS_MAX <= USERS_COUNTED_MAX);
+const _: () = assert!(PASSWORD_PAUSE.as_millis() < PASSWORD_PAUSE_MAX.as_millis());
+const _: () = assert!(PASSWORD_PAUSE_MAX.as_millis() < PASSWORD_TIMEOUT.as_millis());
 const _: () = assert!(BCRYPT_COST_MIN < BCRYPT_COST_MAX && 2 <= REPLIES_OPEN_MAX);
 const _: () = assert!(JWT_TRIES_MAX <= JWT_KEYS_MAX);
 const _: () = assert!(JWT_LEEWAY.as_secs() <= JWT_LEEWAY_MAX.as_secs());

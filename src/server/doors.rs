@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::access::addresses::{AddressLimits, Addresses};
 use crate::access::networks::{AccessList, Networks};
+use crate::access::senders::Senders;
 use crate::access::token::{AuthSettings, Authenticator};
 use crate::access::users::Users;
 use crate::config::{self, Config, Listener, ServiceName, TlsMode, TlsVersion};
@@ -143,6 +144,12 @@ pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
         bytes: config.byte_rate_per_address,
         ..AddressLimits::default()
     }))
+}
+
+/// Those whose datagrams are counted: each address has the rates of messages and bytes that its connections have together,
+/// once more.
+pub(super) fn senders(config: &Config) -> Option<Arc<Senders>> {
+    Senders::new(config.message_rate_per_address, config.byte_rate_per_address).map(Arc::new)
 }
 
 /// Those of one address at the operators' pages: nobody takes all places, so that monitoring gets in.

@@ -44,9 +44,10 @@ use crate::tls::Tickets;
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
+    let judge = services::judge(config)?;
     let mut server = Server::begin(config, |listeners, datagrams, board| {
-        let behind = services::behind(config, listeners);
-        let nats = services::nats_settings(config, listeners);
+        let behind = services::behind(config, listeners, judge.as_ref());
+        let nats = services::nats_settings(config, listeners, judge.as_ref());
         let ingest = services::ingest(datagrams);
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
@@ -141,6 +142,7 @@ impl Server {
             doors: doors.make(users.users()),
             datagram_networks: doors::datagram_networks(&plan.datagrams)?,
             addresses: Some(doors::addresses(config)),
+            senders: doors::senders(config),
             counts_bytes: config.byte_rate_per_address.is_some() || users.users().counts_bytes(),
             board: Some(Arc::clone(&board)),
             slow_rules: services::slow_rules(config),

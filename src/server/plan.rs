@@ -118,10 +118,17 @@ fn admin_plan(
 
 /// One shard per core, or as many as asked for; more than cores share them in turn.
 fn shards_on(config: &Config) -> Vec<ShardPlan> {
-    let cores = config.cores.clone().unwrap_or_else(cpu::allowed_cores);
-    let count = config.shards.unwrap_or(cores.len());
-    let in_turn = cores.into_iter().cycle().take(count);
+    let in_turn = cores_for(config).into_iter().cycle().take(count_shards(config));
     in_turn.map(|core| ShardPlan { core: Some(core), ..ShardPlan::default() }).collect()
+}
+
+/// How many shards there will be.
+pub(super) fn count_shards(config: &Config) -> usize {
+    config.shards.unwrap_or_else(|| cores_for(config).len())
+}
+
+fn cores_for(config: &Config) -> Vec<usize> {
+    config.cores.clone().unwrap_or_else(cpu::allowed_cores)
 }
 
 /// The bounds of a shard, and the places of its table of descriptors.

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::plan;
 use crate::access::credential::Sources;
-use crate::access::users::Judge;
+use crate::access::users::{Judge, UserSetting};
 use crate::config::{self, Config, Listener, ServiceName};
+use crate::error::StartError;
 use crate::hub::SlowPolicy;
+use crate::limits;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
 use crate::service::IngestSubject;
@@ -13,15 +16,17 @@ use crate::service::house::Behind;
 use crate::service::http::{HubSettings, SUBPROTOCOL, Settings, WebSocketSettings};
 use crate::service::nats::{self, Identity};
 use crate::sys::address::Listen;
-use crate::sys::clock;
+use crate::sys::{clock, priority};
 
 /// What stands behind these listeners.
-pub(super) fn behind(config: &Config, listeners: &[Listener]) -> Vec<Behind> {
+pub(super) fn behind(config: &Config, listeners: &[Listener], judge: Option<&Arc<Judge>>) -> Vec<Behind> {
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
         ServiceName::Nats => Behind::Nats,
         ServiceName::Ingest => Behind::Echo,
-        ServiceName::Http | ServiceName::Admin => Behind::Http(with_hub(http_settings(config, listener))),
+        ServiceName::Http | ServiceName::Admin => {
+            Behind::Http(with_hub(http_settings(config, listener), judge))
+        }
     };
     listeners.iter().map(behind).collect()
 }
@@ -36,9 +41,12 @@ pub(super) fn ingest(listeners: &[Listener]) -> Vec<Option<IngestSubject>> {
     listeners.iter().map(ingest).collect()
 }
 
-/// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol.
-fn with_hub(mut settings: Arc<Settings>) -> Arc<Settings> {
-    let spoken = &mut Arc::make_mut(&mut settings).websocket.policy.subprotocols;
+/// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol; and its users may have
+/// passwords.
+fn with_hub(mut settings: Arc<Settings>, judge: Option<&Arc<Judge>>) -> Arc<Settings> {
+    let own = Arc::make_mut(&mut settings);
+    own.judge = judge.cloned();
+    let spoken = &mut own.websocket.policy.subprotocols;
     if !spoken.iter().any(|name| name == SUBPROTOCOL) {
         spoken.push(SUBPROTOCOL.to_owned());
     }
@@ -66,8 +74,11 @@ pub fn http_settings(config: &Config, listener: &Listener) -> Arc<Settings> {
         hub: HubSettings {
             pending_bytes: config.hub.pending_bytes_max as usize,
             slow: slow_policy(listener.slow),
+            payload_bytes: config.hub.payload_bytes_max as usize,
+            subscriptions: config.hub.subscriptions_per_connection,
         },
         no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
+        judge: None,
     })
 }
 
@@ -89,11 +100,27 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
     }
 }
 
+/// Who checks passwords that take long, where somebody may have one: on no more threads than there are shards, which they
+/// yield to.
+///
+/// # Errors
+/// When the system has no thread to give.
+pub(super) fn judge(config: &Config) -> Result<Option<Arc<Judge>>, StartError> {
+    let may_take_long = |user: &UserSetting| user.password_hash.is_some() || user.password_file.is_some();
+    if !config.hub.users.iter().any(may_take_long) {
+        return Ok(None);
+    }
+    let threads = plan::count_shards(config).min(limits::JUDGES_MAX);
+    Judge::start(threads, priority::step_back).map(Some).map_err(StartError::NoJudge)
+}
+
 /// What NATS clients are told and asked at each of these listeners, over TCP or within WebSocket.
-pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<nats::Settings>> {
+pub(super) fn nats_settings(
+    config: &Config,
+    listeners: &[Listener],
+    judge: Option<&Arc<Judge>>,
+) -> Vec<Arc<nats::Settings>> {
     let identity = Arc::new(Identity::new(server_id()));
-    // Only a password may take long, and only a user has one.
-    let judge = (!config.hub.users.is_empty()).then(Judge::start).and_then(Result::ok);
     let settings = |listener: &Listener| {
         let (host, port) = match &listener.listen {
             Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
@@ -114,7 +141,7 @@ pub(super) fn nats_settings(config: &Config, listeners: &[Listener]) -> Vec<Arc<
             tls_required: is_behind_tls,
             host,
             port,
-            judge: judge.clone(),
+            judge: judge.cloned(),
             identity: Arc::clone(&identity),
         })
     };

@@ -8,6 +8,7 @@ use crate::access::token::Authenticator;
 use crate::access::users::{Seat, Users};
 use crate::connection::{ConnectionId, Cut, Hold, Outbox};
 use crate::hub::Hub;
+use crate::limits;
 use crate::metrics::{Counters, Refused};
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
@@ -98,6 +99,11 @@ impl Context<'_> {
         self.meter.sit(seat);
     }
 
+    /// Gives its place among the connections of a user back, if it has one.
+    pub fn stand(&mut self) {
+        self.meter.stand();
+    }
+
     /// Counts messages against what this peer may send; says how long to take no more.
     pub fn charge_messages(&mut self, count: u64) -> Duration {
         self.meter.charge_messages(self.rates, count, self.now)
@@ -138,6 +144,15 @@ impl Context<'_> {
     pub fn hold_until(&mut self, time: Time) {
         self.hold = Hold::ForTimer;
         self.timer = Some(time);
+    }
+
+    /// Reads on though it [holds until](Self::hold_until) a time, so that the peer's end is noticed before it: for those who
+    /// wait for something that nobody else needs. What comes is shown at once, and can be left; with `left` bytes that wait
+    /// already, it is held all the same.
+    pub fn watch(&mut self, left: usize) {
+        if self.hold == Hold::ForTimer && left < limits::WATCHED_BYTES_MAX {
+            self.hold = Hold::No;
+        }
     }
 
     /// Keeps back what the peer sends until the other shards know of all that this shard's connections listen to; then

@@ -10,6 +10,7 @@ pub mod house;
 pub mod http;
 mod ingest;
 pub mod nats;
+mod pass;
 
 pub(crate) use self::context::Ending;
 pub use self::context::{Closed, Context};

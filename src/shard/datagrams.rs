@@ -42,6 +42,11 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if !self.datagram_networks.get(index).is_none_or(|networks| networks.admits(peer.ip())) {
             return self.count_refused(Peer::from_ip(peer), Refused::Network);
         }
+        let taken = self.senders.as_ref().map(|senders| senders.take(peer.ip(), datagram.len(), self.now));
+        if let Some(Err(_)) = taken {
+            // It cannot wait, and nobody could be asked to send it later.
+            return self.count_refused(Peer::from_ip(peer), Refused::DatagramRate);
+        }
         let listener = u16::try_from(index).expect("sockets are few");
         let counters = &mut self.metrics.counters;
         self.service.datagram(listener, datagram, &mut self.replies, &mut self.hub, counters);

@@ -34,6 +34,7 @@ use self::quiet::Quiet;
 use crate::access::addresses::Addresses;
 use crate::access::meter::{Meter, Rates};
 use crate::access::networks::AccessList;
+use crate::access::senders::Senders;
 use crate::connection::timers::Timers;
 use crate::connection::tls::Filter;
 use crate::connection::{
@@ -93,6 +94,8 @@ pub struct House {
     pub datagram_networks: Arc<[AccessList]>,
     /// Those of one address, where they are counted.
     pub addresses: Option<Arc<Addresses>>,
+    /// Those whose datagrams are counted, where they are.
+    pub senders: Option<Arc<Senders>>,
     /// Whether the bytes of an address are counted.
     pub counts_bytes: bool,
     /// Where the figures are hung out, if they are.
@@ -111,6 +114,7 @@ impl House {
             doors: Arc::from([]),
             datagram_networks: Arc::from([]),
             addresses: None,
+            senders: None,
             counts_bytes: false,
             board: None,
         }
@@ -199,6 +203,8 @@ pub struct Shard<K: Kernel, S: Service> {
     datagram_networks: Arc<[AccessList]>,
     /// Those of one address, over all shards, where they are counted.
     addresses: Option<Arc<Addresses>>,
+    /// Those whose datagrams are counted, over all shards, where they are.
+    senders: Option<Arc<Senders>>,
     /// Whether any rate of bytes is bounded.
     counts_bytes: bool,
     /// Where the figures are hung out, if they are.
@@ -271,6 +277,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             datagram_networks: house.datagram_networks,
             counts_bytes: options.rates.bytes.is_some() || house.counts_bytes,
             addresses: house.addresses,
+            senders: house.senders,
             board: house.board,
             board_due: None,
             wall: Wall::default(),

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cpu;
 pub mod descriptors;
 pub mod memory;
+pub mod priority;
 pub mod signal;
 pub mod socket;
 pub mod timer;

@@ -2,6 +2,7 @@
 //! counted under its reason and named in the log, and the others are served meanwhile.
 
 mod authorization;
+mod passwords;
 mod proxy;
 mod rates;
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 
 use rustix::process::Signal;
-use tidemill::access::users::{Circumstances, Credentials, Verdict, Verified};
+use tidemill::access::users::{Circumstances, Credentials, Verdict};
 use tidemill::config::{Config, Hub, Listener, ServiceName};
 use tidemill::connection::Inbox;
 use tidemill::service::{Context, Service};
@@ -73,7 +73,7 @@ fn a_broken_file_is_said_and_changes_nothing() {
 }
 
 /// Answers each line, a name and a password, with who that is.
-struct Porter(Verified);
+struct Porter;
 
 impl Service for Porter {
     type Session = ();
@@ -93,7 +93,7 @@ impl Service for Porter {
                 unix_now: context.unix_seconds,
             };
             let users = context.users.expect("the listener leads to the hub");
-            let answer = match users.judge(&credentials, &at, &self.0) {
+            let answer = match users.judge(&credentials, &at) {
                 Verdict::Granted(grant) => {
                     context.sit(grant.enter(context.now).expect("there is no limit"));
                     format!("{}\n", grant.name)
@@ -119,8 +119,7 @@ fn a_service_finds_the_users_in_its_context() {
     let hub = Hub { users: vec![user], ..Hub::default() };
     let listeners = vec![Listener::new("tcp://127.0.0.1:0".parse().expect("an address"), ServiceName::Nats)];
     let config = Config { listeners, hub, shards: Some(1), ..Config::default() };
-    let mut server =
-        tidemill::server::Server::start(&config, |_| Porter(Verified::new())).expect("it can start");
+    let mut server = tidemill::server::Server::start(&config, |_| Porter).expect("it can start");
     let Listen::Tcp(address) = server.addresses()[0] else { unreachable!("it is TCP") };
     let mut peer = BufReader::new(streams::tcp(address));
     let ask = |peer: &mut BufReader<TcpStream>, line: &str| {

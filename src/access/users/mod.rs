@@ -1,9 +1,8 @@
 //! The users of the hub: who somebody is, by a password, a token or a key, and what he may do.
 //!
 //! [`Users::load`] reads all files, at start-up and again when asked to. Judging is pure, and quick: what is not, a password
-//! that is kept as a bcrypt hash, comes back as a [`Question`], to be answered on another thread than a shard's; what was
-//! found good is remembered for a while in the shard's own [`Verified`]. It must not know what a connection is, nor how a
-//! credential came. Neither errors nor `Debug` hold a secret or a credential.
+//! that is kept as a bcrypt hash, comes back as a [`Question`] for the [`Judge`], who has threads of his own. It must not know
+//! what a connection is, nor how a credential came. Neither errors nor `Debug` hold a secret or a credential.
 //!
 //! A token that is no user's goes to the listener's [`Authenticator`]. Who comes with a JSON Web Token may bring
 //! permissions in it, in a claim (see [`Rules::from_claim`]); else those of the user with that name hold, or else the
@@ -18,7 +17,6 @@ mod replies;
 mod rules;
 mod tallies;
 mod verdict;
-mod verified;
 
 #[cfg(test)]
 mod tests;
@@ -31,7 +29,7 @@ use std::sync::Arc;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 pub use self::grant::Grant;
-pub use self::judge::Judge;
+pub use self::judge::{Asker, Judge};
 use self::nkey::UserKey;
 pub use self::nkey::is_user_key;
 use self::password::Password;
@@ -40,8 +38,7 @@ pub use self::permissions::{Filters, List, Permissions, RuleError};
 pub use self::replies::Replies;
 pub use self::rules::{Lists, Responses, Rules};
 pub use self::tallies::{Seat, Tallies, TooManyConnections, UserLimits};
-pub use self::verdict::{Answer, Circumstances, Credentials, Question, Verdict};
-pub use self::verified::{Proof, Verified};
+pub use self::verdict::{Circumstances, Credentials, Question, Verdict};
 use super::error::AccessError;
 use super::files;
 use super::token::{Authenticator, Denied, Identity};
@@ -91,6 +88,7 @@ pub struct Users {
     tallies: Arc<Tallies>,
     /// The hash that passwords of nobody are compared with, so that it takes time to find out who is somebody.
     decoy: Option<Arc<str>>,
+    has_passwords: bool,
     warnings: Vec<String>,
 }
 
@@ -122,6 +120,7 @@ impl Users {
             claim: settings.claim.clone(),
             tallies: Arc::clone(tallies),
             decoy: None,
+            has_passwords: false,
             warnings: Vec::new(),
         };
         for setting in &settings.users {
@@ -136,6 +135,7 @@ impl Users {
             all.by_name.insert(Arc::clone(&user.name), all.users.len());
             all.users.push(user);
         }
+        all.has_passwords = all.users.iter().any(|user| user.password.is_some());
         all.decoy = all.users.iter().find_map(|user| user.password.as_ref()?.hash().cloned());
         Ok(all)
     }
@@ -145,18 +145,18 @@ impl Users {
         at.no_auth_user.is_none() && self.has_somebody(at)
     }
 
+    /// Whether a name and a password would be of use.
+    pub fn has_passwords(&self) -> bool {
+        self.has_passwords
+    }
+
     /// Whether an nkey would be of use, so that clients need a nonce to sign.
     pub fn has_keys(&self) -> bool {
         !self.by_key.is_empty()
     }
 
     /// Judges what somebody shows. Where there are neither users nor an authenticator, it is not looked at.
-    pub fn judge(
-        &self,
-        credentials: &Credentials<'_>,
-        at: &Circumstances<'_>,
-        verified: &Verified,
-    ) -> Verdict {
+    pub fn judge(&self, credentials: &Credentials<'_>, at: &Circumstances<'_>) -> Verdict {
         let given = |text: Option<&'_ str>| text.is_some_and(|text| !text.is_empty());
         let Credentials { user, pass, auth_token, jwt, nkey, sig } = *credentials;
         if !self.has_somebody(at) {
@@ -166,7 +166,7 @@ impl Users {
             return self.judge_key(nkey.unwrap_or_default(), sig.unwrap_or_default(), at.nonce).into();
         }
         if given(user) || given(pass) {
-            return self.judge_password(user.unwrap_or_default(), pass.unwrap_or_default(), verified);
+            return self.judge_password(user.unwrap_or_default(), pass.unwrap_or_default());
         }
         match auth_token.filter(|token| !token.is_empty()).or(jwt.filter(|token| !token.is_empty())) {
             Some(token) => self.judge_token(token, at.authenticator, at.unix_now).into(),
@@ -231,7 +231,7 @@ impl Users {
         !self.users.is_empty() || at.authenticator.is_some()
     }
 
-    fn judge_password(&self, name: &str, password: &str, verified: &Verified) -> Verdict {
+    fn judge_password(&self, name: &str, password: &str) -> Verdict {
         let user = self.find(name);
         let secret = user.and_then(|user| user.password.as_ref());
         if password.is_empty() || password.len() > limits::USER_SECRET_BYTES_MAX {
@@ -246,16 +246,7 @@ impl Users {
         let Some(hash) = secret.and_then(Password::hash).or(self.decoy.as_ref()) else {
             return Verdict::Denied(Denied::WrongPassword);
         };
-        let proof = verified.proof(hash, password);
-        match grant {
-            Some(grant) if proof.as_ref().is_some_and(|proof| verified.knows(proof)) => {
-                Verdict::Granted(grant)
-            }
-            grant => {
-                let (hash, password) = (Arc::clone(hash), password.to_owned());
-                Verdict::Later(Question { hash, password, grant, proof })
-            }
-        }
+        Verdict::Later(Question { hash: Arc::clone(hash), password: password.to_owned(), grant })
     }
 
     fn judge_key(&self, key: &str, signature: &str, nonce: &[u8]) -> Result<Grant, Denied> {

@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::super::bucket::SharedBucket;
+use super::super::bucket::{SharedBucket, Wait};
 use super::super::rate::Rate;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -177,6 +177,19 @@ pub struct Seat {
 }
 
 impl Seat {
+    /// Takes a message of so many bytes from what the user may send, or says how long to wait; then nothing was taken. For
+    /// those who can be refused; what another shard takes at the same moment is owed.
+    pub fn take_message(&self, bytes: u64, now: Time) -> Result<(), Wait> {
+        if let Some(rate) = &self.limits.messages {
+            self.tally.messages.check(rate, 1, now)?;
+        }
+        if let Some(rate) = &self.limits.bytes {
+            self.tally.bytes.take(rate, bytes, now)?;
+        }
+        self.charge_messages(1, now);
+        Ok(())
+    }
+
     /// Charges messages that have arrived to the user; says how long to read no more.
     pub fn charge_messages(&self, count: u64, now: Time) -> Duration {
         charge(&self.tally.messages, self.limits.messages.as_ref(), count, now)
@@ -244,6 +257,23 @@ mod tests {
         // Once the buckets are full, the next who comes takes the entry out in passing.
         drop(tallies.enter(&"bob".into(), ten, at(10_000)).unwrap());
         assert!(tallies.is_empty());
+    }
+
+    /// 10 messages and 100 bytes in a second.
+    #[test]
+    fn what_can_be_refused_is_and_costs_nothing_then() {
+        let tallies = Arc::new(Tallies::default());
+        let alice: Arc<str> = "alice".into();
+        let bytes = Some("100/s burst 100".parse().unwrap());
+        let limits = UserLimits { bytes, ..limits(None, "10/s burst 2") };
+        let seat = tallies.enter(&alice, limits, at(0)).unwrap();
+        assert_eq!(seat.take_message(60, at(0)), Ok(()));
+        assert!(seat.take_message(60, at(0)).unwrap_err() <= Wait(Duration::from_millis(200)));
+        // The message that was refused for its bytes is there for another one, on whichever connection.
+        let other = tallies.enter(&alice, limits, at(0)).unwrap();
+        assert_eq!(other.take_message(40, at(0)), Ok(()));
+        assert!(seat.take_message(0, at(0)).unwrap_err() <= Wait(Duration::from_millis(100)));
+        assert_eq!(seat.take_message(10, at(100)), Ok(()));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::grant::Grant;
-use super::verified::Proof;
 use crate::access::token::{Authenticator, Denied};
 
 /// What somebody shows, as the CONNECT of a NATS client names it. What is empty is as if it were not there.
@@ -44,7 +43,7 @@ pub enum Verdict {
     Granted(Grant),
     /// Not let in.
     Denied(Denied),
-    /// To answer this takes longer than a shard can wait: [`Question::answer`] is for another thread.
+    /// To answer this takes longer than a shard can wait: it is for a [`Judge`](super::Judge).
     Later(Question),
 }
 
@@ -54,26 +53,17 @@ pub struct Question {
     pub(super) password: String,
     /// What is granted if it does; nothing when there is no such user, which is not told before the time has been taken.
     pub(super) grant: Option<Grant>,
-    pub(super) proof: Option<Proof>,
-}
-
-/// What came out.
-#[derive(Debug)]
-pub struct Answer {
-    /// Whether the password fits.
-    pub result: Result<Grant, Denied>,
-    /// For [`Verified::remember`](super::Verified::remember) on the shard that asked, if it does.
-    pub proof: Option<Proof>,
 }
 
 impl Question {
-    /// Finds out. It uses the processor for as long as whoever made the hash wished.
-    pub fn answer(self) -> Answer {
+    /// Finds out on the spot, for those with a thread of their own. It uses the processor for as long as whoever made the
+    /// hash wished.
+    ///
+    /// # Errors
+    /// When there is no such user, or it is not the user's password.
+    pub fn answer(self) -> Result<Grant, Denied> {
         let fits = bcrypt::verify(&self.password, &self.hash).unwrap_or(false);
-        match self.grant.filter(|_| fits) {
-            Some(grant) => Answer { result: Ok(grant), proof: self.proof },
-            None => Answer { result: Err(Denied::WrongPassword), proof: None },
-        }
+        self.grant.filter(|_| fits).ok_or(Denied::WrongPassword)
     }
 }
 

@@ -22,7 +22,7 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 13] = [
         section: HUB,
         name: "payload_bytes_max",
         about: "Bytes of the payload of one message, its headers included (max_payload of NATS). Longer ones are \
-                refused and end the connection.",
+                refused, and end the connection of a NATS client (of a WebSocket with 1009; a request is answered 413).",
         example: "\"1MiB\"",
         show: |hub| Some(quoted(&show_size(hub.payload_bytes_max.into()))),
     },
@@ -81,7 +81,8 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 13] = [
     Key {
         section: HUB,
         name: "auth_timeout",
-        about: "The time that a NATS client has to say who it is, where it has to. Then it is cut.",
+        about: "The time that a NATS client has to say who it is, where it has to. Then it is cut. The time in which a \
+                password is checked, which has a bound of 30s, is not its own.",
         example: "\"2s\"",
         show: |hub| Some(quoted(&show_duration(hub.auth_timeout))),
     },
@@ -97,7 +98,8 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 13] = [
     Key {
         section: HUB,
         name: "connections_per_user",
-        about: "Connections open at once of one user, unless the user has a number of its own. Unset, no limit.",
+        about: "Connections open at once of one user, unless the user has a number of its own. By HTTP, what lasts is one, and \
+                each request until it is answered; one too many is refused with 429. Unset, no limit.",
         example: "1000",
         show: |hub| hub.connections_per_user.map(|most| most.to_string()),
     },
@@ -105,7 +107,7 @@ pub(in super::super) const HUB_KEYS: [Key<Hub>; 13] = [
         section: HUB,
         name: "message_rate_per_user",
         about: "Messages that are taken of one user, over all connections and shards, unless the user has a rate of its \
-                own. Those beyond it wait with their senders. Unset, no limit.",
+                own. Those beyond it wait with their senders; requests by HTTP are refused with 429. Unset, no limit.",
         example: "\"5000/s\"",
         show: |hub| hub.message_rate_per_user.map(|rate| quoted(&rate.to_string())),
     },
@@ -199,8 +201,8 @@ pub(in super::super) const USER_KEYS: [Key<UserSetting>; 10] = [
     Key {
         section: USER,
         name: "password_file",
-        about: "The file of the password, or of its bcrypt hash. Without any of password, token and nkey, nobody can say \
-                to be this user but by a JSON Web Token.",
+        about: "The file of the password, or of its bcrypt hash. By HTTP it is shown as Basic authentication. Without any of \
+                password, token and nkey, nobody can say to be this user but by a JSON Web Token.",
         example: "\"alice.password\"",
         show: |user| user.password_file.as_deref().map(path),
     },

@@ -145,14 +145,15 @@ pub(in super::super) const KEYS: [Key<Config>; 32] = [
         section: "limits",
         name: "message_rate",
         about: "WebSocket messages that are taken on one connection. Those beyond it wait with their senders. Unset, no \
-                limit. Datagrams have no rates.",
+                limit. Datagrams are counted by their address alone.",
         example: "\"500/s\"",
         show: |config| config.message_rate.map(|rate| quoted(&rate.to_string())),
     },
     Key {
         section: "limits",
         name: "message_rate_per_address",
-        about: "The same as message_rate, for all connections of one address together. Unset, no limit.",
+        about: "The same as message_rate, for all connections of one address together; and once more for its datagrams, of \
+                which those beyond it are dropped and counted. Unset, no limit.",
         example: "\"1000/s\"",
         show: |config| config.message_rate_per_address.map(|rate| quoted(&rate.to_string())),
     },
@@ -167,7 +168,8 @@ pub(in super::super) const KEYS: [Key<Config>; 32] = [
     Key {
         section: "limits",
         name: "byte_rate_per_address",
-        about: "The same as byte_rate, for all connections of one address together. Unset, no limit.",
+        about: "The same as byte_rate, for all connections of one address together; and once more for its datagrams, of \
+                which those beyond it are dropped and counted. Unset, no limit.",
         example: "\"1MiB/s burst 4MiB\"",
         show: |config| config.byte_rate_per_address.map(|rate| quoted(&show_byte_rate(&rate))),
     },

@@ -179,6 +179,9 @@ impl<P: Site> Http<P> {
                 websocket.wishes.settings = settings.hub;
                 websocket.wishes.who = session.who.clone();
                 websocket.ends_at = identity_ends.or(session.who.expires());
+                if let Some(place) = session.place.take() {
+                    context.sit(*place);
+                }
                 count_answer(101, context);
                 context.set_timer(websocket.next_check(context));
                 let site = &mut self.site;

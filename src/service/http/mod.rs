@@ -8,6 +8,7 @@ mod admin;
 mod answers;
 mod authorization;
 mod date;
+mod head;
 mod nats;
 mod public;
 mod session;
@@ -21,7 +22,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::admin::{Admin, Inspect};
-use self::authorization::Denial;
 use self::date::Date;
 pub use self::public::Public;
 pub use self::session::Session;
@@ -29,8 +29,8 @@ use self::session::{Pending, Phase, Reply};
 use self::settings::PerListener;
 pub use self::settings::{HubSettings, Settings, WebSocketSettings};
 pub use self::site::{Answer, Ask, Content, Page, Site};
+use self::subjects::Names;
 pub use self::subjects::{Enquiry, Errand, Listen, Opening, Origin, Publication, SUBPROTOCOL, Seat};
-use self::subjects::{Names, Who};
 pub use self::talk::Talk;
 use self::websocket::WebSockets;
 use super::nats::Nats;
@@ -39,7 +39,7 @@ use crate::connection::Inbox;
 use crate::hub::{ClientId, Told};
 use crate::limits;
 use crate::metrics::Refused;
-use crate::protocol::http1::{Body, BodyLength, CONTINUE, Persistence, Request, Table, parse_request};
+use crate::protocol::http1::{Persistence, Table};
 use crate::sys::clock::Time;
 
 /// HTTP for the pages of one site.
@@ -95,6 +95,10 @@ impl<P: Site> Http<P> {
         context: &mut Context<'_>,
     ) {
         while !context.is_ending() && self.step(session, inbox, context) == Step::Go {}
+        if matches!(session.phase, Phase::Head) {
+            // Between two requests the connection is nobody's.
+            session.place = None;
+        }
     }
 
     fn step(
@@ -105,6 +109,7 @@ impl<P: Site> Http<P> {
     ) -> Step {
         match &mut session.phase {
             Phase::Head => self.step_head(session, inbox, context),
+            Phase::Asking(_) => self.step_asking(session, inbox, context),
             Phase::Content(_) => self.step_content(session, inbox, context),
             Phase::Zeros(..) => self.step_zeros(session, context),
             Phase::WebSocket(websocket) => {
@@ -123,93 +128,6 @@ impl<P: Site> Http<P> {
             }
             Phase::Later(_) | Phase::Exchange(_) => Step::Wait,
         }
-    }
-
-    // --- The head of a request ----------------------------------------------------------------------------------
-
-    #[inline]
-    fn step_head(
-        &mut self,
-        session: &mut Session<P::Route, P::Seat>,
-        inbox: &mut Inbox<'_>,
-        context: &mut Context<'_>,
-    ) -> Step {
-        let settings = self.settings.of(context.listener);
-        if inbox.is_empty() {
-            if session.head_since.is_none() {
-                context.set_timer(context.now.saturating_add(settings.keep_alive_timeout));
-            }
-            return Step::Wait;
-        }
-        if context.room() == 0 {
-            // What has come waits here for its turn: its time begins anew when there is room.
-            session.head_since = None;
-            context.clear_timer();
-            context.hold_for_room();
-            return Step::Wait;
-        }
-        let parsed = parse_request(inbox.bytes(), &mut session.progress, &settings.head, &mut self.table);
-        let request = match parsed {
-            Ok(Some(request)) => request,
-            Ok(None) => {
-                let since = *session.head_since.get_or_insert(context.now);
-                context.set_timer(since.saturating_add(settings.header_timeout));
-                return Step::Wait;
-            }
-            Err(refusal) => return self.refuse(refusal, Reply::last(), context),
-        };
-        session.head_since = None;
-        context.counters.http_requests += 1;
-        let begun = Begun::new(&mut self.site, settings, &request, context);
-        let length = request.head_bytes;
-        let step = self.begin(begun, session, inbox, context);
-        inbox.consume(length);
-        step
-    }
-
-    /// Does what the head has led to. The head is still in front of the inbox, for those who need its fields.
-    #[inline]
-    fn begin(
-        &mut self,
-        begun: Begun<P::Route>,
-        session: &mut Session<P::Route, P::Seat>,
-        inbox: &Inbox<'_>,
-        context: &mut Context<'_>,
-    ) -> Step {
-        let Begun { route, reply, who, origin, length, content_type, expects_continue, denial } = begun;
-        if let Some(who) = who {
-            session.who = who;
-        }
-        let reply = reply.last_if(session.closing || !context.ready);
-        if let Some(denial) = denial {
-            return self.deny(denial, origin, length, reply, context);
-        }
-        if length == BodyLength::None || length == BodyLength::Length(0) {
-            let ask = Ask { content: Vec::new(), content_type: None, ready: context.ready };
-            let answer = self.site.answer(route, ask);
-            return self.answer(answer, reply, origin, session, inbox, context);
-        }
-        let settings = self.settings.of(context.listener);
-        let body = match Body::new(length, settings.body_bytes) {
-            Ok(body) => body,
-            Err(refusal) => return self.refuse(refusal, reply, context),
-        };
-        if expects_continue {
-            context.outbox.write(CONTINUE);
-        }
-        context.set_timer(context.now.saturating_add(settings.header_timeout));
-        let keeps = self.site.content(&route) == Content::Keep;
-        session.phase = Phase::Content(Box::new(Pending {
-            route,
-            reply,
-            body,
-            content: keeps.then(Vec::new),
-            content_type,
-            origin,
-            since: context.now,
-            received: 0,
-        }));
-        Step::Go
     }
 
     // --- The content of a request -------------------------------------------------------------------------------
@@ -343,7 +261,7 @@ impl<P: Site> Service for Http<P> {
             Phase::Nats(_) => self.nats_do(session, |socket, nats, websockets| {
                 socket.expire(nats, websockets, context);
             }),
-            Phase::Zeros(..) => {}
+            Phase::Asking(_) | Phase::Zeros(..) => {}
             Phase::Head | Phase::Content(_) => self.expire(session, inbox, context),
         }
         self.advance(session, inbox, context);
@@ -375,7 +293,8 @@ impl<P: Site> Service for Http<P> {
             Phase::Content(pending) => pending.reply.persistence = Persistence::Close,
             // What it was told of the connection has been sent already.
             Phase::Zeros(_, reply) => reply.persistence = Persistence::Close,
-            Phase::Head => {}
+            // The answer of what is asked is the last one, now that this is closing.
+            Phase::Head | Phase::Asking(_) => {}
         }
     }
 
@@ -398,7 +317,12 @@ impl<P: Site> Service for Http<P> {
                     socket.leave(nats, closed);
                 }
             }
-            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {}
+            Phase::Head
+            | Phase::Asking(_)
+            | Phase::Content(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Exchange(_) => {}
         }
     }
 
@@ -415,56 +339,12 @@ impl<P: Site> Service for Http<P> {
             Phase::WebSocket(_) => "websocket",
             Phase::Nats(_) => "nats+ws",
             Phase::Events(_) => "events",
-            Phase::Head | Phase::Content(_) | Phase::Later(_) | Phase::Zeros(..) | Phase::Exchange(_) => {
-                "http"
-            }
-        }
-    }
-}
-
-/// What a head has led to.
-struct Begun<R> {
-    route: R,
-    reply: Reply,
-    who: Option<Who>,
-    origin: Option<Box<Origin>>,
-    length: BodyLength,
-    content_type: Option<Vec<u8>>,
-    expects_continue: bool,
-    denial: Option<Denial>,
-}
-
-impl<R> Begun<R> {
-    #[inline]
-    fn new(
-        site: &mut impl Site<Route = R>,
-        settings: &Settings,
-        request: &Request<'_>,
-        context: &mut Context<'_>,
-    ) -> Self {
-        let route = site.route(request);
-        let (who, denial) = match site.leads_to_hub(&route) {
-            false => (None, authorization::check(request, settings, site.is_open(&route), context)),
-            true => match Who::asks(request, settings, context) {
-                Ok(who) => (Some(who), None),
-                Err(denial) => (None, Some(denial)),
-            },
-        };
-        let (origin, stranger) = match site.is_shared(&route) {
-            false => (None, None),
-            true => Origin::judge(request, &settings.websocket.policy),
-        };
-        let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
-        let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };
-        Self {
-            route,
-            reply: Reply::to(request),
-            who,
-            origin,
-            length: request.body,
-            content_type,
-            expects_continue: request.expects_continue,
-            denial: denial.or(stranger),
+            Phase::Head
+            | Phase::Asking(_)
+            | Phase::Content(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Exchange(_) => "http",
         }
     }
 }

@@ -59,6 +59,7 @@ impl NatsSocket {
             let mut stream = Stream { nats, session: &mut self.session, backlog: &mut self.backlog };
             websockets.receive(&mut stream, &mut self.websocket, inbox, context);
         }
+        self.session.watch(self.backlog.len() + inbox.bytes().len(), context);
         self.say_goodbye(context);
     }
 

@@ -1,9 +1,12 @@
 //! What is remembered of one HTTP connection.
 
+use super::authorization::Denial;
+use super::head::Asking;
 use super::nats::NatsSocket;
 use super::site::Page;
 use super::subjects::{Exchange, Letterbox, Origin, Subscriber, Who};
 use super::websocket::WebSocket;
+use crate::access::users;
 use crate::hub::ClientId;
 use crate::protocol::http1::{Body, Method, Persistence, Progress, Request};
 use crate::sys::clock::Time;
@@ -20,6 +23,10 @@ pub struct Session<R, S> {
     pub(super) closing: bool,
     /// Who made its last request to the hub.
     pub(super) who: Who,
+    /// The place of that request among the connections of its user, until it is answered or becomes something that lasts.
+    pub(super) place: Option<Box<users::Seat>>,
+    /// Bytes of the head of that request.
+    pub(super) head_bytes: usize,
     /// Where answers to its requests to the hub arrive, once there was one.
     pub(super) letterbox: Option<Box<Letterbox>>,
 }
@@ -29,6 +36,8 @@ pub struct Session<R, S> {
 pub(super) enum Phase<R, S> {
     /// The head of a request.
     Head,
+    /// A request whose head has come, and of which it is not known yet who makes it.
+    Asking(Box<Asking<R>>),
     /// The content of a request.
     Content(Box<Pending<R>>),
     /// The wait before an answer.
@@ -104,8 +113,18 @@ impl<R, S> Session<R, S> {
             head_since: Some(now),
             closing: false,
             who: Who::default(),
+            place: None,
+            head_bytes: 0,
             letterbox: None,
         }
+    }
+
+    /// A request to the hub has come, from this user and with so many bytes of head.
+    pub(super) fn admit(&mut self, who: Who, head_bytes: usize, now: Time) -> Result<(), Denial> {
+        self.place = None; // That of the one before.
+        self.place = who.enter(now)?.map(Box::new);
+        (self.who, self.head_bytes) = (who, head_bytes);
+        Ok(())
     }
 
     /// Who it is in the hub, if it takes part.
@@ -124,7 +143,12 @@ impl<R, S> Session<R, S> {
             Phase::Content(pending) => pending.content.as_ref().map_or(0, Vec::capacity),
             Phase::WebSocket(websocket) => websocket.memory_bytes(),
             Phase::Nats(socket) => socket.memory_bytes(),
-            Phase::Head | Phase::Later(_) | Phase::Zeros(..) | Phase::Events(_) | Phase::Exchange(_) => 0,
+            Phase::Head
+            | Phase::Asking(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Events(_)
+            | Phase::Exchange(_) => 0,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::credential::Sources;
+use crate::access::users::Judge;
 use crate::hub::{ClientOptions, Form, SlowPolicy};
 use crate::limits;
 use crate::protocol::http1::HeadLimits;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub hub: HubSettings,
     /// The user of the hub that those are who show nothing.
     pub no_auth_user: Option<Box<str>>,
+    /// Who checks passwords that take long.
+    pub judge: Option<Arc<Judge>>,
 }
 
 /// How those who listen to the hub on one listener are treated.
@@ -41,6 +44,10 @@ pub struct HubSettings {
     pub pending_bytes: usize,
     /// What is done when one does not keep up.
     pub slow: SlowPolicy,
+    /// Bytes of the payload of one message.
+    pub payload_bytes: usize,
+    /// Subscriptions of one connection.
+    pub subscriptions: u32,
 }
 
 impl HubSettings {
@@ -52,7 +59,12 @@ impl HubSettings {
 
 impl Default for HubSettings {
     fn default() -> Self {
-        Self { pending_bytes: limits::PENDING_BYTES as usize, slow: SlowPolicy::Cut }
+        Self {
+            pending_bytes: limits::PENDING_BYTES as usize,
+            slow: SlowPolicy::Cut,
+            payload_bytes: limits::PAYLOAD_BYTES as usize,
+            subscriptions: limits::SUBSCRIPTIONS_PER_CONNECTION,
+        }
     }
 }
 
@@ -98,6 +110,7 @@ impl Default for Settings {
             websocket: WebSocketSettings::default(),
             hub: HubSettings::default(),
             no_auth_user: None,
+            judge: None,
         }
     }
 }

@@ -136,6 +136,8 @@ pub struct Page {
     pub content: Cow<'static, [u8]>,
     /// One more header field.
     pub field: Option<(&'static str, Cow<'static, str>)>,
+    /// Another one, where that is not enough.
+    pub second_field: Option<Box<(&'static str, String)>>,
     /// What it says of web pages from elsewhere; the session sets it.
     pub origin: Option<Box<Origin>>,
 }
@@ -148,6 +150,7 @@ impl Page {
             content_type: Cow::Borrowed(content_type.as_bytes()),
             content: content.into(),
             field: None,
+            second_field: None,
             origin: None,
         }
     }
@@ -166,7 +169,8 @@ impl Page {
         let upgrade = (self.status == 426).then_some((&b"Upgrade"[..], &b"websocket"[..]));
         let mut fields = [media; FIELDS_MAX];
         let mut count = usize::from(self.status != 204);
-        for field in own.into_iter().chain(upgrade) {
+        let second = self.second_field.as_deref().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        for field in own.into_iter().chain(upgrade).chain(second) {
             fields[count] = field;
             count += 1;
         }
@@ -189,8 +193,8 @@ impl Page {
 /// A field: its name and its value.
 pub(super) type Field<'a> = (&'a [u8], &'a [u8]);
 
-/// Fields of an answer: its media type, its own, that of an upgrade, and those about web pages from elsewhere.
-const FIELDS_MAX: usize = 3 + Origin::FIELDS_MAX;
+/// Fields of an answer: its media type, two of its own, that of an upgrade, and those about web pages from elsewhere.
+const FIELDS_MAX: usize = 4 + Origin::FIELDS_MAX;
 
 /// The media type of plain text.
 pub(super) const TEXT: &str = "text/plain; charset=utf-8";

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::settings::HubSettings;
-use super::subjects::Who;
+use super::subjects::{Unsaid, Who};
 use crate::connection::ConnectionId;
 use crate::hub::{ClientId, Form, Hub, Message, Published};
 use crate::metrics::Refused;
@@ -90,6 +90,12 @@ impl Talk<'_, '_> {
     pub fn publish(&mut self, message: &Message<'_>) -> Published {
         self.context.counters.published_websocket += 1;
         self.context.hub.publish(self.wishes.client, message)
+    }
+
+    /// Whether this connection's user may publish so many bytes there.
+    #[inline]
+    pub(super) fn may_say(&self, subject: &[u8], bytes: usize) -> Result<(), Unsaid> {
+        self.wishes.who.may_say(subject, bytes, self.wishes.settings, self.context.now)
     }
 
     /// Says that something it asked for was turned away: it is counted, and logged with the peer's address.

@@ -1,7 +1,6 @@
 //! Who a client is, and what it may do: the one place where a NATS session asks.
 
-use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,29 +9,25 @@ use super::session::State;
 use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::{
-    Answer, Circumstances, Credentials, Grant, Judge, Replies, TooManyConnections, UserLimits, Users,
-    Verdict, Verified,
+    Asker, Circumstances, Credentials, Grant, Judge, TooManyConnections, Users, Verdict,
 };
-use crate::hub::Hidden;
 use crate::limits;
 use crate::protocol::nats::server::Connect;
 use crate::service::Context;
-use crate::sys::clock::Time;
+use crate::service::pass::Pass;
 
 /// What a shard knows of those who come.
 #[derive(Debug)]
 pub(super) struct Gate {
     /// For listeners without users.
     nobody: Option<Users>,
-    /// Passwords that were found good.
-    verified: Verified,
     judge: Option<Arc<Judge>>,
 }
 
 /// A client that waits for its password to be checked.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    answer: Receiver<Answer>,
+    pub(super) asker: Asker,
     pub(super) connect: Connect,
 }
 
@@ -46,19 +41,11 @@ pub(super) enum Entry {
     Later(Box<Waiting>),
 }
 
-/// What a client may do, where not everybody may do everything.
-#[derive(Debug)]
-pub(super) struct Pass {
-    grant: Grant,
-    /// Where it may answer, if it may answer where it is asked: subscriptions note it, each on this shard.
-    replies: Option<Arc<Mutex<Replies>>>,
-}
-
 impl Gate {
     /// What takes long is asked of this judge.
     pub(super) fn new(judge: Option<Arc<Judge>>) -> Self {
         let nobody = Users::load(&Default::default(), &Arc::default()).ok();
-        Self { nobody, verified: Verified::new(), judge }
+        Self { nobody, judge }
     }
 
     /// Whether a client has to say who it is.
@@ -109,30 +96,18 @@ impl Gate {
         let Some(users) = context.users.or(self.nobody.as_ref()) else {
             return Entry::Denied(Denied::Missing);
         };
-        match users.judge(&credentials, &circumstances(settings, context, nonce), &self.verified) {
-            Verdict::Granted(grant) => Entry::Granted(grant),
-            Verdict::Denied(denied) => Entry::Denied(denied),
-            Verdict::Later(question) => {
-                match self.judge.as_ref().and_then(|judge| judge.ask(question)) {
-                    Some(answer) => Entry::Later(Box::new(Waiting { answer, connect })),
-                    // Nobody is there who could check it, or too many have asked.
-                    None => Entry::Denied(Denied::WrongPassword),
-                }
-            }
-        }
-    }
-
-    /// What has come of it, if it is known by now.
-    pub(super) fn take_answer(&mut self, waiting: &Waiting) -> Option<Result<Grant, Denied>> {
-        match waiting.answer.try_recv() {
-            Ok(Answer { result, proof }) => {
-                if let Some(proof) = proof {
-                    self.verified.remember(proof);
-                }
-                Some(result)
-            }
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Err(Denied::WrongPassword)),
+        let question = match users.judge(&credentials, &circumstances(settings, context, nonce)) {
+            Verdict::Granted(grant) => return Entry::Granted(grant),
+            Verdict::Denied(denied) => return Entry::Denied(denied),
+            Verdict::Later(question) => question,
+        };
+        // Without a judge nobody is there who could check it.
+        let Some(judge) = &self.judge else { return Entry::Denied(Denied::WrongPassword) };
+        let asker = judge.ask(question, context.peer.ip(), context.now);
+        match asker.answer() {
+            Some(Ok(grant)) => Entry::Granted(grant),
+            Some(Err(denied)) => Entry::Denied(denied),
+            None => Entry::Later(Box::new(Waiting { asker, connect })),
         }
     }
 }
@@ -146,79 +121,22 @@ fn circumstances<'a>(settings: &'a Settings, context: &Context<'a>, nonce: &'a [
     }
 }
 
-/// Nobody else has it: the client and what it listens to are on one shard.
-fn open(replies: &Mutex<Replies>) -> MutexGuard<'_, Replies> {
-    replies.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl State {
     /// Lets the client in with what it was granted.
     pub(super) fn admit(
         &mut self,
         grant: Grant,
+        settings: &Settings,
         context: &mut Context<'_>,
     ) -> Result<(), TooManyConnections> {
-        let seat = grant.enter(context.now)?;
+        // Whoever it was before, it is not any more.
+        context.stand();
+        let pass = Pass::new(grant);
+        let seat = pass.enter(context.now)?;
         context.sit(seat);
-        let UserLimits { payload_bytes, subscriptions, .. } = grant.limits;
-        if let Some(most) = payload_bytes {
-            self.rules.payload_bytes_max = self.rules.payload_bytes_max.min(most as usize);
-        }
-        self.subscriptions_max =
-            subscriptions.map_or(self.subscriptions_max, |most| self.subscriptions_max.min(most));
-        let is_somebody = !grant.name.is_empty() || grant.permissions.is_some() || grant.expires.is_some();
-        let answers = grant.permissions.as_ref().is_some_and(|permissions| permissions.responses().is_some());
-        let replies = answers.then(Arc::default);
-        self.pass = is_somebody.then(|| Box::new(Pass { grant, replies }));
+        self.rules.payload_bytes_max = pass.payload_bytes_max(settings.payload_bytes as usize);
+        self.subscriptions_max = pass.subscriptions_max(settings.subscriptions);
+        self.pass = pass.is_of_somebody().then(|| Box::new(pass));
         Ok(())
-    }
-}
-
-impl Pass {
-    /// Whether it may publish there, however often.
-    pub(super) fn may_always_publish(&self, subject: &[u8]) -> bool {
-        self.grant.may_publish(subject)
-    }
-
-    /// Whether it may publish there this time, because it was asked to answer there.
-    pub(super) fn may_answer(&self, subject: &[u8], now: Time) -> bool {
-        let rule = self.grant.permissions.as_ref().and_then(|permissions| permissions.responses());
-        let (Some(rule), Some(replies)) = (rule, &self.replies) else { return false };
-        open(replies).take(rule, subject, now)
-    }
-
-    /// Whether it may subscribe to that.
-    pub(super) fn may_subscribe(&self, filter: &[u8], queue: Option<&[u8]>) -> bool {
-        self.grant.may_subscribe(filter, queue)
-    }
-
-    /// What it must not hear of it.
-    pub(super) fn hidden(&self, filter: &[u8], queue: Option<&[u8]>) -> Option<Hidden> {
-        let permissions = self.grant.permissions.as_ref()?;
-        let filters = permissions.hidden(filter, queue);
-        let notes = permissions.responses().copied().zip(self.replies.clone());
-        if filters.is_none() && notes.is_none() {
-            return None;
-        }
-        Some(Arc::new(move |message, now| {
-            let is_hidden = filters.as_ref().is_some_and(|filters| filters.matches(message.subject));
-            if let Some((rule, replies)) = &notes
-                && !is_hidden
-                && !message.reply.is_empty()
-            {
-                open(replies).note(rule, message.reply, now);
-            }
-            is_hidden
-        }))
-    }
-
-    /// From which second since 1970 on it is not good any more.
-    pub(super) fn expires(&self) -> Option<u64> {
-        self.grant.expires
-    }
-
-    /// Who it is.
-    pub(super) fn name(&self) -> &str {
-        &self.grant.name
     }
 }

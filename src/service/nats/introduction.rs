@@ -1,12 +1,11 @@
 //! How a server and a client get to know each other: INFO, CONNECT, and the first PONG.
 
 use super::Nats;
-use super::access::Entry;
+use super::access::{Entry, Waiting};
 use super::session::{State, first_ping};
 use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::Grant;
-use crate::limits;
 use crate::metrics::{NatsError, Refused};
 use crate::protocol::nats::server::{Connect, Fault, Info, Violation, encode};
 use crate::service::Context;
@@ -63,10 +62,7 @@ impl Nats {
         match self.gate.judge(connect.clone(), state, settings, context) {
             Entry::Granted(grant) => self.welcome(grant, &connect, state, settings, context),
             Entry::Denied(denied) => self.turn_away(denied, state, context),
-            Entry::Later(waiting) => {
-                state.waiting = Some(waiting);
-                context.hold_until(context.now.saturating_add(limits::NATS_PASSWORD_PAUSE));
-            }
+            Entry::Later(waiting) => wait_on(waiting, state, context),
         }
     }
 
@@ -78,16 +74,24 @@ impl Nats {
         context: &mut Context<'_>,
     ) -> bool {
         let Some(waiting) = state.waiting.take() else { return true };
-        match self.gate.take_answer(&waiting) {
+        match waiting.asker.answer() {
+            None if waiting.asker.is_late(context.now) => {
+                self.end_late(Refused::PasswordTimeout, state, context);
+            }
             None => {
-                state.waiting = Some(waiting);
-                context.hold_until(context.now.saturating_add(limits::NATS_PASSWORD_PAUSE));
+                wait_on(waiting, state, context);
                 return false;
             }
             Some(Ok(grant)) => self.welcome(grant, &waiting.connect, state, settings, context),
             Some(Err(denied)) => self.turn_away(denied, state, context),
         }
         !context.is_ending()
+    }
+
+    /// It is not known who the client is, and the time for that is over.
+    pub(super) fn end_late(&mut self, why: Refused, state: &State, context: &mut Context<'_>) {
+        context.refuse(why);
+        self.complain(Fault::AuthenticationTimeout, NatsError::Authorization, state, context);
     }
 
     fn turn_away(&mut self, denied: Denied, state: &State, context: &mut Context<'_>) {
@@ -108,7 +112,8 @@ impl Nats {
         settings: &Settings,
         context: &mut Context<'_>,
     ) {
-        if state.admit(grant, context).is_err() {
+        if state.admit(grant, settings, context).is_err() {
+            context.refuse(Refused::UserConnections);
             return self.complain(Fault::Connections, NatsError::Authorization, state, context);
         }
         self.take(connect, state, settings, context);
@@ -126,11 +131,16 @@ impl Nats {
             // From now on it is its silence that matters.
             state.check_at = context.now.saturating_add(first_ping(settings));
         }
+        let headers_before = state.rules.headers;
         state.take(connect);
         state.check_before_end(context);
         context.set_timer(state.check_at);
         let client = state.join(settings, context);
         context.hub.set_options(client, state.options(settings));
+        if headers_before != state.rules.headers {
+            // Whoever knows no headers is sent none from now on, whatever it has subscribed to before.
+            context.hub.reform(client);
+        }
         self.confirm(state, context);
     }
 
@@ -157,6 +167,14 @@ impl Nats {
         }
         true
     }
+}
+
+/// Reads no more until a password was checked, and looks for that from time to time. As with nats-server, a client has said
+/// in time who it is once it has said CONNECT: what follows is not its own time. One that ends its side meanwhile is taken to
+/// have gone, and nothing is checked for it.
+fn wait_on(waiting: Box<Waiting>, state: &mut State, context: &mut Context<'_>) {
+    context.hold_until(waiting.asker.next_look(context.now));
+    state.waiting = Some(waiting);
 }
 
 /// The software's name, in INFO.

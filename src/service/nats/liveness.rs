@@ -35,9 +35,14 @@ impl Nats {
         if state.at.leaving {
             return context.finish();
         }
+        if state.waiting.is_some() {
+            // It is not read from meanwhile, and its time has a bound of its own.
+            state.hear(context.now);
+            state.check_at = context.now.saturating_add(limits::PASSWORD_TIMEOUT);
+            return;
+        }
         if !state.rules.introduced {
-            context.refuse(Refused::Slow);
-            return self.complain(Fault::AuthenticationTimeout, NatsError::Authorization, state, context);
+            return self.end_late(Refused::Slow, state, context);
         }
         if state.pass.as_ref().and_then(|pass| pass.expires()).is_some_and(|end| end <= context.unix_seconds)
         {

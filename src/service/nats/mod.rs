@@ -27,7 +27,7 @@ use crate::access::users::Grant;
 use crate::connection::{About, Inbox};
 use crate::hub::ClientId;
 use crate::limits;
-use crate::metrics::NatsError;
+use crate::metrics::{NatsError, Refused};
 use crate::protocol::nats::server::{Connect, Fault, Op, Violation, encode};
 use crate::protocol::nats::subject;
 use crate::protocol::websocket::{Kind, sender};
@@ -65,7 +65,8 @@ impl Nats {
         self.tell_info(&mut session.state, &settings, false, context);
         // Who is not asked need not say CONNECT, and may do what those may who say nothing in it.
         if let Some(Entry::Granted(grant)) = silent {
-            if session.state.admit(grant, context).is_err() {
+            if session.state.admit(grant, &settings, context).is_err() {
+                context.refuse(Refused::UserConnections);
                 self.complain(Fault::Connections, NatsError::Authorization, &session.state, context);
             }
         } else {
@@ -128,6 +129,12 @@ impl Nats {
         }
         self.charge(context.counters.nats_messages_received - before, context);
         bytes.len() - rest.len()
+    }
+
+    fn read(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
+        let used = self.hear(session, inbox.bytes(), context);
+        inbox.consume(used);
+        session.watch(inbox.bytes().len(), context);
     }
 
     /// Whether what it said before is done, as far as what follows has to wait for it.
@@ -248,8 +255,7 @@ impl Service for Nats {
     #[inline]
     fn receive(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
         session.hear(context.now);
-        let used = self.hear(session, inbox.bytes(), context);
-        inbox.consume(used);
+        self.read(session, inbox, context);
     }
 
     fn timer(&mut self, session: &mut Session, inbox: &mut Inbox<'_>, context: &mut Context<'_>) {
@@ -258,8 +264,7 @@ impl Service for Nats {
             return;
         }
         context.set_timer(session.state.check_at);
-        let used = self.hear(session, inbox.bytes(), context);
-        inbox.consume(used);
+        self.read(session, inbox, context);
     }
 
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {

@@ -1,11 +1,12 @@
 //! What is remembered of one NATS client.
 
-use super::access::{Pass, Waiting};
+use super::access::Waiting;
 use super::settings::Settings;
 use crate::hub::{ClientId, ClientOptions, Form};
 use crate::limits;
 use crate::protocol::nats::server::{Connect, Reader, Rules};
 use crate::service::Context;
+use crate::service::pass::Pass;
 use crate::sys::clock::Time;
 
 /// One NATS client, however its bytes come.
@@ -149,6 +150,13 @@ impl Session {
     /// The client has given a sign of life.
     pub(crate) fn hear(&mut self, now: Time) {
         self.state.hear(now);
+    }
+
+    /// While its password is checked, it may leave, and then nobody need check it. `left` bytes of it wait.
+    pub(crate) fn watch(&self, left: usize, context: &mut Context<'_>) {
+        if self.state.waiting.is_some() {
+            context.watch(left);
+        }
     }
 
     /// When it is to be looked at again.

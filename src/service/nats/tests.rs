@@ -16,7 +16,6 @@ use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
 use crate::ring::{Capabilities, Descriptor, Setup};
 use crate::shard::mailbox::{Address, Message, mailbox};
 use crate::shard::{Door, House, Options, Shard, Sockets};
-use crate::sys::clock;
 use crate::tier::RingTier;
 
 /// One shard that speaks NATS.
@@ -24,6 +23,7 @@ struct World {
     shard: Shard<Sim, Nats>,
     listener: Descriptor,
     address: Address,
+    judge: Option<Arc<Judge>>,
 }
 
 impl World {
@@ -56,9 +56,10 @@ impl World {
             rates: Rates::default(),
         };
         let (mailbox, address) = mailbox();
+        let judge = settings.judge.clone();
         let nats = Nats::new(vec![Arc::new(settings)]);
         let shard = Shard::new(sim, nats, options, house, mailbox, &sockets);
-        Self { shard, listener, address }
+        Self { shard, listener, address, judge }
     }
 
     /// Turns, until nothing is left to be done now.
@@ -98,14 +99,12 @@ impl World {
     /// Sends this, and waits for what comes of it: a password is checked on another thread.
     fn log_in(&mut self, peer: PeerId, bytes: &[u8]) -> String {
         self.write(peer, bytes);
-        let deadline = clock::now().saturating_add(Duration::from_secs(60));
-        loop {
-            let answer = self.wait(peer, limits::NATS_PASSWORD_PAUSE);
-            if !answer.is_empty() || deadline < clock::now() {
-                return answer;
-            }
-            std::thread::yield_now();
+        let answer = self.wait(peer, Duration::ZERO);
+        if !answer.is_empty() {
+            return answer;
         }
+        self.judge.as_ref().expect("somebody checks it").await_quiet();
+        self.wait(peer, limits::PASSWORD_PAUSE_MAX)
     }
 
     fn has_ended(&mut self, peer: PeerId) -> bool {
@@ -290,7 +289,7 @@ fn a_session_is_small() {
 
 /// Where those are guests who show nothing.
 fn with_guests() -> Settings {
-    Settings { no_auth_user: Some("guest".into()), judge: Judge::start().ok(), ..Settings::default() }
+    Settings { no_auth_user: Some("guest".into()), judge: Judge::start(1, || {}).ok(), ..Settings::default() }
 }
 
 /// A guest with the permissions that were recorded, who need not say who he is, and `bob`, whose password is `secret`.
@@ -371,7 +370,7 @@ fn who_may_answer_may_do_so_where_it_is_asked() {
 #[test]
 fn who_is_asked_says_so_in_time_and_truly() {
     let settings = Settings {
-        judge: Judge::start().ok(),
+        judge: Judge::start(1, || {}).ok(),
         auth_timeout: Duration::from_secs(300),
         ..Settings::default()
     };
@@ -398,4 +397,99 @@ fn who_is_asked_says_so_in_time_and_truly() {
     world.write(slow, b"CONNECT {");
     assert_eq!(world.wait(slow, Duration::from_secs(301)), "-ERR 'Authentication Timeout'\r\n");
     assert!(world.has_ended(slow));
+}
+
+/// nats-server 2.15.1 stops its timer when CONNECT comes, and checks the password for as long as it takes.
+#[test]
+fn who_has_said_who_it_is_waits_for_as_long_as_it_takes_to_check() {
+    const PASSWORD: &[u8] = b"CONNECT {\"verbose\":false,\"user\":\"bob\",\"pass\":\"secret\"}\r\nPING\r\n";
+    // One that never finds out.
+    let judge = Judge::start(0, || {}).ok();
+    let mut world = World::behind(Settings { judge, ..Settings::default() }, guest_and_bob());
+    let (bob, _) = world.connect();
+    world.write(bob, PASSWORD);
+    let (silent, _) = world.connect();
+    assert_eq!(world.wait(silent, Duration::from_millis(2_100)), "-ERR 'Authentication Timeout'\r\n");
+    let (gone, _) = world.connect();
+    world.write(gone, PASSWORD);
+    world.shard.kernel_mut().close_peer(gone);
+    for _ in 0..27 {
+        assert_eq!(world.wait(bob, Duration::from_secs(1)), "");
+    }
+    assert!(!world.has_ended(bob), "it was in time");
+    assert_eq!(world.wait(bob, Duration::from_secs(2)), "-ERR 'Authentication Timeout'\r\n");
+    assert!(world.has_ended(bob));
+    world.shard.kernel_mut().close_peer(bob);
+    world.settle();
+    // Nobody asks any more.
+    world.judge.as_ref().expect("it is there").await_quiet();
+}
+
+/// A client that was let in may say again who it is; while that is checked, it is neither pinged nor taken for silent.
+#[test]
+fn who_says_it_again_is_not_stale_meanwhile() {
+    let settings = Settings { ping_interval: Duration::from_secs(1), pings_out: 1, ..with_guests() };
+    let judge = Judge::start(0, || {}).ok();
+    let mut world = World::behind(Settings { judge, ..settings }, guest_and_bob());
+    let (guest, _) = world.connect();
+    world.write(guest, b"CONNECT {\"verbose\":false}\r\nPING\r\n");
+    assert_eq!(world.read(guest), b"PONG\r\n");
+    world.write(guest, b"CONNECT {\"verbose\":false,\"user\":\"bob\",\"pass\":\"secret\"}\r\n");
+    assert_eq!(world.wait(guest, Duration::from_secs(20)), "");
+    assert!(!world.has_ended(guest));
+}
+
+/// It was once told that bob has all the connections he may have, and kept the narrower bounds of whoever it was before.
+#[test]
+fn who_says_it_again_is_nobody_else_meanwhile() {
+    let user = |name: &str, limits| UserSetting {
+        name: name.to_owned(),
+        password_hash: Some("$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW".to_owned()),
+        limits,
+        ..UserSetting::default()
+    };
+    let narrow = UserLimits {
+        connections: Some(1),
+        subscriptions: Some(1),
+        payload_bytes: Some(1),
+        ..UserLimits::default()
+    };
+    let settings = UserSettings {
+        users: vec![user("bob", narrow), user("carl", UserLimits::default())],
+        ..UserSettings::default()
+    };
+    let users = Some(Arc::new(Users::load(&settings, &Arc::default()).expect("they are right")));
+    let judge = Judge::start(1, || {}).ok();
+    let mut world =
+        World::behind(Settings { judge, ..Settings::default() }, Door { users, ..Door::default() });
+    let connect = |name: &str| {
+        format!("CONNECT {{\"verbose\":false,\"user\":\"{name}\",\"pass\":\"secret\"}}\r\nPING\r\n")
+    };
+    let (one, _) = world.connect();
+    assert_eq!(world.log_in(one, connect("bob").as_bytes()), "PONG\r\n");
+    assert_eq!(world.log_in(one, connect("bob").as_bytes()), "PONG\r\n");
+    let (other, _) = world.connect();
+    let refused = "-ERR 'maximum connections exceeded'\r\n";
+    assert_eq!(world.log_in(other, connect("bob").as_bytes()), refused);
+    assert_eq!(world.log_in(one, connect("carl").as_bytes()), "PONG\r\n");
+    world.write(one, b"SUB a 1\r\nSUB b 2\r\nPUB b 2\r\nxy\r\n");
+    assert_eq!(world.read(one), b"MSG b 2 2\r\nxy\r\n");
+    let (other, _) = world.connect();
+    assert_eq!(world.log_in(other, connect("bob").as_bytes()), "PONG\r\n");
+}
+
+/// More than there once was room for wait while one is checked, and all of them come in.
+#[test]
+fn nobody_is_refused_because_others_wait() {
+    let mut world = World::behind(with_guests(), guest_and_bob());
+    let peers: Vec<PeerId> = (0..60).map(|_| world.connect().0).collect();
+    for peer in &peers {
+        world.write(*peer, b"CONNECT {\"verbose\":false,\"user\":\"bob\",\"pass\":\"secret\"}\r\nPING\r\n");
+    }
+    world.judge.as_ref().expect("it is there").await_quiet();
+    world.shard.kernel_mut().advance(limits::PASSWORD_PAUSE_MAX);
+    world.settle();
+    for peer in peers {
+        assert_eq!(world.read(peer), b"PONG\r\n");
+    }
 }

@@ -4,5 +4,7 @@ mod doors;
 mod doors_commands;
 mod doors_events;
 mod doors_kit;
+mod doors_limits;
+mod doors_passwords;
 mod doors_requests;
 mod doors_users;

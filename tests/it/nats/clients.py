@@ -165,7 +165,9 @@ async def permissions():
     async def tell(error):
         await errors.put(str(error).lower())
 
-    client = await connect(user="alice", password="wonderland", error_cb=tell)
+    token = os.environ.get("NATS_TOKEN")
+    login = {"token": token} if token else {"user": "alice", "password": "wonderland"}
+    client = await connect(**login, error_cb=tell)
     await client.subscribe("closed")
     assert 'permissions violation for subscription to "closed"' in await soon(errors.get())
     ok("may not subscribe")

@@ -27,6 +27,12 @@ pub(super) const KNOWN: &[Known] = &[
         is_about: |_| false, // The users of the scripts are not allowed such filters.
     },
     Known {
+        what: "What a client has subscribed to stays when it says CONNECT once more.",
+        reason: "nats-server delivers nothing to it from then on, and does not say so.",
+        cases: &[],
+        is_about: |_| false, // No script says it a second time.
+    },
+    Known {
         what: "A filter of more than 64 tokens is an `Invalid Subject`.",
         reason: "Each token costs memory; nats-server has no bound by default. Nobody is known to use more than some twenty.",
         cases: &["a_filter_of_65_tokens"],

@@ -28,6 +28,8 @@ pub(super) struct Settings {
     pub(super) max_subscriptions: Option<u32>,
     /// Only for Tidemill.
     pub(super) shards: u32,
+    /// Under which JSON Web Tokens are signed; only for Tidemill.
+    pub(super) jwt_secret: Option<&'static str>,
 }
 
 /// Whether TLS begins before INFO.

@@ -28,6 +28,12 @@ pub(super) fn configuration(settings: &Settings, folder: &Folder) -> String {
     }
     let port = settings.port;
     line(&mut lines, format_args!("[[listener]]\naddress = \"tcp://127.0.0.1:{port}\"\nservice = \"nats\""));
+    let auth = settings.jwt_secret.map(|secret_text| {
+        let file = secret("jwt", secret_text, folder);
+        format!("[listener.auth]\njwt_secret = {file:?}\n")
+    });
+    let auth = auth.unwrap_or_default();
+    lines += &auth;
     if let Some((certificate, key)) = &settings.tls {
         let (certificate, key) = (text(certificate), text(key));
         let mode = match settings.tls_first {
@@ -43,7 +49,7 @@ pub(super) fn configuration(settings: &Settings, folder: &Folder) -> String {
         );
     }
     // The page of the test in a browser comes from another port.
-    lines + "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\norigins = [\"*\"]\n"
+    lines + "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\norigins = [\"*\"]\n" + &auth
 }
 
 fn user(user: &User, folder: &Folder, lines: &mut String) {

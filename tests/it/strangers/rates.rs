@@ -1,14 +1,14 @@
 //! Clients that do too much of what they may: connect, ask, and send.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tidemill::sys::clock;
 use tungstenite::{Message, WebSocket, client};
 
-use super::{check_counted, check_logged, come_from};
-use crate::support::http::{ADMIN, Answer, Client, PAGES, configured, figure, get, post};
+use super::{check_counted, check_logged, come_from, host};
+use crate::support::http::{ADMIN, Answer, Client, PAGES, configured, figure, from, get, post};
 use crate::support::server::Server;
 use crate::support::{Random, eventually, streams};
 
@@ -169,5 +169,62 @@ fn who_is_read_from_later_is_not_too_slow() {
     assert_eq!(next.get("/healthz").status, 200);
     assert_eq!((head.answer().status, body.answer().body), (200, b"0123456789".to_vec()));
     drop((greedy, body, head, next));
+    server.stop_clean();
+}
+
+/// Sends so many datagrams of this size from an address of the loopback, and returns the socket.
+#[track_caller]
+fn send_datagrams(to: SocketAddr, last: u8, count: usize, bytes: usize) -> UdpSocket {
+    let socket = UdpSocket::bind((host(last), 0)).expect("the loopback has it");
+    socket.connect(to).expect("it is an address");
+    socket.set_read_timeout(Some(crate::support::DEADLINE)).expect("it is not zero");
+    for _ in 0..count {
+        assert_eq!(socket.send(&vec![b'x'; bytes]).expect("the kernel takes it"), bytes);
+    }
+    socket
+}
+
+const DATAGRAMS: &str =
+    "[[listener]]\naddress = \"udp://127.0.0.1:0\"\nservice = \"publish\"\nsubject = \"a\"\n";
+
+/// Datagrams beyond the rate of their address are dropped, counted and named in the log, from whichever port they come; those
+/// of other addresses are published, and the connections of the same address are not slowed.
+#[test]
+fn datagrams_beyond_the_rate_of_their_address_are_dropped() {
+    let server = configured("message_rate_per_address = \"1/m burst 5\"", &[DATAGRAMS, PAGES, ADMIN]);
+    let to = server.addresses("publish://")[0];
+    let one = send_datagrams(to, 2, 12, 1);
+    check_logged(&server, "datagram_rate", &one.local_addr().expect("it is bound").to_string());
+    send_datagrams(to, 2, 8, 1);
+    server.await_count("datagrams_received", 20);
+    check_counted(&server, "datagram_rate", 15);
+    send_datagrams(to, 3, 3, 1);
+    server.await_count("datagrams_received", 23);
+    assert_eq!(server.counters().total("published_datagram"), 8);
+    let stream = from(host(2), server.http_address());
+    let (mut socket, _) =
+        client(format!("ws://{}/ws", server.http_address()), stream).expect("it is a WebSocket");
+    for _ in 0..5 {
+        socket.send(Message::text("hello")).expect("it is taken");
+        assert_eq!(socket.read().expect("it comes back"), Message::text("hello"));
+    }
+    assert_eq!(server.counters().total("throttled"), 0);
+    drop(socket);
+    server.stop_clean();
+}
+
+/// So are those that have too many bytes, where datagrams come back: what is within the rate does.
+#[test]
+fn datagrams_with_too_many_bytes_are_dropped() {
+    let echo = "[[listener]]\naddress = \"udp://127.0.0.1:0\"\n";
+    let server = configured("byte_rate_per_address = \"1KiB/m burst 16KiB\"", &[echo, PAGES, ADMIN]);
+    let socket = send_datagrams(server.udp_address(), 2, 5, 8000);
+    server.await_count("datagrams_received", 5);
+    check_counted(&server, "datagram_rate", 3);
+    let mut buffer = vec![0; 10_000];
+    for _ in 0..2 {
+        assert_eq!(socket.recv(&mut buffer).expect("an answer comes"), 8000);
+    }
+    assert_eq!(server.counters().total("datagrams_sent"), 2);
     server.stop_clean();
 }

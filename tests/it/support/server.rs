@@ -211,6 +211,19 @@ impl Server {
         fs::read_dir(folder).expect("it runs, and is ours").count()
     }
 
+    /// How nice each of its threads of this name is (proc_pid_stat(5): the 19th field).
+    pub(crate) fn niceness(&self, thread: &str) -> Vec<i32> {
+        let folder = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        let tasks = fs::read_dir(folder).expect("it runs, and is ours");
+        let stats = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok());
+        let nice = |stat: String| {
+            let (start, fields) = stat.rsplit_once(')')?;
+            let is_it = start.split_once('(').is_some_and(|(_, name)| name == thread);
+            is_it.then(|| fields.split_whitespace().nth(16)?.parse().ok())?
+        };
+        stats.filter_map(nice).collect()
+    }
+
     /// Its memory that is in use, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.status_bytes("VmRSS:")

@@ -3,8 +3,8 @@
 use super::command::{self, Command, Id, Payload, Wrong};
 use super::errand::Opening;
 use super::letterbox::{Letterbox, Names};
-use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE};
-use crate::hub::{Form, Message, Published, Subscribe, Told};
+use super::permission::{HUB_IS_FULL, NO_SUBSCRIBE, too_many};
+use crate::hub::{Form, Message, NotSubscribed, Published, Subscribe, Told};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Kind};
@@ -122,18 +122,30 @@ impl Desk {
         talk: &mut Talk<'_, '_>,
     ) -> Result<Done, Wrong> {
         let queue = queue.map(str::as_bytes);
-        let Some(hidden) = permission::may_subscribe(&talk.wishes.who, filter.as_bytes(), queue) else {
+        let Some(hidden) = talk.wishes.who.may_converse(filter.as_bytes(), queue) else {
             talk.refuse(Refused::Permission);
             return Err(NO_SUBSCRIBE.into());
         };
         let client = talk.join(Form::Json, self.echo);
         let has = talk.hub().client_counts(client).map_or(0, |counts| counts.subscriptions);
-        if limits::SEAT_SUBSCRIPTIONS_MAX <= has {
-            let most = limits::SEAT_SUBSCRIPTIONS_MAX;
-            return Err(format!("One connection has {most} subscriptions at most.").into());
+        // The one to its letterbox is ours.
+        let has = has - usize::from(self.letterbox.is_some()).min(has);
+        let most = talk.wishes.who.subscriptions_max(talk.wishes.settings);
+        if most <= has {
+            talk.refuse(Refused::Subscriptions);
+            return Err(too_many(most).into());
         }
         let wish = Subscribe { filter: filter.as_bytes(), queue, sid: sid.as_bytes(), hidden };
-        talk.hub().subscribe(client, &wish).map_err(|_| "There is a subscription with this sid already.")?;
+        match talk.hub().subscribe(client, &wish) {
+            Ok(()) => {}
+            Err(NotSubscribed::Full) => {
+                talk.refuse(Refused::Subscriptions);
+                return Err(HUB_IS_FULL.into());
+            }
+            Err(NotSubscribed::Duplicate | NotSubscribed::NoClient) => {
+                return Err("There is a subscription with this sid already.".into());
+            }
+        }
         talk.wait_until_known();
         Ok(Done::WhenKnown)
     }
@@ -145,9 +157,9 @@ impl Desk {
         payload: &Payload<'_>,
         talk: &mut Talk<'_, '_>,
     ) -> Result<Published, Wrong> {
-        if !permission::may_publish(&talk.wishes.who, subject.as_bytes()) {
-            talk.refuse(Refused::Permission);
-            return Err(NO_PUBLISH.into());
+        if let Err(unsaid) = talk.may_say(subject.as_bytes(), payload.bytes().len()) {
+            talk.refuse(unsaid.refused());
+            return Err(unsaid.sentence());
         }
         Ok(talk.publish(&Message {
             subject: subject.as_bytes(),
@@ -188,7 +200,7 @@ impl Desk {
             self.letterbox = Letterbox::open(talk.hub(), client, names).ok();
             talk.join(Form::Json, self.echo);
         }
-        self.letterbox.as_mut().ok_or("This connection is ending.".into())
+        self.letterbox.as_mut().ok_or(HUB_IS_FULL.into())
     }
 
     /// Has it called when the first of its requests has waited long enough.

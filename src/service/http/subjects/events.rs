@@ -17,9 +17,9 @@ use super::super::session::{Phase, Reply, Session};
 use super::super::site::{Page, Site};
 use super::errand::Listen;
 use super::origin::Origin;
-use super::permission::{self, NO_SUBSCRIBE};
+use super::permission::{HUB_IS_FULL, NO_SUBSCRIBE, too_many};
 use crate::connection::Inbox;
-use crate::hub::{ClientId, Form, Subscribe};
+use crate::hub::{ClientId, ClientOptions, Form, Hidden, Subscribe};
 use crate::limits;
 use crate::metrics::Refused;
 use crate::protocol::http1::{BodyLength, Persistence, ResponseHead, encode_response, parse_request};
@@ -57,16 +57,27 @@ impl<P: Site> Http<P> {
             let page = Page { origin, ..Page::sentence(503, "The server is stopping.") };
             return self.send(&page, reply.last_if(true), context);
         }
-        let filters = listen.filters.iter();
-        let hidden = filters.map(|filter| permission::may_subscribe(&session.who, filter, None));
+        let settings = self.settings.of(context.listener);
+        let most = session.who.subscriptions_max(settings.hub);
+        if most < listen.filters.len() {
+            context.refuse(Refused::Subscriptions);
+            return self.send(&Page { origin, ..Page::sentence(403, &too_many(most)) }, reply, context);
+        }
+        let hidden = listen.filters.iter().map(|filter| session.who.may_listen(filter));
         let Some(hidden) = hidden.collect::<Option<Vec<_>>>() else {
             context.refuse(Refused::Permission);
             return self.send(&Page { origin, ..Page::sentence(403, NO_SUBSCRIBE) }, reply, context);
         };
-        self.send_events_head(origin, context);
         if reply.head_only {
+            self.send_events_head(origin, context);
             return context.finish();
         }
+        let options = settings.hub.options(Form::Events(listen.style), true);
+        let Some(client) = subscribe_all(listen, hidden, options, context) else {
+            context.refuse(Refused::Subscriptions);
+            return self.send(&Page { origin, ..Page::sentence(503, HUB_IS_FULL) }, reply, context);
+        };
+        self.send_events_head(origin, context);
         let settings = self.settings.of(context.listener);
         // The head is read once more: this happens once in the life of a connection.
         let parsed = parse_request(inbox.bytes(), &mut Default::default(), &settings.head, &mut self.table);
@@ -74,15 +85,8 @@ impl<P: Site> Http<P> {
         let ends_at = authorization::end_of(&request, settings, context).or(session.who.expires());
         let retry = retry_ms(context);
         context.outbox.write_with(|out| out.extend_from_slice(format!("retry: {retry}\n\n").as_bytes()));
-        let options = settings.hub.options(Form::Events(listen.style), true);
-        let client = context.hub.join(context.id, options);
-        for (place, (filter, hidden)) in listen.filters.iter().zip(hidden).enumerate() {
-            let sid = place.to_string();
-            // No two have the same name.
-            let _ = context.hub.subscribe(
-                client,
-                &Subscribe { filter, hidden, sid: sid.as_bytes(), ..Subscribe::default() },
-            );
+        if let Some(place) = session.place.take() {
+            context.sit(*place);
         }
         context.counters.events_open += 1;
         let mut subscriber =
@@ -111,6 +115,25 @@ impl<P: Site> Http<P> {
         debug_assert!(sent.is_ok(), "an origin was compared with a rule");
         count_answer(200, context);
     }
+}
+
+/// Lets somebody listen to all of this; or, when the hub has no room for that, to nothing.
+fn subscribe_all(
+    listen: &Listen,
+    hidden: Vec<Option<Hidden>>,
+    options: ClientOptions,
+    context: &mut Context<'_>,
+) -> Option<ClientId> {
+    let client = context.hub.join(context.id, options);
+    for (place, (filter, hidden)) in listen.filters.iter().zip(hidden).enumerate() {
+        let sid = place.to_string();
+        let wish = Subscribe { filter, hidden, sid: sid.as_bytes(), ..Subscribe::default() };
+        if context.hub.subscribe(client, &wish).is_err() {
+            context.hub.leave(client);
+            return None;
+        }
+    }
+    Some(client)
 }
 
 impl Subscriber {

@@ -11,12 +11,13 @@
 
 use std::borrow::Cow;
 
+use super::super::authorization::wait_a_moment;
 use super::super::session::{Phase, Reply, Session};
 use super::super::site::{JSON, Page, Site, TEXT};
 use super::errand::{Enquiry, Publication};
 use super::letterbox::Letterbox;
 use super::origin::Origin;
-use super::permission::{self, NO_PUBLISH, Who};
+use super::permission::HUB_IS_FULL;
 use crate::hub::{ClientId, Form, Kind, Message, Published, Told};
 use crate::limits;
 use crate::metrics::Refused;
@@ -43,22 +44,6 @@ impl Publication {
     fn message<'a>(&'a self, reply: &'a [u8]) -> Message<'a> {
         Message { subject: &self.subject, reply, payload: &self.payload, kind: self.kind, headers: b"" }
     }
-
-    /// Publishes it, if that is allowed.
-    fn publish(
-        &self,
-        who: &Who,
-        from: Option<ClientId>,
-        reply: &[u8],
-        context: &mut Context<'_>,
-    ) -> Result<Published, Page> {
-        if !permission::may_publish(who, &self.subject) {
-            context.refuse(Refused::Permission);
-            return Err(Page::sentence(403, NO_PUBLISH));
-        }
-        context.counters.published_http += 1;
-        Ok(context.hub.publish(from, &self.message(reply)))
-    }
 }
 
 impl<P: Site> Http<P> {
@@ -71,7 +56,7 @@ impl<P: Site> Http<P> {
         session: &mut Session<P::Route, P::Seat>,
         context: &mut Context<'_>,
     ) -> Step {
-        let page = match publication.publish(&session.who, None, &publication.reply, context) {
+        let page = match self.say(publication, None, &publication.reply, session, context) {
             Ok(Published { local, shards }) => {
                 let text = format!("{{\"delivered\":{local},\"shards\":{shards}}}\n");
                 Page::ok(JSON, text.into_bytes())
@@ -99,13 +84,13 @@ impl<P: Site> Http<P> {
         context: &mut Context<'_>,
     ) -> Step {
         let Some(letterbox) = self.letterbox(session, context) else {
-            context.abort();
-            return Step::Wait;
+            context.refuse(Refused::Subscriptions);
+            self.send(&Page { origin, ..Page::sentence(503, HUB_IS_FULL) }, reply, context);
+            return Step::Go;
         };
         let client = letterbox.client;
         let (_, subject) = letterbox.next();
-        let page = match enquiry.publication.publish(&session.who, Some(client), subject.as_bytes(), context)
-        {
+        let page = match self.say(&enquiry.publication, Some(client), subject.as_bytes(), session, context) {
             Ok(published) if published.is_heard() => {
                 let exchange = Exchange { subject: subject.into_bytes().into(), origin, reply };
                 session.phase = Phase::Exchange(Box::new(exchange));
@@ -122,6 +107,31 @@ impl<P: Site> Http<P> {
         Step::Go
     }
 
+    /// Publishes a message, if its user may say that much, there and now.
+    fn say(
+        &self,
+        publication: &Publication,
+        from: Option<ClientId>,
+        reply: &[u8],
+        session: &Session<P::Route, P::Seat>,
+        context: &mut Context<'_>,
+    ) -> Result<Published, Page> {
+        let settings = self.settings.of(context.listener).hub;
+        let bytes = publication.payload.len();
+        if let Err(unsaid) = session.who.may_say(&publication.subject, bytes, settings, context.now) {
+            context.refuse(unsaid.refused());
+            return Err(Page::sentence(unsaid.status(), &unsaid.sentence()));
+        }
+        let bytes = (session.head_bytes + bytes) as u64;
+        let taken = session.place.as_ref().map(|place| place.take_message(bytes, context.now));
+        if let Some(Err(wait)) = taken {
+            context.refuse(Refused::UserRate);
+            return Err(wait_a_moment(wait, "This user sends too much: wait a moment."));
+        }
+        context.counters.published_http += 1;
+        Ok(context.hub.publish(from, &publication.message(reply)))
+    }
+
     /// Where answers to this connection's requests arrive: it takes part in the hub from its first on.
     fn letterbox<'s>(
         &mut self,
@@ -132,6 +142,9 @@ impl<P: Site> Http<P> {
             let options = self.settings.of(context.listener).hub.options(Form::Told, true);
             let client = context.hub.join(context.id, options);
             let opened = Letterbox::open(context.hub, client, &mut self.names);
+            if opened.is_err() {
+                context.hub.leave(client);
+            }
             session.letterbox = opened.ok().map(Box::new);
         }
         session.letterbox.as_deref_mut()
@@ -178,6 +191,7 @@ impl<P: Site> Http<P> {
     ) {
         let phase = std::mem::replace(&mut session.phase, Phase::Head);
         let Phase::Exchange(exchange) = phase else { return };
+        session.place = None;
         let Exchange { origin, reply, .. } = *exchange;
         self.send(&Page { origin, ..page }, reply.last_if(!context.ready), context);
     }

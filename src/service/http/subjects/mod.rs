@@ -32,7 +32,7 @@ pub(super) use self::events::Subscriber;
 pub(super) use self::exchange::Exchange;
 pub(super) use self::letterbox::{Letterbox, Names};
 pub use self::origin::Origin;
-pub(super) use self::permission::Who;
+pub(super) use self::permission::{Asked, Unsaid, Who};
 pub use self::seat::Seat;
 
 /// The subprotocol of JSON commands.

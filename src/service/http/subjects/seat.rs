@@ -4,7 +4,7 @@ use super::SUBPROTOCOL;
 use super::desk::Desk;
 use super::errand::Opening;
 use super::letterbox::Names;
-use super::permission::{self, NO_PUBLISH, NO_SUBSCRIBE};
+use super::permission::{HUB_IS_FULL, NO_SUBSCRIBE};
 use crate::hub::{Form, Kind as Said, Message, Subscribe, Told};
 use crate::metrics::Refused;
 use crate::protocol::websocket::{CloseCode, Kind};
@@ -78,13 +78,16 @@ impl Seat {
 
 /// Listens, and reads nothing more until all shards know: so a pong says that whatever is published from then on is heard.
 fn listen(filter: &[u8], echo: bool, talk: &mut Talk<'_, '_>) {
-    let Some(hidden) = permission::may_subscribe(&talk.wishes.who, filter, None) else {
+    let Some(hidden) = talk.wishes.who.may_listen(filter) else {
         talk.refuse(Refused::Permission);
         return talk.close(CloseCode::POLICY, NO_SUBSCRIBE);
     };
     let client = talk.join(Form::WebSocket, echo);
     // It is the client's only one, so there is none that could have the name.
-    let _ = talk.hub().subscribe(client, &Subscribe { filter, hidden, ..Subscribe::default() });
+    if talk.hub().subscribe(client, &Subscribe { filter, hidden, ..Subscribe::default() }).is_err() {
+        talk.refuse(Refused::Subscriptions);
+        return talk.close(CloseCode::TRY_AGAIN, HUB_IS_FULL);
+    }
     talk.wait_until_known();
 }
 
@@ -94,9 +97,9 @@ impl Plain {
         let Some(subject) = &self.publish else {
             return talk.close(CloseCode::POLICY, NO_PLACE);
         };
-        if !permission::may_publish(&talk.wishes.who, subject) {
-            talk.refuse(Refused::Permission);
-            return talk.close(CloseCode::POLICY, NO_PUBLISH);
+        if let Err(unsaid) = talk.may_say(subject, payload.len()) {
+            talk.refuse(unsaid.refused());
+            return talk.close(unsaid.close_code(), unsaid.sentence());
         }
         let kind = match kind {
             Kind::Text => Said::Text,

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use tidemill::access::credential::{Sources, find_credential};
+use tidemill::access::credential::{Sources, find_credential, find_login};
 use tidemill::access::token::{AuthSettings, Authenticator};
 use tidemill::limits::{CREDENTIAL_BYTES_MAX, IDENTITY_BYTES_MAX};
 
@@ -34,6 +34,11 @@ pub(super) fn run(data: &[u8]) {
         verify(authenticator, &credential);
     }
     verify(authenticator, text);
+    if let Some(Ok(Some(login))) = authorization.map(find_login) {
+        assert!(!login.name.contains(':'), "the first colon ends the name");
+        let bytes = login.name.len() + login.password.len();
+        assert!(bytes <= CREDENTIAL_BYTES_MAX, "a credential is bounded");
+    }
 }
 
 fn verify(authenticator: &Authenticator, credential: &str) {
