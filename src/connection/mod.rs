@@ -258,25 +258,6 @@ impl Connection {
         self.last_active
     }
 
-    /// Whether it is open, and everything that the peer sent has been read as far as we know, and answered.
-    pub fn is_caught_up(&self) -> bool {
-        let reads = self.receiving == Receiving::Armed && self.is_read();
-        self.outbox.is_empty() && self.state == State::Open && reads
-    }
-
-    /// Whether there is nothing to do for it when all that waits now has been sent, but to wait for the peer.
-    fn rests_after(&self, bounds: &Bounds) -> bool {
-        let goes_on = self.outbox.pending_bytes() <= bounds.low_water_bytes && !self.is_throttled();
-        let reads = self.receiving == Receiving::Armed && self.is_read() && goes_on;
-        let keeps = !self.carried.is_empty() || self.session_bytes != 0 || self.transport.is_some();
-        self.state == State::Open && reads && !self.peer_ended() && !keeps
-    }
-
-    /// Whether what the peer sends is to be shown to the service now.
-    pub(crate) fn is_read(&self) -> bool {
-        self.state == State::Open && self.hold == Hold::No && !self.opening
-    }
-
     /// Whether it waits for a receive buffer.
     pub fn is_starved(&self) -> bool {
         self.receiving == Receiving::Starved

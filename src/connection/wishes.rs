@@ -1,6 +1,6 @@
-//! What a connection's service waits for: room for its answers, a moment, bytes within the peer's rate.
+//! What a connection waits for: its peer alone; or for its service room for answers, a moment, bytes within the peer's rate.
 
-use super::{Bounds, Connection, NEVER, State};
+use super::{Bounds, Connection, NEVER, Receiving, State};
 use crate::sys::clock::Time;
 
 /// Why what the peer sends is kept back from the service.
@@ -18,6 +18,25 @@ pub(crate) enum Hold {
 }
 
 impl Connection {
+    /// Whether it is open, and everything that the peer sent has been read as far as we know, and answered.
+    pub fn is_caught_up(&self) -> bool {
+        let reads = self.receiving == Receiving::Armed && self.is_read();
+        self.outbox.is_empty() && self.state == State::Open && reads
+    }
+
+    /// Whether there is nothing to do for it when all that waits now has been sent, but to wait for the peer.
+    pub(super) fn rests_after(&self, bounds: &Bounds) -> bool {
+        let goes_on = self.outbox.pending_bytes() <= bounds.low_water_bytes && !self.is_throttled();
+        let reads = self.receiving == Receiving::Armed && self.is_read() && goes_on;
+        let keeps = !self.carried.is_empty() || self.session_bytes != 0 || self.transport.is_some();
+        self.state == State::Open && reads && !self.peer_ended() && !keeps
+    }
+
+    /// Whether what the peer sends is to be shown to the service now.
+    pub(crate) fn is_read(&self) -> bool {
+        self.state == State::Open && self.hold == Hold::No && !self.opening
+    }
+
     /// What the service waits for, and when it wants to be called.
     pub(crate) fn service_wishes(&self) -> (Hold, Option<Time>) {
         (self.hold, (self.service_timer != NEVER).then_some(self.service_timer))

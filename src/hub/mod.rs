@@ -46,6 +46,7 @@ mod elsewhere;
 mod fanout;
 mod form;
 mod group;
+mod hearing;
 mod index;
 mod interest;
 mod message;

@@ -9,8 +9,10 @@ mod accepting;
 mod datagrams;
 mod door;
 mod draining;
+mod house;
 #[cfg(test)]
 mod hub_tests;
+mod inspect;
 pub mod mailbox;
 mod notice;
 mod opening;
@@ -24,102 +26,32 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use self::door::{Door, TlsStart};
 use self::draining::Drain;
+pub use self::house::{Admission, House, Options, Sockets};
 use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;
 use self::quiet::Quiet;
 use crate::access::addresses::Addresses;
-use crate::access::meter::{Meter, Rates};
+use crate::access::meter::Meter;
 use crate::access::networks::AccessList;
 use crate::access::senders::Senders;
 use crate::connection::timers::Timers;
-use crate::connection::tls::Filter;
 use crate::connection::{
-    About, Bounds, Connection, ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Delivery, Interest,
-    LISTENER_SLOTS, Listed, Listener, Order, Outbox, Replies, Table, delivery,
+    ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Delivery, LISTENER_SLOTS, Listener, Outbox, Replies, Table,
+    delivery,
 };
-use crate::hub::{Hub, Parcel, SlowPolicy};
+use crate::hub::{Hub, Parcel};
 use crate::limits;
+use crate::metrics::Metrics;
 use crate::metrics::board::Board;
-use crate::metrics::{Metrics, Snapshot};
 use crate::ring::{Completion, Descriptor, Kernel, Kind, Op, Outcome, Refused, RingError, Token, Wait};
 use crate::service::Service;
 use crate::sys::clock::{Time, Wall};
 
 /// How many completions ahead a connection is loaded into the cache: long enough for memory to answer.
 const PREFETCH_AHEAD: usize = 4;
-
-/// What a shard may do.
-#[derive(Clone, Copy, Debug)]
-pub struct Options {
-    /// Its number, for logs.
-    pub number: usize,
-    /// Connections that its table and its ring have place for.
-    pub slots: u32,
-    /// The bounds of each connection.
-    pub bounds: Bounds,
-    /// Private memory that all waiting bytes may take.
-    pub outbox_bytes: u64,
-    /// The rates of each connection.
-    pub rates: Rates,
-}
-
-impl Options {
-    /// Slots for so many connections and for the refusals of so many listeners.
-    pub fn slots_for(connections: u32, listeners: usize) -> u32 {
-        let refusals = u32::try_from(listeners).unwrap_or(u32::MAX).saturating_mul(limits::ACCEPTS_IN_FLIGHT);
-        connections.saturating_add(refusals)
-    }
-}
-
-/// What a shard has in common with the others.
-#[derive(Clone, Debug)]
-pub struct House {
-    /// How many shards share the subjects.
-    pub shards: u16,
-    /// What is done with slow consumers, by subject: the first filter that matches.
-    pub slow_rules: Arc<[(Box<[u8]>, SlowPolicy)]>,
-    /// Subscriptions of one shard.
-    pub subscriptions: u32,
-    /// Bytes that sends of one shard may have borrowed, before those for whom much waits are cut.
-    pub shared_bytes: u64,
-    /// How many connections there are, and may be.
-    pub admission: Arc<Admission>,
-    /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
-    pub doors: Arc<[Door]>,
-    /// Whose datagrams are taken, in the order of the datagram sockets; without an entry, everybody's.
-    pub datagram_networks: Arc<[AccessList]>,
-    /// Those of one address, where they are counted.
-    pub addresses: Option<Arc<Addresses>>,
-    /// Those whose datagrams are counted, where they are.
-    pub senders: Option<Arc<Senders>>,
-    /// Whether the bytes of an address are counted.
-    pub counts_bytes: bool,
-    /// Where the figures are hung out, if they are.
-    pub board: Option<Arc<Board>>,
-}
-
-impl House {
-    /// One that asks nothing, and counts connections only.
-    pub fn open(connections: u32) -> Self {
-        Self {
-            shards: 1,
-            slow_rules: Arc::from([]),
-            subscriptions: limits::SUBSCRIPTIONS_PER_SHARD,
-            shared_bytes: limits::HUB_LENT_BYTES,
-            admission: Admission::new(connections),
-            doors: Arc::from([]),
-            datagram_networks: Arc::from([]),
-            addresses: None,
-            senders: None,
-            counts_bytes: false,
-            board: None,
-        }
-    }
-}
 
 /// What there is of a connection beside its socket.
 #[derive(Debug)]
@@ -134,43 +66,6 @@ impl<T> Default for Place<T> {
     fn default() -> Self {
         Self { session: None, meter: Meter::default() }
     }
-}
-
-/// How many connections all shards together have, and may have.
-#[derive(Debug)]
-pub struct Admission {
-    open: AtomicU32,
-    most: u32,
-}
-
-impl Admission {
-    /// None yet, of at most so many.
-    pub fn new(most: u32) -> Arc<Self> {
-        Arc::new(Self { open: AtomicU32::new(0), most })
-    }
-
-    /// Asks for one more.
-    fn enter(&self) -> bool {
-        // Relaxed: the count guards no other memory.
-        let before = self.open.fetch_add(1, Ordering::Relaxed);
-        if self.most <= before {
-            self.leave();
-        }
-        before < self.most
-    }
-
-    fn leave(&self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The sockets that a shard serves, in its ring's table.
-#[derive(Clone, Debug, Default)]
-pub struct Sockets {
-    /// Listening sockets, of TCP and of Unix.
-    pub listeners: Vec<Descriptor>,
-    /// Datagram sockets.
-    pub datagrams: Vec<Descriptor>,
 }
 
 /// One thread's server.
@@ -347,85 +242,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.hang_out();
         self.metrics.counters.turns += 1;
         self.metrics.record_stall(self.kernel.now().saturating_since(self.now));
-    }
-
-    /// What the shard has counted.
-    pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = self.metrics.snapshot();
-        let ring = self.kernel.counts();
-        let counters = &mut snapshot.counters;
-        counters.enters = ring.enters;
-        counters.submissions = ring.submissions;
-        counters.submission_queue_full = ring.queue_full;
-        counters.cq_overflows = ring.overflows;
-        counters.connections_open = self.connections.len() as u64;
-        counters.receive_buffers_free = u64::from(self.kernel.buffers().free);
-        let (hub, sizes) = (self.hub.counts(), self.hub.sizes());
-        counters.hub_published = hub.published;
-        counters.hub_delivered = hub.delivered;
-        counters.hub_crossed = hub.crossed;
-        counters.hub_orphaned = hub.orphaned;
-        counters.hub_told_lost = hub.told_lost;
-        counters.hub_dropped = hub.dropped;
-        counters.hub_clients = sizes.clients as u64;
-        counters.hub_subscriptions = sizes.subscriptions as u64;
-        counters.hub_lent_bytes = sizes.lent_bytes as u64;
-        snapshot
-    }
-
-    /// The first `count` connections in this order.
-    fn list(&self, order: Order, count: usize) -> Vec<Listed> {
-        let listed = |(slot, connection): (u32, &Connection)| Listed {
-            shard: self.options.number,
-            slot,
-            listener: connection.listener,
-            peer: connection.peer,
-            since: connection.since,
-            last_active: connection.last_active(),
-            age: self.now.saturating_since(connection.since),
-            idle: self.now.saturating_since(connection.last_active()),
-            state: connection.state().name(),
-            protocol: self.protocol(slot),
-            tls: connection.filter().and_then(Filter::protocol_version),
-            bytes_received: connection.bytes_received,
-            bytes_sent: connection.bytes_sent,
-            pending_bytes: connection.outbox.pending_bytes() as u64,
-            about: None,
-            interest: None,
-        };
-        let mut first = order.first(self.connections.iter().map(listed).collect(), count);
-        // Only of those that are shown.
-        for listed in &mut first {
-            listed.about = self.about(listed.slot);
-            listed.interest = self.interest(listed.slot);
-        }
-        first
-    }
-
-    /// What a connection does in the hub.
-    fn interest(&self, slot: u32) -> Option<Interest> {
-        let session = self.places.get(slot as usize).and_then(|place| place.session.as_ref())?;
-        let client = self.service.client(session)?;
-        let counts = self.hub.client_counts(client)?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let listed = self.hub.subscriptions(client, limits::CONNZ_SUBSCRIPTIONS_MAX);
-        Some(Interest {
-            subscriptions: counts.subscriptions,
-            filters: listed.iter().map(|one| (text(&one.filter), one.queue.as_deref().map(text))).collect(),
-            messages_sent: counts.messages_out,
-            messages_dropped: counts.dropped,
-            held_bytes: counts.held_bytes,
-        })
-    }
-
-    fn about(&self, slot: u32) -> Option<About> {
-        let session = self.places.get(slot as usize).and_then(|place| place.session.as_ref())?;
-        self.service.about(session)
-    }
-
-    fn protocol(&self, slot: u32) -> &'static str {
-        let session = self.places.get(slot as usize).and_then(|place| place.session.as_ref());
-        session.map_or("opening", |session| self.service.protocol(session))
     }
 
     /// The kernel, for those who simulate it.

@@ -34,7 +34,8 @@ pub(super) fn without_tests<'a>(path: &str, code: &'a str) -> &'a str {
     }
     let opens_tests = |at: &usize| {
         let after = code[at + TEST_MARK.len()..].trim_start();
-        after.strip_prefix("mod tests").is_some_and(|tail| !tail.starts_with(is_word))
+        // `mod tests;` names a file of its own, and what follows it is no test.
+        after.strip_prefix("mod tests").is_some_and(|tail| tail.trim_start().starts_with('{'))
     };
     let tail = code.match_indices(TEST_MARK).map(|(at, _)| at).find(opens_tests);
     &code[..tail.unwrap_or(code.len())]
@@ -150,6 +151,8 @@ fn code_is_told_from_text() {
 fn tests_at_the_foot_are_cut_off() {
     assert_eq!(without_tests("src/a.rs", "fn a() {}\n#[cfg(test)]\nmod tests { x }"), "fn a() {}\n");
     assert_eq!(without_tests("src/a.rs", "#[cfg(test)]\nfn a() {}"), "#[cfg(test)]\nfn a() {}");
+    let beside = "#[cfg(test)]\nmod tests;\nfn a() {}";
+    assert_eq!(without_tests("src/a.rs", beside), beside);
     assert_eq!(without_tests("src/shard/tests.rs", "fn a() {}"), "");
 }
 

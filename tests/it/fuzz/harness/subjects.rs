@@ -16,6 +16,8 @@ use super::wire;
 const LINES_MAX: usize = 700;
 /// Bytes of a subject, so that a control line holds it.
 const SUBJECT_BYTES_MAX: usize = 1000;
+/// Tokens of a filter, as documented.
+const FILTER_TOKENS_MAX: usize = 64;
 
 pub(super) fn run(data: &[u8]) {
     let Some((first, lines)) = data.split_first() else { return };
@@ -50,7 +52,7 @@ pub(super) fn matches(filter: &[u8], subject: &[u8]) -> bool {
 fn is_valid(filter: &[u8]) -> bool {
     let tokens: Vec<&[u8]> = filter.split(|byte| *byte == b'.').collect();
     let ends = tokens.iter().position(|token| *token == b">").is_none_or(|place| place + 1 == tokens.len());
-    ends && tokens.iter().all(|token| !token.is_empty())
+    ends && tokens.len() <= FILTER_TOKENS_MAX && tokens.iter().all(|token| !token.is_empty())
 }
 
 /// Whether a word stands on a control line as it is.
