@@ -98,9 +98,9 @@ pub const OUTBOX_BYTES_PER_SHARD: u64 = 256 * 1024 * 1024;
 pub const OUTBOX_BYTES_PER_SHARD_MAX: u64 = 1 << 40;
 /// Parts gathered into one send.
 pub const SEND_PARTS_MAX: usize = 64;
-/// Sends of one turn that may be heard of only when something else happens. Where there are more, a turn has so much to do
-/// that one more system call does not count.
-pub const QUIET_SENDS_MAX: u32 = 64;
+/// Connections of one turn whose sends may be heard of only when something else happens. Where there are more, the next ones
+/// are about to speak: a sleep would cost more than the system call it saves.
+pub const QUIET_CONNECTIONS_MAX: usize = 8;
 /// Bytes of such a send: as much as waits in memory until then.
 pub const QUIET_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of an unfinished frame that an inbox may carry over. A peer that needs more is cut.

@@ -419,9 +419,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn quiet_sends(&self) -> Quiet {
         // A stop wants to know at once when all is said, and so does who has more for a slow consumer.
         let may_wait = self.drain.is_none() && !self.hub.holds_back();
-        let left =
-            if may_wait && self.kernel.capabilities().quiet_sends { limits::QUIET_SENDS_MAX } else { 0 };
-        Quiet { left, lends: delivery(self.kernel.buffers()) == Delivery::Lend }
+        let few = self.dirty.len() <= limits::QUIET_CONNECTIONS_MAX;
+        let may_be = may_wait && few && self.kernel.capabilities().quiet_sends;
+        Quiet { may_be, lends: delivery(self.kernel.buffers()) == Delivery::Lend }
     }
 
     // --- Common steps -------------------------------------------------------------------------------------------

@@ -6,28 +6,26 @@
 //! taken whole is heard of at once.
 //!
 //! What such a send has lent comes home later, perhaps much later; so they are few, and small, and take no receive buffers
-//! where these are scarce.
+//! where these are scarce. A turn that touches many connections has none: more come at once, and not sleeping is cheaper.
 
 use crate::limits;
 use crate::ring::{Gather, Part};
 
-/// What is left for quiet sends in this turn.
+/// What the sends of this turn may be.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Quiet {
-    /// How many more there may be.
-    pub(super) left: u32,
+    /// Whether there may be quiet ones.
+    pub(super) may_be: bool,
     /// Whether they may have receive buffers.
     pub(super) lends: bool,
 }
 
 impl Quiet {
-    /// Whether this may be one; then it is counted.
-    pub(super) fn takes(&mut self, gather: &Gather) -> bool {
+    /// Whether this may be one.
+    pub(super) fn takes(self, gather: &Gather) -> bool {
         let lent = |part: &Part| matches!(part, Part::Received(..));
-        let fits = 0 < self.left
+        self.may_be
             && gather.len() <= limits::QUIET_BYTES_MAX
-            && (self.lends || !gather.parts().iter().any(lent));
-        self.left -= u32::from(fits);
-        fits
+            && (self.lends || !gather.parts().iter().any(lent))
     }
 }

@@ -349,7 +349,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             connection.plant_lost_rearm();
         }
         let file = connection.descriptor;
-        let quiet = &mut self.quiet;
+        let quiet = self.quiet;
         while let Some(action) = connection.next_action(&self.options.bounds, self.now) {
             let op = match action {
                 Action::Receive { credit, wait_first } => {
