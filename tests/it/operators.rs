@@ -31,7 +31,7 @@ fn wrong_flags_are_named() {
     check_usage(&["--bogus"], "--bogus");
     check_usage(&["bogus"], "bogus");
     check_usage(&["--shards", "many"], "--shards");
-    check_usage(&["--ring-max", "5.1"], "a tier is 6.1, 6.6, 6.12 or 6.17");
+    check_usage(&["--engine-max", "5.1"], "a tier is 6.1, 6.6, 6.12 or 6.17");
     check_usage(&["--log-format", "xml"], "--log-format");
     check_usage(&["--listen", "localhost:7000"], "an address begins with tcp://, udp:// or unix:");
     check_usage(&["--listen", "tcp://localhost:7000"], "names are not looked up");
