@@ -237,6 +237,19 @@ mod tests {
     }
 
     #[test]
+    fn the_twin_is_forced_down_as_io_uring_is() {
+        for tier in RingTier::ALL {
+            let (twin, ring) = (Capabilities::of_epoll(tier), Capabilities::of_tier(tier));
+            assert_eq!((twin.engine, ring.engine), (Engine::Epoll, Engine::Uring));
+            assert_eq!(twin.incremental_buffers, ring.incremental_buffers);
+            assert_eq!(twin.receive_credit, ring.receive_credit);
+        }
+        let newest = Capabilities::of_epoll(RingTier::V6_17);
+        assert_eq!(newest.to_string(), "incremental buffers, receive credit");
+        assert_eq!(Capabilities::of_epoll(RingTier::V6_1).to_string(), "whole buffers, cancel and re-arm");
+    }
+
+    #[test]
     fn probing_finds_no_more_than_the_tier_allows() {
         for tier in [RingTier::V6_1, RingTier::V6_6, RingTier::V6_12, RingTier::V6_17] {
             let found = Capabilities::probe(tier).unwrap();

@@ -2,16 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use super::buffers::Pool;
 use super::{
-    AcceptError, Bell, Capabilities, Completion, Descriptor, Epoll, Gather, Generation, Host, Kind, Op,
-    Outcome, Part, ReceiveError, Received, SendError, SendMode, Setup, Token, Uring, Wait,
+    AcceptError, Bell, Capabilities, Completion, ConnectError, Descriptor, Epoll, Gather, Generation, Host,
+    Kind, Op, Outcome, Part, ReceiveError, Received, SendError, SendMode, Setup, Token, Uring, Wait,
 };
 use crate::sys::clock;
 use crate::tier::RingTier;
@@ -313,3 +315,67 @@ fn dropped_at_work<K: Subject>() {
     assert_eq!(near.read(&mut [0]).unwrap(), 0, "the socket went with the ring");
 }
 on_both!(a_ring_that_is_dropped_at_work_lets_go_of_everything, dropped_at_work);
+
+fn connects<K: Subject>() {
+    let mut ring = ring::<K>(RingTier::V6_17, 2);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for (place, listens) in [(0, true), (1, false)] {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let file = ring.adopt(socket.into(), place).unwrap();
+        let to = if listens { address } else { nobody() };
+        ring.push(Op::Connect { token: token(Kind::Connect), file, address: Box::new(to.into()) }).unwrap();
+        let outcome = one(&mut ring);
+        if listens {
+            assert!(matches!(outcome, Outcome::Connected(Ok(()))), "{outcome:?}");
+            let gather = Gather::one(Part::Copied(b"hello".to_vec(), 0));
+            ring.push(Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Wait }).unwrap();
+            assert!(matches!(one(&mut ring), Outcome::Sent { result: Ok(5), .. }));
+            let mut heard = [0; 5];
+            listener.accept().unwrap().0.read_exact(&mut heard).unwrap();
+            assert_eq!(&heard, b"hello");
+        } else {
+            assert!(matches!(outcome, Outcome::Connected(Err(ConnectError::Refused))), "{outcome:?}");
+        }
+    }
+}
+on_both!(a_connection_is_made_or_refused, connects);
+
+/// An address where nobody listens any more.
+fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Two have more to read than a burst, and a third has one byte: it does not wait until they are done.
+fn bursts<K: Subject>() {
+    const LONG: usize = 100 * 64;
+    let mut ring = K::make(&Setup {
+        submissions: 8,
+        completions: 1024,
+        files: 3,
+        stream_buffers: (1024, 64),
+        datagram_buffers: None,
+        capabilities: K::capabilities_at(RingTier::V6_6),
+    })
+    .unwrap();
+    let mut nears = Vec::new();
+    for slot in 0..3 {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        let file = ring.adopt(far.into(), slot).unwrap();
+        near.write_all(&vec![7; if slot == 2 { 1 } else { LONG }]).unwrap();
+        nears.push(near);
+        let token = Token::new(Kind::Receive, slot, Generation::new(5));
+        ring.push(Op::Receive { token, file, credit: 1 << 20, wait_first: false }).unwrap();
+    }
+    let mut ready = VecDeque::new();
+    ring.submit_and_wait(Wait::No).unwrap();
+    ring.collect(&mut ready, 1024);
+    let of = |slot| ready.iter().filter(|completion| completion.token.slot() == slot).count();
+    assert!(of(0) <= 33 && of(1) <= 33, "{} and {}", of(0), of(1));
+    assert_eq!(of(2), 1, "it was not kept waiting");
+    while ready.len() < 201 {
+        ring.submit_and_wait(Wait::Until(Some(clock::now().saturating_add(Duration::from_secs(5))))).unwrap();
+        assert_ne!(ring.collect(&mut ready, 1024), 0, "{} came", ready.len());
+    }
+}
+on_both!(nobody_s_burst_keeps_others_waiting, bursts);

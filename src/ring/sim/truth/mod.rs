@@ -384,3 +384,11 @@ fn a_full_ring_ends_a_receive() {
     same_counts::<Uring>(&setup, expected);
     simulated_counts(&setup, expected);
 }
+
+#[test]
+fn the_twin_has_no_ring_that_could_be_full() {
+    let more = |count| (count, Some(true));
+    let setup = Setup { stream_buffers: (128, 64), completions: 16, ..setup::<Epoll>(RingTier::V6_6, 4) };
+    let expected = [more(33), more(33), more(33), more(1), (0, None), (0, None)];
+    same_counts::<Epoll>(&setup, expected);
+}
