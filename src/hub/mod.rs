@@ -290,6 +290,11 @@ impl Hub {
         self.clients.get(client.place as usize).filter(|found| found.generation == client.generation)
     }
 
+    /// The name of a client that is there.
+    fn client_at(&self, place: u32) -> ClientId {
+        ClientId { place, generation: self.clients[place as usize].generation }
+    }
+
     fn client_mut(&mut self, client: ClientId) -> Option<&mut Client> {
         self.clients.get_mut(client.place as usize).filter(|found| found.generation == client.generation)
     }
