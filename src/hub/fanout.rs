@@ -74,6 +74,8 @@ impl Hub {
     ) -> (u32, Option<Arc<Vec<u8>>>) {
         if self.lossy {
             self.mark = Some(self.mark_of(place, message));
+            // Those who are behind may have to be kept a copy each.
+            self.turn_bytes += self.behind.len() * limits::HUB_LOOK_BYTES;
         } else if let Some(local) = self.add_to_run(place, message, silent) {
             return (local, None);
         }
@@ -136,14 +138,14 @@ impl Hub {
     ) -> Option<Chosen> {
         let random = self.next_random();
         let queue = &self.routes.at(place).queues()[queue];
-        let far = far_member(queue, random);
-        if far.is_none()
-            && let Some(member) = self.choose_here(queue, silent, random, message)
-        {
-            return Some(Chosen::Here(member));
+        if let Some(shard) = far_member(queue, random) {
+            return Some(Chosen::There(shard));
         }
+        let here = self.choose_here(queue, silent, random, message);
         // Perhaps the only ones here must not hear it.
-        far.or_else(|| some_shard(queue, random, 0)).map(Chosen::There)
+        let far = if here.member.is_none() { some_shard(queue, random, 0) } else { None };
+        self.turn_bytes += here.looks * limits::HUB_LOOK_BYTES;
+        here.member.map(Chosen::Here).or(far.map(Chosen::There))
     }
 
     /// A member on this shard.
@@ -153,14 +155,19 @@ impl Hub {
         silent: Option<u32>,
         random: u64,
         message: &Message<'_>,
-    ) -> Option<SubscriptionId> {
+    ) -> Choice {
         let members = &queue.members;
-        let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
-        let from_start = members[start..].iter().chain(&members[..start]);
-        from_start.copied().find(|id| {
+        let start = random.checked_rem(members.len() as u64);
+        let Some(start) = start.and_then(|start| usize::try_from(start).ok()) else {
+            return Choice::default();
+        };
+        let mut from_start = members[start..].iter().chain(&members[..start]);
+        let found = from_start.position(|id| {
             let subscription = &self.subscriptions[*id as usize];
             silent != Some(subscription.client) && !self.is_hidden(subscription.group, message)
-        })
+        });
+        let looks = found.unwrap_or(members.len());
+        Choice { looks, member: found.map(|place| members[(start + place) % members.len()]) }
     }
 
     /// Whether a subscription with a group of its own must not hear a message.
@@ -174,7 +181,6 @@ impl Hub {
         let own = self.elsewhere.shard();
         let entry = &parcel.entries[entry];
         let message = parcel.message(entry);
-        self.counts.arrived += 1;
         self.last_id += 1;
         let place = self.route(message.subject);
         let plain = entry.plain & bit(own) != 0;
@@ -222,8 +228,10 @@ impl Hub {
     ) -> Option<Chosen> {
         let random = self.next_random();
         let queue = RouteQueue::find(self.routes.at(place).queues(), name)?;
-        let here = self.choose_here(queue, silent, random, message).map(Chosen::Here);
-        here.or_else(|| some_shard(queue, random, tried).map(Chosen::There))
+        let here = self.choose_here(queue, silent, random, message);
+        let far = if here.member.is_none() { some_shard(queue, random, tried) } else { None };
+        self.turn_bytes += here.looks * limits::HUB_LOOK_BYTES;
+        here.member.map(Chosen::Here).or(far.map(Chosen::There))
     }
 
     /// The place of a client of that shard, if that is this one and the client is still there.
@@ -249,9 +257,11 @@ impl Hub {
 
     /// Gives a message to one client.
     pub(super) fn fan_out_to(&mut self, place: usize, message: &Message<'_>, client: ClientId) -> bool {
-        let groups = self.routes.at(place).groups().iter().copied();
-        let found = groups.into_iter().find(|group| self.member_of(*group, client.place).is_some());
-        let Some(group) = found else { return false };
+        let groups = self.routes.at(place).groups();
+        let found = groups.iter().position(|group| self.member_of(*group, client.place).is_some());
+        let (looks, group) = (found.unwrap_or(groups.len()), found.map(|index| groups[index]));
+        self.turn_bytes += looks * limits::HUB_LOOK_BYTES;
+        let Some(group) = group else { return false };
         self.tell_member(group, client.place, message);
         self.counts.delivered += 1;
         true
@@ -280,6 +290,14 @@ enum Chosen {
     Here(SubscriptionId),
     /// Somebody on this shard.
     There(u16),
+}
+
+/// What was found among the members of a queue group here.
+#[derive(Default)]
+struct Choice {
+    /// How many were looked at that must not hear it.
+    looks: usize,
+    member: Option<SubscriptionId>,
 }
 
 /// The shard of the member of a queue group that chance falls on, if it is not one of this shard.
