@@ -55,6 +55,14 @@ impl Hub {
         self.write_pieces(client.place, outbox);
     }
 
+    /// The same, and before it all that is held back: for what stands for everything before it, as a PONG does, or the end.
+    pub fn flush(&mut self, client: ClientId, outbox: &mut Outbox) {
+        if self.client(client).is_some() {
+            self.send_backlog(client.place, usize::MAX, outbox);
+            self.catch_up(client, outbox);
+        }
+    }
+
     /// Ends the bytes of this turn: they can be shared now.
     pub(crate) fn close_turn(&mut self) {
         self.settle_run();
@@ -109,7 +117,7 @@ impl Hub {
         self.write_pieces(client.place, outbox);
         self.end_own(client.place);
         if waiting == 0 {
-            self.send_backlog(client.place, outbox);
+            self.send_backlog(client.place, limits::HUB_BACKLOG_SEND_BYTES, outbox);
         }
         Written::Fine
     }
@@ -261,17 +269,17 @@ impl Hub {
         }
     }
 
-    /// Sends some of what was held back, and what was left out of it.
-    fn send_backlog(&mut self, client: u32, outbox: &mut Outbox) {
+    /// Sends about so many bytes of what was held back, and says what was left out of it.
+    fn send_backlog(&mut self, client: u32, most: usize, outbox: &mut Outbox) {
         let entry = &mut self.clients[client as usize];
         let Some(backlog) = &mut entry.backlog else { return };
         let form = entry.options.form;
         form.write_dropped(backlog.take_untold(), outbox);
-        let length = backlog.next_bytes();
+        let length = backlog.next_bytes(most);
         if matches!(form, Form::Nats { framed: true, .. }) && 0 < length {
             outbox.write(&sender::message_header(websocket::Kind::Binary, length, None));
         }
-        backlog.send(outbox);
+        backlog.send(most, outbox);
         if backlog.is_empty() {
             self.behind.remove(&entry.connection);
             entry.backlog = None;
@@ -422,5 +430,20 @@ mod tests {
             turn(&mut hub, &mut ones, &[("a", 50_000), ("b", 50_000)]);
         }
         assert!(ones.iter().all(|one| !one.is_cut && 10_000_000 < one.outbox.pending_bytes()));
+    }
+
+    /// A PONG says that all before it has come, so what is held back goes before it.
+    #[test]
+    fn what_is_held_back_goes_before_what_stands_for_all() {
+        let mut hub = Hub::new(0, 1, 1);
+        hub.set_rules(vec![(b"score.>"[..].into(), SlowPolicy::KeepLatest)]);
+        let mut ones = vec![join(&mut hub, 0, "score.*")];
+        ones[0].outbox.write(b"still waiting ");
+        turn(&mut hub, &mut ones, &[("score.a", 1), ("score.b", 1), ("score.a", 1)]);
+        assert_eq!(ones[0].outbox.pending_bytes(), 14, "it is held back");
+        hub.flush(ones[0].id, &mut ones[0].outbox);
+        let message = "MSG score.a 1 1\r\nx\r\n".len();
+        assert_eq!(ones[0].outbox.pending_bytes(), 14 + 2 * message);
+        assert!(!hub.holds_back());
     }
 }

@@ -82,18 +82,19 @@ impl Elsewhere {
     }
 
     /// Calls a member of a queue group for the message that is [sent](Self::send) next.
-    pub(super) fn call(&mut self, shard: u16, name: &[u8]) {
-        self.parcel.call(shard, name);
+    pub(super) fn call(&mut self, shard: u16, name: &[u8], tried: Shards) {
+        self.parcel.call(shard, name, tried);
     }
 
     /// Puts a message into the parcel: for these shards, and for those that were called.
-    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards) {
-        self.parcel.push(message, plain, 0);
+    pub(super) fn send(&mut self, message: &Message<'_>, plain: Shards, silent: Option<super::ClientId>) {
+        let own = self.shard();
+        self.parcel.push(message, plain, silent.map(|client| (own, client)));
     }
 
     /// Puts a message from another shard into the parcel, for those that were called.
-    pub(super) fn pass_on(&mut self, message: &Message<'_>, times: u8) {
-        self.parcel.push(message, 0, times);
+    pub(super) fn pass_on(&mut self, message: &Message<'_>, silent: Option<(u16, super::ClientId)>) {
+        self.parcel.push(message, 0, silent);
     }
 }
 

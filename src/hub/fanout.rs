@@ -8,7 +8,7 @@ use super::group::{GroupId, SubscriptionId};
 use super::message::{Message, Published};
 use super::parcel::Parcel;
 use super::route::{Found, RouteQueue};
-use super::summary::bit;
+use super::summary::{Shards, bit};
 use super::{ClientId, Hub};
 use crate::limits;
 use crate::protocol::nats::subject;
@@ -74,6 +74,8 @@ impl Hub {
     ) -> (u32, Option<Arc<Vec<u8>>>) {
         if self.lossy {
             self.mark = Some(self.mark_of(place, message));
+            // Those who are behind may have to be kept a copy each.
+            self.turn_bytes += self.behind.len() * limits::HUB_LOOK_BYTES;
         } else if let Some(local) = self.add_to_run(place, message, silent) {
             return (local, None);
         }
@@ -100,7 +102,8 @@ impl Hub {
         silent: Option<u32>,
         published: &mut Published,
     ) {
-        let plain = self.routes.at(place).shards() & !bit(self.elsewhere.shard());
+        // Of those that share our bit, if it is among them: we ourselves are not told what we send.
+        let plain = self.routes.at(place).shards();
         let mut shards = plain;
         for index in 0..self.routes.at(place).queues().len() {
             match self.choose(place, index, silent, message) {
@@ -109,7 +112,7 @@ impl Hub {
                     published.local += self.append(group, message, large, silent);
                 }
                 Some(Chosen::There(shard)) => {
-                    self.elsewhere.call(shard, &self.routes.at(place).queues()[index].name);
+                    self.elsewhere.call(shard, &self.routes.at(place).queues()[index].name, 0);
                     shards |= bit(shard);
                 }
                 None => {}
@@ -117,7 +120,8 @@ impl Hub {
         }
         if shards != 0 {
             self.turn_bytes += message.size() + limits::HUB_DELIVERY_BYTES;
-            self.elsewhere.send(message, plain);
+            let silent = silent.map(|place| self.client_at(place));
+            self.elsewhere.send(message, plain, silent);
             published.shards = shards.count_ones();
             self.counts.crossed += 1;
         }
@@ -134,14 +138,14 @@ impl Hub {
     ) -> Option<Chosen> {
         let random = self.next_random();
         let queue = &self.routes.at(place).queues()[queue];
-        let far = far_member(queue, random);
-        if far.is_none()
-            && let Some(member) = self.choose_here(queue, silent, random, message)
-        {
-            return Some(Chosen::Here(member));
+        if let Some(shard) = far_member(queue, random) {
+            return Some(Chosen::There(shard));
         }
+        let here = self.choose_here(queue, silent, random, message);
         // Perhaps the only ones here must not hear it.
-        far.or_else(|| some_shard(queue, random)).map(Chosen::There)
+        let far = if here.member.is_none() { some_shard(queue, random, 0) } else { None };
+        self.turn_bytes += here.looks * limits::HUB_LOOK_BYTES;
+        here.member.map(Chosen::Here).or(far.map(Chosen::There))
     }
 
     /// A member on this shard.
@@ -151,14 +155,19 @@ impl Hub {
         silent: Option<u32>,
         random: u64,
         message: &Message<'_>,
-    ) -> Option<SubscriptionId> {
+    ) -> Choice {
         let members = &queue.members;
-        let start = usize::try_from(random.checked_rem(members.len() as u64)?).ok()?;
-        let from_start = members[start..].iter().chain(&members[..start]);
-        from_start.copied().find(|id| {
+        let start = random.checked_rem(members.len() as u64);
+        let Some(start) = start.and_then(|start| usize::try_from(start).ok()) else {
+            return Choice::default();
+        };
+        let mut from_start = members[start..].iter().chain(&members[..start]);
+        let found = from_start.position(|id| {
             let subscription = &self.subscriptions[*id as usize];
             silent != Some(subscription.client) && !self.is_hidden(subscription.group, message)
-        })
+        });
+        let looks = found.unwrap_or(members.len());
+        Choice { looks, member: found.map(|place| members[(start + place) % members.len()]) }
     }
 
     /// Whether a subscription with a group of its own must not hear a message.
@@ -172,7 +181,6 @@ impl Hub {
         let own = self.elsewhere.shard();
         let entry = &parcel.entries[entry];
         let message = parcel.message(entry);
-        self.counts.arrived += 1;
         self.last_id += 1;
         let place = self.route(message.subject);
         let plain = entry.plain & bit(own) != 0;
@@ -183,34 +191,53 @@ impl Hub {
             self.mark = self.lossy.then(|| self.mark_of(place, &message));
             (0, self.shared_payload(place, &message))
         };
+        let silent = entry.silent.and_then(|(shard, client)| self.silent_here(shard, client));
         let mut passed_on = false;
         for called in parcel.called[entry.called.clone()].iter().filter(|called| called.shard == own) {
             let name = parcel.name(called);
-            match self.choose_again(place, name, &message) {
+            let tried = called.tried | bit(own);
+            match self.choose_again(place, name, &message, silent, tried) {
                 Some(Chosen::Here(member)) => {
                     let group = self.subscriptions[member as usize].group;
                     local += self.append(group, &message, large.as_ref(), None);
                 }
-                Some(Chosen::There(shard)) if entry.passed_on < limits::PASSED_ON_MAX => {
-                    self.elsewhere.call(shard, name);
+                Some(Chosen::There(shard)) => {
+                    self.elsewhere.call(shard, name, tried);
                     passed_on = true;
                 }
-                Some(Chosen::There(_)) | None => self.counts.orphaned += 1,
+                None => self.counts.orphaned += 1,
             }
         }
         if passed_on {
-            self.elsewhere.pass_on(&message, entry.passed_on + 1);
+            self.turn_bytes += message.size() + limits::HUB_DELIVERY_BYTES;
+            self.elsewhere.pass_on(&message, entry.silent);
         }
         self.counts.delivered += u64::from(local);
     }
 
-    /// A member of a queue group for a message that somebody on this shard was to have: if all have left meanwhile, it is
-    /// passed on, so that it is not lost. Behind others of its publisher, perhaps; but a queue group shares them out anyway.
-    fn choose_again(&mut self, place: usize, name: &[u8], message: &Message<'_>) -> Option<Chosen> {
+    /// A member of a queue group for a message that somebody on this shard was to have: if all have left meanwhile, or none
+    /// may hear it, it is passed on to a shard that was not asked yet, so that it is not lost. Behind others of its publisher,
+    /// perhaps; but a queue group shares them out anyway.
+    fn choose_again(
+        &mut self,
+        place: usize,
+        name: &[u8],
+        message: &Message<'_>,
+        silent: Option<u32>,
+        tried: Shards,
+    ) -> Option<Chosen> {
         let random = self.next_random();
         let queue = RouteQueue::find(self.routes.at(place).queues(), name)?;
-        let here = self.choose_here(queue, None, random, message).map(Chosen::Here);
-        here.or_else(|| some_shard(queue, random).map(Chosen::There))
+        let here = self.choose_here(queue, silent, random, message);
+        let far = if here.member.is_none() { some_shard(queue, random, tried) } else { None };
+        self.turn_bytes += here.looks * limits::HUB_LOOK_BYTES;
+        here.member.map(Chosen::Here).or(far.map(Chosen::There))
+    }
+
+    /// The place of a client of that shard, if that is this one and the client is still there.
+    fn silent_here(&self, shard: u16, client: ClientId) -> Option<u32> {
+        let is_here = shard == self.elsewhere.shard() && self.client(client).is_some();
+        is_here.then_some(client.place)
     }
 
     /// A large payload is copied once for all, and not into each group's bytes.
@@ -230,9 +257,11 @@ impl Hub {
 
     /// Gives a message to one client.
     pub(super) fn fan_out_to(&mut self, place: usize, message: &Message<'_>, client: ClientId) -> bool {
-        let groups = self.routes.at(place).groups().iter().copied();
-        let found = groups.into_iter().find(|group| self.member_of(*group, client.place).is_some());
-        let Some(group) = found else { return false };
+        let groups = self.routes.at(place).groups();
+        let found = groups.iter().position(|group| self.member_of(*group, client.place).is_some());
+        let (looks, group) = (found.unwrap_or(groups.len()), found.map(|index| groups[index]));
+        self.turn_bytes += looks * limits::HUB_LOOK_BYTES;
+        let Some(group) = group else { return false };
         self.tell_member(group, client.place, message);
         self.counts.delivered += 1;
         true
@@ -263,26 +292,40 @@ enum Chosen {
     There(u16),
 }
 
+/// What was found among the members of a queue group here.
+#[derive(Default)]
+struct Choice {
+    /// How many were looked at that must not hear it.
+    looks: usize,
+    member: Option<SubscriptionId>,
+}
+
 /// The shard of the member of a queue group that chance falls on, if it is not one of this shard.
 fn far_member(queue: &RouteQueue, random: u64) -> Option<u16> {
     let own = queue.members.len() as u64;
     // Of another part of the number than the choice among those who are here.
     let place = (random >> 32).checked_rem(own + far_members(queue))?;
-    far_shard(queue, place.checked_sub(own)?)
+    far_shard(queue, place.checked_sub(own)?, 0)
 }
 
-/// The shard of a member elsewhere, if there is one.
-fn some_shard(queue: &RouteQueue, random: u64) -> Option<u16> {
-    far_shard(queue, random.checked_rem(far_members(queue))?)
+/// The shard of a member elsewhere, if there is one where nobody was asked yet.
+fn some_shard(queue: &RouteQueue, random: u64, tried: Shards) -> Option<u16> {
+    let members = untried(queue, tried).map(|(_, members)| u64::from(*members)).sum();
+    far_shard(queue, random.checked_rem(members)?, tried)
 }
 
 fn far_members(queue: &RouteQueue) -> u64 {
     queue.far.iter().map(|(_, members)| u64::from(*members)).sum()
 }
 
-/// The shard of the member with this number among those elsewhere.
-fn far_shard(queue: &RouteQueue, mut number: u64) -> Option<u16> {
-    let found = queue.far.iter().find(|(_, members)| {
+/// The members elsewhere, without those of these shards.
+fn untried(queue: &RouteQueue, tried: Shards) -> impl Iterator<Item = &(u16, u32)> {
+    queue.far.iter().filter(move |(shard, _)| tried & bit(*shard) == 0)
+}
+
+/// The shard of the member with this number among those elsewhere that were not tried.
+fn far_shard(queue: &RouteQueue, mut number: u64, tried: Shards) -> Option<u16> {
+    let found = untried(queue, tried).find(|(_, members)| {
         let members = u64::from(*members);
         let is_it = number < members;
         number = number.wrapping_sub(members);
@@ -314,5 +357,93 @@ mod tests {
             let message = Message { subject: b"news.secret", ..Message::default() };
             assert_eq!(hub.publish(None, &message).local, 1);
         }
+    }
+
+    fn join(hub: &mut Hub, slot: u32, echo: bool) -> ClientId {
+        let form = Form::Nats { headers: true, framed: false };
+        let options = ClientOptions { form, echo, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
+        hub.join(ConnectionId::numbered(slot), options)
+    }
+
+    fn become_member(hub: &mut Hub, client: ClientId, hidden: Option<Hidden>) {
+        hub.subscribe(client, &Subscribe { filter: b"news.*", queue: Some(b"q"), sid: b"1", hidden })
+            .unwrap();
+    }
+
+    /// Carries what shards have for one another until they have nothing.
+    fn carry(hubs: &mut [Hub]) {
+        let mut quiet = 0;
+        for from in (0..hubs.len()).cycle() {
+            let Some((parcel, shards)) = hubs[from].take_parcel() else {
+                quiet += 1;
+                if quiet == hubs.len() {
+                    return;
+                }
+                continue;
+            };
+            quiet = 0;
+            for shard in shards {
+                hubs[usize::from(shard)].receive(Arc::clone(&parcel));
+                assert!(!hubs[usize::from(shard)].is_reading(), "a turn has room for this");
+            }
+        }
+    }
+
+    fn news() -> Message<'static> {
+        Message { subject: b"news.secret", ..Message::default() }
+    }
+
+    /// Eleven members on eight shards must not hear it, and the only one who may is on one of them: no message is lost,
+    /// whichever shard chance falls on first.
+    #[test]
+    fn a_queue_group_over_shards_finds_the_only_one_who_may_hear() {
+        let secret: Hidden = Arc::new(|message: &Message<'_>, _| message.subject == b"news.secret");
+        let mut hubs: Vec<Hub> = (0..8).map(|shard| Hub::new(shard, 8, 1 + u64::from(shard))).collect();
+        for (slot, hub) in (0..12).zip((0..8).cycle()) {
+            let client = join(&mut hubs[hub], slot, true);
+            become_member(&mut hubs[hub], client, (slot != 5).then(|| Arc::clone(&secret)));
+        }
+        carry(&mut hubs);
+        for number in 0..800 {
+            hubs[number % 8].publish(None, &news());
+        }
+        carry(&mut hubs);
+        let delivered: Vec<u64> = hubs.iter().map(|hub| hub.counts().delivered).collect();
+        assert_eq!(delivered, [0, 0, 0, 0, 0, 800, 0, 0]);
+        assert_eq!(hubs.iter().map(|hub| hub.counts().orphaned).sum::<u64>(), 0);
+    }
+
+    /// A message that comes back because its member has left does not become an echo.
+    #[test]
+    fn what_is_passed_back_is_no_echo() {
+        let mut hubs: Vec<Hub> = (0..2).map(|shard| Hub::new(shard, 2, 1)).collect();
+        let publisher = join(&mut hubs[0], 0, false);
+        become_member(&mut hubs[0], publisher, None);
+        let other = join(&mut hubs[1], 1, true);
+        become_member(&mut hubs[1], other, None);
+        carry(&mut hubs);
+        for _ in 0..50 {
+            hubs[0].publish(Some(publisher), &news());
+        }
+        hubs[1].leave(other);
+        carry(&mut hubs);
+        assert_eq!(hubs[0].counts().delivered, 0, "the publisher wants no echo");
+        assert!(0 < hubs[0].counts().orphaned, "and nobody else is there");
+    }
+
+    /// Shards that are 128 apart share a bit of the summary, and hear each other all the same.
+    #[test]
+    fn shards_far_apart_hear_each_other() {
+        let mut hubs: Vec<Hub> = (0..130).map(|shard| Hub::new(shard, 130, 1)).collect();
+        let client = join(&mut hubs[129], 0, true);
+        hubs[129]
+            .subscribe(client, &Subscribe { filter: b"news.>", sid: b"1", ..Subscribe::default() })
+            .unwrap();
+        carry(&mut hubs);
+        for from in [0, 1, 128] {
+            hubs[from].publish(None, &news());
+        }
+        carry(&mut hubs);
+        assert_eq!(hubs[129].counts().delivered, 3);
     }
 }

@@ -92,6 +92,7 @@ impl Hub {
                 if silent == Some(client)
                     || alone.hidden.as_ref().is_some_and(|hidden| hidden(message, self.now))
                 {
+                    self.turn_bytes += limits::HUB_LOOK_BYTES;
                     return 0;
                 }
                 alone.left = alone.left.map(|left| left - 1);
@@ -102,7 +103,10 @@ impl Hub {
             return self.append_told(id, message, is_last);
         }
         let count = match self.groups[id as usize].only_client() {
-            Some(client) if silent == Some(client) => 0,
+            Some(client) if silent == Some(client) => {
+                self.turn_bytes += limits::HUB_LOOK_BYTES;
+                0
+            }
             Some(client) => self.speak_to_one(id, client, message, large),
             None => {
                 let quiet = self.gather_members(id, silent);
@@ -222,6 +226,7 @@ impl Hub {
                 let end = entry.own.as_ref().map_or(0, |speech| speech.end());
                 if start < end {
                     entry.pieces.push(Piece::Own(start..end));
+                    self.turn_bytes += limits::HUB_PIECE_BYTES;
                 }
             }
             Hears::Group { group, start, messages, .. } => {
@@ -229,6 +234,7 @@ impl Hub {
                 let end = heard.speech.as_ref().map_or(0, |speech| speech.end());
                 if start < end {
                     entry.pieces.push(Piece::Group(group, start..end));
+                    self.turn_bytes += limits::HUB_PIECE_BYTES;
                     entry.messages_out += heard.messages - messages;
                 }
             }

@@ -144,6 +144,7 @@ impl Hub {
         let Some(found) = self.client(client) else { return };
         let (form, ids) = (found.options.form.encoding(), found.subscriptions.clone());
         self.settle_run();
+        self.turn_bytes += ids.len() * limits::HUB_REFORM_BYTES;
         for id in ids {
             let group = self.subscriptions[id as usize].group;
             let Group { filter, sid, alone, .. } = &self.groups[group as usize];
@@ -161,6 +162,8 @@ impl Hub {
         let most = self.subscriptions_max;
         most <= self.subscriptions.len()
             || most.saturating_mul(limits::FILTER_NODES_PER_SUBSCRIPTION) <= self.index.len()
+            || most.saturating_mul(limits::NAME_BYTES_PER_SUBSCRIPTION).max(limits::NAME_BYTES_MIN)
+                <= self.name_bytes
     }
 
     /// Ends a subscription: at once, or when it has been sent so many messages since it began. Returns whether there is
@@ -407,6 +410,7 @@ impl Hub {
             before,
         };
         self.subscriptions.insert(subscription);
+        self.name_bytes += wish.filter.len() + wish.sid.len() + wish.queue.map_or(0, <[u8]>::len);
         let (all, groups, hasher) = (&self.subscriptions, &self.groups, &self.hasher);
         let rehash = |id: &SubscriptionId| {
             let subscription = &all[*id as usize];
@@ -420,7 +424,9 @@ impl Hub {
         let group = self.subscriptions[id as usize].group;
         let filter = self.groups[group as usize].filter;
         let client = self.subscriptions[id as usize].client;
-        let hash = self.hasher.hash_one((client, &*self.groups[group as usize].sid));
+        let sid = &*self.groups[group as usize].sid;
+        let hash = self.hasher.hash_one((client, sid));
+        self.name_bytes -= self.filters[filter as usize].text.len() + sid.len();
         self.take_member(id);
         let gone = self.subscriptions.remove(id as usize);
         if let Ok(found) = self.by_sid.find_entry(hash, |other| *other == id) {
@@ -432,6 +438,7 @@ impl Hub {
             self.subscriptions[*moved as usize].place = gone.place;
         }
         if let Some(membership) = gone.queue {
+            self.name_bytes -= self.queues.at(membership.queue).name.len();
             self.leave_queue(membership);
         }
         self.routes.forget(&self.filters[filter as usize].text);

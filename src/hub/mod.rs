@@ -33,7 +33,8 @@
 //! other shards still read stand beside this: at most [`limits::PARCELS_MAX`] before publishers pause.
 //!
 //! Who listens to what costs some 200 bytes for each of `hub.subscriptions_per_shard`, and some 100 for each token of
-//! filters, of which there are at most four for each subscription; another shard keeps 48 bytes for each filter, or its
+//! filters, of which there are at most four for each subscription; names have 128 bytes for each, and stand in memory up to
+//! three times, those of queue groups once more on each other shard; another shard keeps 48 bytes for each filter, or its
 //! tokens where there are too many shapes. Routes that are remembered name at most a million groups and members.
 //!
 //! It must know nothing of rings and sockets, and not who may do what: services ask [access](crate::access) first.
@@ -114,6 +115,8 @@ pub struct Hub {
     elsewhere: Elsewhere,
     buffers: Buffers,
     run: Run,
+    /// Bytes of the names of all subscriptions: of filters, queue groups and `sid`s.
+    name_bytes: usize,
     /// Subscriptions that there may be.
     subscriptions_max: usize,
     /// Bytes that sends may have borrowed before those for whom much waits are cut.
@@ -166,8 +169,6 @@ pub struct HubCounts {
     pub delivered: u64,
     /// Messages that went to another shard, or several.
     pub crossed: u64,
-    /// Messages that came from other shards.
-    pub arrived: u64,
     /// Messages for a queue group of another shard whose last member had left when they came.
     pub orphaned: u64,
     /// Messages to a service that found no room.
@@ -197,6 +198,7 @@ impl Hub {
             elsewhere: Elsewhere::new(shard, shards),
             buffers: Buffers::default(),
             run: Run::default(),
+            name_bytes: 0,
             subscriptions_max: limits::SUBSCRIPTIONS_PER_SHARD as usize,
             lent_bytes_max: usize::try_from(limits::HUB_LENT_BYTES).unwrap_or(usize::MAX),
             rules: Vec::new(),
@@ -288,6 +290,11 @@ impl Hub {
 
     fn client(&self, client: ClientId) -> Option<&Client> {
         self.clients.get(client.place as usize).filter(|found| found.generation == client.generation)
+    }
+
+    /// The name of a client that is there.
+    fn client_at(&self, place: u32) -> ClientId {
+        ClientId { place, generation: self.clients[place as usize].generation }
     }
 
     fn client_mut(&mut self, client: ClientId) -> Option<&mut Client> {

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::ClientId;
 use super::message::{Kind, Message};
 use super::summary::{Shards, bit};
 use crate::sys::clock::Time;
@@ -34,6 +35,8 @@ pub struct Parcel {
 #[derive(Clone, Debug)]
 pub(super) struct Called {
     pub(super) shard: u16,
+    /// The shards that were asked before, and had nobody for it.
+    pub(super) tried: Shards,
     /// Its name, among the bytes.
     name: Range<usize>,
 }
@@ -53,8 +56,8 @@ pub(super) struct Entry {
     pub(super) plain: Shards,
     /// Of those that are called, the queue groups that hear it.
     pub(super) called: Range<usize>,
-    /// How often it was passed on, because nobody was there any more whom it was for.
-    pub(super) passed_on: u8,
+    /// Who must not hear it, and on which shard that is: a publisher who wants no echo.
+    pub(super) silent: Option<(u16, ClientId)>,
     start: usize,
     subject: u32,
     reply: u32,
@@ -70,14 +73,14 @@ impl Parcel {
     }
 
     /// Calls a member of a queue group for the message that is [added](Self::push) next.
-    pub(super) fn call(&mut self, shard: u16, name: &[u8]) {
+    pub(super) fn call(&mut self, shard: u16, name: &[u8], tried: Shards) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name);
-        self.called.push(Called { shard, name: start..self.bytes.len() });
+        self.called.push(Called { shard, tried, name: start..self.bytes.len() });
     }
 
     /// Adds a message for these shards, and for all that were called since the last one.
-    pub(super) fn push(&mut self, message: &Message<'_>, plain: Shards, passed_on: u8) {
+    pub(super) fn push(&mut self, message: &Message<'_>, plain: Shards, silent: Option<(u16, ClientId)>) {
         let first = self.entries.last().map_or(0, |entry| entry.called.end);
         let called = first..self.called.len();
         let far = self.called[called.clone()].iter().fold(0, |shards, called| shards | bit(called.shard));
@@ -90,7 +93,7 @@ impl Parcel {
         self.entries.push(Entry {
             plain,
             called,
-            passed_on,
+            silent,
             start,
             subject: length(message.subject),
             reply: length(message.reply),

@@ -137,15 +137,20 @@ impl Speech {
         range.len() + within.map(|splice| splice.payload.len()).sum::<usize>()
     }
 
-    /// Forgets all but the memory.
+    /// Forgets all but some of the memory.
     pub(super) fn clear(&mut self) {
         self.splices.clear();
+        self.splices.shrink_to(KEPT);
         self.marks.clear();
+        self.marks.shrink_to(KEPT);
         self.shared = None;
         self.late.clear();
+        self.late.shrink_to(KEPT);
         self.line = Line::default();
     }
 }
 
+/// Entries of each list whose memory is kept for the next turn: thousands of speeches may be.
+const KEPT: usize = 64;
 /// Where a line's subject begins: behind `MSG `.
 const SUBJECT_AT: usize = 4;

@@ -335,7 +335,7 @@ fn check_nothing_is_left(world: &mut World) {
     for hub in &world.hubs {
         let HubSizes { clients, subscriptions, filters, groups, filters_elsewhere, .. } = hub.sizes();
         assert_eq!((clients, subscriptions, filters, groups, filters_elsewhere), (0, 0, 0, 0, 0));
-        assert_eq!((hub.index.len(), hub.queues.len()), (0, 0));
+        assert_eq!((hub.index.len(), hub.queues.len(), hub.name_bytes), (0, 0, 0));
     }
 }
 
@@ -566,6 +566,27 @@ fn a_shard_has_so_many_subscriptions() {
     assert_eq!(subscribe(&mut hub, 1, "a", "4"), Err(NotSubscribed::Full), "for its 22 tokens");
     hub.unsubscribe(clients[1], b"2", None);
     assert_eq!(subscribe(&mut hub, 1, "a", "4"), Ok(()));
+}
+
+/// However few the subscriptions, their names have a bound: the sixteenth of 4,096 bytes fills 64 KiB.
+#[test]
+fn a_shard_has_so_many_bytes_of_names() {
+    let mut hub = Hub::new(0, 1, 1);
+    hub.set_subscriptions_max(100);
+    let form = Form::Nats { headers: true, framed: false };
+    let options = ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
+    let client = hub.join(ConnectionId::numbered(1), options);
+    let subscribe = |hub: &mut Hub, number: usize| {
+        let (name, sid) = (format!("{number:04}"), number.to_string());
+        let queue = name.repeat(1024);
+        let wish =
+            Subscribe { filter: b"a", queue: Some(queue.as_bytes()), sid: sid.as_bytes(), hidden: None };
+        hub.subscribe(client, &wish)
+    };
+    assert!((0..16).all(|number| subscribe(&mut hub, number) == Ok(())));
+    assert_eq!(subscribe(&mut hub, 16), Err(NotSubscribed::Full));
+    hub.unsubscribe(client, b"3", None);
+    assert_eq!(subscribe(&mut hub, 16), Ok(()));
 }
 
 /// A client that reads now and then hears the latest of each subject in the end, and never anything twice or backwards.

@@ -16,7 +16,8 @@ pub const CONTROL_LINE_BYTES: u32 = 4096;
 pub const CONTROL_LINE_BYTES_MIN: u32 = 512;
 /// Longest line that may be configured, in bytes: it has to fit into an inbox, with a buffer more behind it.
 pub const CONTROL_LINE_BYTES_MAX: u32 = 48 * 1024;
-/// Default for the subscriptions of one connection; nats-server has no bound. Some 10 MiB when all are in use.
+/// Default for the subscriptions of one connection; nats-server has no bound. Some 10 MiB when all are in
+/// use, and their names.
 pub const SUBSCRIPTIONS_PER_CONNECTION: u32 = 65_536;
 /// Most subscriptions of one connection that may be configured.
 pub const SUBSCRIPTIONS_PER_CONNECTION_MAX: u32 = 1 << 24;
@@ -27,6 +28,11 @@ pub const SUBSCRIPTIONS_PER_SHARD_MAX: u32 = 1 << 28;
 /// Tokens of filters that a shard keeps for each subscription that it may have, equal beginnings counted once: some 100 bytes
 /// each. Who subscribes to long ones that have nothing in common meets this bound before that of subscriptions.
 pub const FILTER_NODES_PER_SUBSCRIPTION: usize = 4;
+/// Bytes of names that a shard keeps for each subscription that it may have: of filters, queue groups and `sid`s. Inboxes have
+/// some 60, and whoever has far longer ones meets this bound before that of subscriptions.
+pub const NAME_BYTES_PER_SUBSCRIPTION: usize = 128;
+/// Bytes of names that a shard keeps however few subscriptions it may have.
+pub const NAME_BYTES_MIN: usize = 64 * 1024;
 /// Tokens of a filter. nats-server has no bound unless it is configured; nobody is known to use more than some twenty.
 pub const FILTER_TOKENS_MAX: usize = 64;
 /// Default for the bytes of one shard that sends may have borrowed in all, of messages that many hear. Beyond it, those for

@@ -16,11 +16,12 @@ pub const HUB_TURN_BYTES: usize = 32 << 20;
 pub const HUB_DELIVERY_BYTES: usize = 64;
 /// What a look at one node of the tree of filters costs a turn, in bytes: it takes half the time of a delivery.
 pub const HUB_LOOK_BYTES: usize = 32;
+/// What a client costs that hears something else in the middle of a turn, in bytes: its piece, and twice the way there.
+pub const HUB_PIECE_BYTES: usize = 128;
+/// What a subscription costs that takes another form, in bytes: about the time of that much written.
+pub const HUB_REFORM_BYTES: usize = 512;
 /// What a message to a service costs a turn beside its payload, in bytes: half of the messages that may wait fill a turn.
 pub const HUB_TOLD_BYTES: usize = 1024;
-/// Shards that a message for a queue group may be passed on to, one after the other, because the members whom it was for
-/// have left meanwhile.
-pub const PASSED_ON_MAX: u8 = 4;
 /// Payloads from this size on stand once in memory for all groups that hear them: below, a copy for each group is cheaper
 /// than two more parts of each send.
 pub const SPLICE_BYTES_MIN: usize = 4 * 1024;

@@ -21,6 +21,7 @@ use self::inspect::Inspector;
 use self::plan::AdminPlan;
 pub use self::services::http_settings;
 use self::users::UserBook;
+use crate::access::users::Users;
 use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
 use crate::limits;
@@ -45,10 +46,10 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
     let judge = services::judge(config)?;
-    let mut server = Server::begin(config, |listeners, datagrams, board| {
+    let mut server = Server::begin(config, |listeners, datagrams, users, board| {
         let behind = services::behind(config, listeners, judge.as_ref());
         let nats = services::nats_settings(config, listeners, judge.as_ref());
-        let ingest = services::ingest(datagrams);
+        let ingest = services::ingest(config, datagrams, users);
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
@@ -119,13 +120,13 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        Self::begin(config, |_, _, _| make)
+        Self::begin(config, |_, _, _, _| make)
     }
 
     /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened.
     fn begin<S: Service, F: Fn(usize) -> S + Clone + Send + 'static>(
         config: &Config,
-        prepare: impl FnOnce(&[Listener], &[Listener], &Arc<Board>) -> F,
+        prepare: impl FnOnce(&[Listener], &[Listener], &Users, &Arc<Board>) -> F,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
@@ -151,7 +152,7 @@ impl Server {
             shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
             ..shard::House::open(config.connections)
         };
-        let make = prepare(&plan.listeners, &plan.datagrams, &board);
+        let make = prepare(&plan.listeners, &plan.datagrams, users.users(), &board);
         let words = endpoints.iter().map(ToString::to_string).collect();
         let mut crew = Crew::start(plan, &house, make, &waker)?;
         if let Some(plan) = admin {

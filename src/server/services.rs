@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use super::plan;
 use crate::access::credential::Sources;
-use crate::access::users::{Judge, UserSetting};
+use crate::access::users::{Circumstances, Judge, UserSetting, Users};
 use crate::config::{self, Config, Listener, ServiceName};
 use crate::error::StartError;
 use crate::hub::SlowPolicy;
 use crate::limits;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
-use crate::service::IngestSubject;
 use crate::service::house::Behind;
 use crate::service::http::{HubSettings, SUBPROTOCOL, Settings, WebSocketSettings};
 use crate::service::nats::{self, Identity};
+use crate::service::{Ingest, IngestSubject};
 use crate::sys::address::Listen;
 use crate::sys::{clock, priority};
 
@@ -31,14 +31,25 @@ pub(super) fn behind(config: &Config, listeners: &[Listener], judge: Option<&Arc
     listeners.iter().map(behind).collect()
 }
 
-/// Under which subjects the datagrams of these listeners are published; the others are echoed.
-pub(super) fn ingest(listeners: &[Listener]) -> Vec<Option<IngestSubject>> {
-    let subject = |listener: &Listener| match &listener.subject {
-        Some(subject) => IngestSubject::Fixed(subject.as_bytes().into()),
-        None => IngestSubject::FirstLine,
+/// How the datagrams of these listeners are published; the others are echoed.
+pub(super) fn ingest(config: &Config, listeners: &[Listener], users: &Users) -> Vec<Option<Ingest>> {
+    let ingest = |listener: &Listener| {
+        let subject = match &listener.subject {
+            Some(subject) => IngestSubject::Fixed(subject.as_bytes().into()),
+            None => IngestSubject::FirstLine,
+        };
+        let silent = Circumstances {
+            authenticator: None,
+            no_auth_user: listener.no_auth_user.as_deref(),
+            nonce: b"",
+            unix_now: 0,
+        };
+        // Where there are users and none is named, the configuration was refused; here nobody is let in.
+        let grant = users.judge_silence(&silent).ok();
+        Ingest::new(subject, config.hub.payload_bytes_max as usize, grant)
     };
-    let ingest = |listener: &Listener| (listener.service == ServiceName::Ingest).then(|| subject(listener));
-    listeners.iter().map(ingest).collect()
+    let publishes = |listener: &Listener| listener.service == ServiceName::Ingest;
+    listeners.iter().map(|listener| publishes(listener).then(|| ingest(listener))).collect()
 }
 
 /// Whatever else a listener's WebSockets may speak, they may speak the hub's own subprotocol; and its users may have

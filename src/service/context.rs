@@ -6,7 +6,7 @@ use crate::access::bucket::Wait;
 use crate::access::meter::{Meter, Rates};
 use crate::access::token::Authenticator;
 use crate::access::users::{Seat, Users};
-use crate::connection::{ConnectionId, Cut, Hold, Outbox};
+use crate::connection::{ConnectionId, Cut, Hold, Outbox, Replies};
 use crate::hub::Hub;
 use crate::limits;
 use crate::metrics::{Counters, Refused};
@@ -52,6 +52,22 @@ pub struct Context<'a> {
     pub(crate) ending: Ending,
     pub(crate) hold: Hold,
     pub(crate) timer: Option<Time>,
+}
+
+/// What a service may reach while it handles a datagram.
+#[derive(Debug)]
+pub struct DatagramContext<'a> {
+    /// The number of the listener it came through, counting those for datagrams that were opened, in the order of the
+    /// configuration.
+    pub listener: u16,
+    /// When this turn began.
+    pub now: Time,
+    /// Where answers are written.
+    pub replies: &'a mut Replies,
+    /// The subjects that all connections share.
+    pub hub: &'a mut Hub,
+    /// Where the service counts.
+    pub counters: &'a mut Counters,
 }
 
 /// How a service wants its connection to end.

@@ -1,9 +1,8 @@
 //! Sends back what comes in: bytes of a stream as bytes, each datagram as a datagram (RFC 862).
 
-use super::{Context, Service};
-use crate::connection::{Inbox, Replies};
-use crate::hub::Hub;
-use crate::metrics::Counters;
+use super::{Context, DatagramContext, Service};
+use crate::connection::Inbox;
+use crate::metrics::Refused;
 use crate::ring::Datagram;
 
 /// The echo service. What was received is sent from the very buffer it was received in.
@@ -30,10 +29,11 @@ impl Service for Echo {
         "echo"
     }
 
-    fn datagram(&mut self, _: u16, datagram: Datagram, replies: &mut Replies, _: &mut Hub, _: &mut Counters) {
+    fn datagram(&mut self, datagram: Datagram, context: &mut DatagramContext<'_>) -> Result<(), Refused> {
         // The end of a truncated datagram is lost: half an echo would be a wrong one.
         if !datagram.truncated() {
-            replies.send_received(datagram.peer(), datagram.into_payload());
+            context.replies.send_received(datagram.peer(), datagram.into_payload());
         }
+        Ok(())
     }
 }

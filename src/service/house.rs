@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::http::{Http, Public, Settings};
 use super::nats::{self, Nats};
-use super::{Closed, Context, Echo, IngestSubject, Service};
-use crate::connection::{About, Inbox, Replies};
-use crate::hub::{ClientId, Hub, Told};
-use crate::metrics::Counters;
+use super::{Closed, Context, DatagramContext, Echo, Ingest, Service};
+use crate::connection::{About, Inbox};
+use crate::hub::{ClientId, Told};
+use crate::metrics::Refused;
 use crate::metrics::board::Board;
 use crate::ring::Datagram;
 
@@ -27,7 +27,7 @@ pub struct House {
     /// By the number of the listener: what it speaks.
     speaks: Vec<Speaks>,
     /// By the number of the listener among those for datagrams: where they are published. Others are echoed.
-    ingest: Vec<Option<IngestSubject>>,
+    ingest: Vec<Option<Ingest>>,
     echo: Echo,
     http: Http<Public>,
     nats: Nats,
@@ -75,9 +75,9 @@ impl House {
         }
     }
 
-    /// The same, with datagrams that are published: where, by the number of their listener. Without a subject they are echoed.
-    pub fn with_ingest(self, subjects: Vec<Option<IngestSubject>>) -> Self {
-        Self { ingest: subjects, ..self }
+    /// The same, with datagrams that are published: how, by the number of their listener. The others are echoed.
+    pub fn with_ingest(self, ingest: Vec<Option<Ingest>>) -> Self {
+        Self { ingest, ..self }
     }
 }
 
@@ -171,17 +171,10 @@ impl Service for House {
         }
     }
 
-    fn datagram(
-        &mut self,
-        listener: u16,
-        datagram: Datagram,
-        replies: &mut Replies,
-        hub: &mut Hub,
-        counters: &mut Counters,
-    ) {
-        match self.ingest.get(usize::from(listener)) {
-            Some(Some(subject)) => subject.publish(datagram, hub, counters),
-            _ => self.echo.datagram(listener, datagram, replies, hub, counters),
+    fn datagram(&mut self, datagram: Datagram, context: &mut DatagramContext<'_>) -> Result<(), Refused> {
+        match self.ingest.get(usize::from(context.listener)) {
+            Some(Some(ingest)) => ingest.publish(datagram, context),
+            _ => self.echo.datagram(datagram, context),
         }
     }
 }

@@ -2,14 +2,32 @@
 //!
 //! A listener either has a subject, under which each datagram is published whole, or takes it from the first line of each:
 //! what stands before the first LF (or CR LF) is the subject, what stands behind it the payload. A datagram without such a
-//! line has an empty payload. What names no subject is dropped and counted, and so is one whose end was lost, or that comes
-//! while the other shards are far behind: datagrams have nobody who could be asked to wait.
+//! line has an empty payload.
+//!
+//! Who sends a datagram cannot show who it is, so all of them are the listener's user for those who show nothing, and what
+//! that user may publish, how long it may be and how often holds for all of them together. What is not taken is counted, and
+//! so is what comes while the other shards are far behind: datagrams have nobody who could be asked to wait.
 
-use crate::hub::{Hub, Message};
+use std::sync::Arc;
+
+use super::DatagramContext;
+use crate::access::users::{Grant, Seat};
+use crate::hub::Message;
 use crate::limits;
-use crate::metrics::{Counters, Refused};
+use crate::metrics::Refused;
 use crate::protocol::nats::subject;
 use crate::ring::Datagram;
+use crate::sys::clock::Time;
+
+/// What becomes of the datagrams of a listener that publishes them, on all shards.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    subject: IngestSubject,
+    /// Bytes of a payload.
+    payload_bytes: usize,
+    /// Whose they are; without anybody, none is taken.
+    speaker: Option<Arc<Speaker>>,
+}
 
 /// Under which subject the datagrams of a listener are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,23 +38,62 @@ pub enum IngestSubject {
     Fixed(Box<[u8]>),
 }
 
-impl IngestSubject {
-    /// Publishes a datagram, or says by its counter why not.
-    pub fn publish(&self, datagram: Datagram, hub: &mut Hub, counters: &mut Counters) {
-        if datagram.truncated() {
-            // It is counted as truncated already.
-            return;
-        }
-        match self.read(&datagram.into_payload()) {
-            Some(_) if hub.is_congested() => counters.datagrams_dropped += 1,
-            Some((subject, payload)) => {
-                counters.published_datagram += 1;
-                hub.publish(None, &Message { subject, payload, ..Message::default() });
-            }
-            None => *Refused::Subject.count(counters) += 1,
-        }
+/// Whose datagrams they are.
+#[derive(Debug)]
+struct Speaker {
+    grant: Grant,
+    seat: Seat,
+}
+
+impl Ingest {
+    /// Datagrams of somebody who was granted this, or of nobody; payloads of so many bytes at most.
+    pub fn new(subject: IngestSubject, payload_bytes: usize, grant: Option<Grant>) -> Self {
+        let speaker = |grant: Grant| {
+            // No connection begins, so no moment counts.
+            let seat = grant.stand(Time::ZERO);
+            Arc::new(Speaker { grant, seat })
+        };
+        Self { subject, payload_bytes, speaker: grant.map(speaker) }
     }
 
+    /// Publishes a datagram, or says why not.
+    pub(super) fn publish(
+        &self,
+        datagram: Datagram,
+        context: &mut DatagramContext<'_>,
+    ) -> Result<(), Refused> {
+        if datagram.truncated() {
+            // It is counted as truncated already.
+            return Ok(());
+        }
+        let bytes = datagram.into_payload();
+        let (subject, payload) = self.subject.read(&bytes).ok_or(Refused::Subject)?;
+        self.admit(subject, payload.len(), context.now)?;
+        if context.hub.is_congested() {
+            context.counters.datagrams_dropped += 1;
+            return Ok(());
+        }
+        context.counters.published_datagram += 1;
+        context.hub.publish(None, &Message { subject, payload, ..Message::default() });
+        Ok(())
+    }
+
+    /// Whether so much may be said there, now.
+    fn admit(&self, subject: &[u8], bytes: usize, now: Time) -> Result<(), Refused> {
+        let Speaker { grant, seat } = self.speaker.as_deref().ok_or(Refused::CredentialMissing)?;
+        let own = grant.limits.payload_bytes.map_or(usize::MAX, |own| own as usize);
+        if self.payload_bytes.min(own) < bytes {
+            return Err(Refused::TooLarge);
+        }
+        if !grant.may_publish(subject) {
+            return Err(Refused::Permission);
+        }
+        let bytes = (subject.len() + bytes) as u64;
+        seat.take_message(bytes, now).map_err(|_| Refused::UserRate)
+    }
+}
+
+impl IngestSubject {
     /// The subject and the payload of a datagram, if it names one.
     fn read<'a>(&'a self, bytes: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
         let line = match self {
@@ -50,7 +107,7 @@ impl IngestSubject {
             None => (line, &[][..]),
         };
         let subject = subject.strip_suffix(b"\r").unwrap_or(subject);
-        let fits = subject.len() <= limits::SUBJECT_BYTES_MAX;
+        let fits = subject.len() <= limits::SUBJECT_BYTES_MAX && str::from_utf8(subject).is_ok();
         (fits && subject::is_literal(subject)).then_some((subject, payload))
     }
 }
@@ -72,7 +129,9 @@ mod tests {
         check(b"a.b\n", Some(("a.b", b"")));
         check(b"a.b", Some(("a.b", b"")));
         check(b"a\n\xff\0", Some(("a", b"\xff\0")));
-        for wrong in [&b""[..], b"\nhello", b"a..b\nx", b"a.*\nx", b"a b\nx", b"a\rb\nx", b"\r\nx"] {
+        for wrong in
+            [&b""[..], b"\nhello", b"a..b\nx", b"a.*\nx", b"a b\nx", b"a\rb\nx", b"\r\nx", b"a.\xff\nx"]
+        {
             check(wrong, None);
         }
     }

@@ -13,13 +13,13 @@ pub mod nats;
 mod pass;
 
 pub(crate) use self::context::Ending;
-pub use self::context::{Closed, Context};
+pub use self::context::{Closed, Context, DatagramContext};
 pub use self::echo::Echo;
-pub use self::ingest::IngestSubject;
+pub use self::ingest::{Ingest, IngestSubject};
 
-use crate::connection::{About, Inbox, Replies};
-use crate::hub::{ClientId, Hub, Told};
-use crate::metrics::Counters;
+use crate::connection::{About, Inbox};
+use crate::hub::{ClientId, Told};
+use crate::metrics::Refused;
 use crate::ring::Datagram;
 
 /// What a server does with connections and datagrams.
@@ -92,15 +92,12 @@ pub trait Service {
         None
     }
 
-    /// A datagram came in, through the listener of this number among those for datagrams.
-    fn datagram(
-        &mut self,
-        listener: u16,
-        datagram: Datagram,
-        replies: &mut Replies,
-        hub: &mut Hub,
-        counters: &mut Counters,
-    ) {
-        let _ = (listener, datagram, replies, hub, counters);
+    /// A datagram came in.
+    ///
+    /// # Errors
+    /// Why it is not taken: that is counted, and logged with where it came from.
+    fn datagram(&mut self, datagram: Datagram, context: &mut DatagramContext<'_>) -> Result<(), Refused> {
+        let _ = (datagram, context);
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use super::Shard;
 use crate::connection::{DatagramSocket, Replies};
 use crate::metrics::Refused;
 use crate::ring::{Datagram, Kernel, Op, ReceiveError, SendError, Token};
-use crate::service::Service;
+use crate::service::{DatagramContext, Service};
 use crate::sys::address::Peer;
 
 impl<K: Kernel, S: Service> Shard<K, S> {
@@ -48,10 +48,18 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             return self.count_refused(Peer::from_ip(peer), Refused::DatagramRate);
         }
         let listener = u16::try_from(index).expect("sockets are few");
-        let counters = &mut self.metrics.counters;
-        self.service.datagram(listener, datagram, &mut self.replies, &mut self.hub, counters);
-        let socket = u16::try_from(index).expect("sockets are few");
-        self.replies.address(socket);
+        let mut context = DatagramContext {
+            listener,
+            now: self.now,
+            replies: &mut self.replies,
+            hub: &mut self.hub,
+            counters: &mut self.metrics.counters,
+        };
+        let handled = self.service.datagram(datagram, &mut context);
+        self.replies.address(listener);
+        if let Err(refused) = handled {
+            self.count_refused(Peer::from_ip(peer), refused);
+        }
     }
 
     /// Sends what the turn wrote. What finds no place is dropped, as a datagram may be, and counted.

@@ -265,7 +265,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if context.ending == Ending::Finish {
             // What was said to it before is not lost.
             let client = session.as_ref().and_then(|session| self.service.client(session));
-            client.into_iter().for_each(|client| context.hub.catch_up(client, context.outbox));
+            client.into_iter().for_each(|client| context.hub.flush(client, context.outbox));
         }
         let Context { ending, hold, timer, refused, .. } = context;
         connection.set_service_wishes(hold, timer);

@@ -12,12 +12,11 @@ use super::mailbox::{Address, Message, mailbox};
 use super::seeds::reached;
 use super::{Admission, House, Options, Shard, Sockets};
 use crate::access::meter::Rates;
-use crate::connection::{Bounds, Inbox, Replies};
-use crate::hub::Hub;
-use crate::metrics::{Counters, Snapshot, TABLE};
+use crate::connection::{Bounds, Inbox};
+use crate::metrics::{Refused, Snapshot, TABLE};
 use crate::ring::sim::{Faults, PeerId, Random, Sim, SimSetup};
 use crate::ring::{Capabilities, Datagram, Kernel};
-use crate::service::{Context, Echo, Service};
+use crate::service::{Context, DatagramContext, Echo, Service};
 use crate::tier::RingTier;
 
 /// A bug that a test plants to see that it is caught.
@@ -97,15 +96,8 @@ impl Service for Manner {
         }
     }
 
-    fn datagram(
-        &mut self,
-        listener: u16,
-        datagram: Datagram,
-        replies: &mut Replies,
-        hub: &mut Hub,
-        counters: &mut Counters,
-    ) {
-        Echo.datagram(listener, datagram, replies, hub, counters);
+    fn datagram(&mut self, datagram: Datagram, context: &mut DatagramContext<'_>) -> Result<(), Refused> {
+        Echo.datagram(datagram, context)
     }
 }
 

@@ -29,6 +29,11 @@ impl Grant {
         self.tallies.enter(&self.name, self.limits, now)
     }
 
+    /// Takes a seat that counts as no connection, for what has none.
+    pub fn stand(&self, now: Time) -> Seat {
+        self.tallies.stand(&self.name, self.limits, now)
+    }
+
     /// Whether a message to this subject may be published, other than as a response.
     pub fn may_publish(&self, subject: &[u8]) -> bool {
         self.permissions.as_ref().is_none_or(|permissions| permissions.may_publish(subject))

@@ -132,6 +132,13 @@ impl Users {
                 permissions: permissions(&setting.rules)?.or_else(|| all.default_permissions.clone()),
                 limits: setting.limits.over(settings.default_limits),
             };
+            if user.password.is_some() && user.name.contains(':') {
+                let sentence = format!(
+                    "the user {:?} cannot give a password by HTTP, where a colon ends the name",
+                    user.name
+                );
+                all.warnings.push(sentence);
+            }
             all.by_name.insert(Arc::clone(&user.name), all.users.len());
             all.users.push(user);
         }

@@ -67,7 +67,7 @@ struct Tally {
 #[derive(Debug, Default)]
 struct Book {
     entries: HashMap<Arc<str>, Entry>,
-    /// The entries without connections, by the moment from which on they need not be remembered.
+    /// The entries without seats, by the moment from which on they need not be remembered.
     idle: BTreeSet<(Time, Arc<str>)>,
 }
 
@@ -75,7 +75,9 @@ struct Book {
 struct Entry {
     tally: Arc<Tally>,
     connections: u32,
-    /// Under which time it stands among the idle ones; it does while it has no connections.
+    /// Seats, of connections and others.
+    seats: u32,
+    /// Under which time it stands among the idle ones; it does while it has no seats.
     idle_since: Time,
 }
 
@@ -90,7 +92,23 @@ impl Tallies {
         limits: UserLimits,
         now: Time,
     ) -> Result<Seat, TooManyConnections> {
-        let uncounted = || Seat { tally: Arc::default(), limits, home: None };
+        self.seat(name, limits, now, true)
+    }
+
+    /// A seat for what is no connection, as a listener for datagrams: it charges its user, and is not counted.
+    pub fn stand(self: &Arc<Self>, name: &Arc<str>, limits: UserLimits, now: Time) -> Seat {
+        let limits = UserLimits { connections: None, ..limits };
+        self.seat(name, limits, now, false).expect("no bound of connections holds")
+    }
+
+    fn seat(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        limits: UserLimits,
+        now: Time,
+        is_connection: bool,
+    ) -> Result<Seat, TooManyConnections> {
+        let uncounted = || Seat { tally: Arc::default(), limits, is_connection, home: None };
         // Who has no name cannot be told from the others.
         if name.is_empty() || !limits.are_counted() {
             return Ok(uncounted());
@@ -101,8 +119,8 @@ impl Tallies {
         if open >= limits.connections.unwrap_or(u32::MAX) {
             return Err(TooManyConnections);
         }
-        let Some(tally) = book.enter(name) else { return Ok(uncounted()) };
-        Ok(Seat { tally, limits, home: Some((Arc::clone(self), Arc::clone(name))) })
+        let Some(tally) = book.enter(name, is_connection) else { return Ok(uncounted()) };
+        Ok(Seat { tally, limits, is_connection, home: Some((Arc::clone(self), Arc::clone(name))) })
     }
 
     /// Users that are remembered now.
@@ -122,7 +140,7 @@ impl Tallies {
 }
 
 impl Book {
-    fn enter(&mut self, name: &Arc<str>) -> Option<Arc<Tally>> {
+    fn enter(&mut self, name: &Arc<str>, is_connection: bool) -> Option<Arc<Tally>> {
         if !self.entries.contains_key(name) {
             if self.entries.len() >= limits::USERS_COUNTED_MAX {
                 let (_, first) = self.idle.pop_first()?;
@@ -131,18 +149,20 @@ impl Book {
             self.entries.insert(Arc::clone(name), Entry::default());
         }
         let entry = self.entries.get_mut(name)?;
-        if entry.connections == 0 {
+        if entry.seats == 0 {
             self.idle.remove(&(entry.idle_since, Arc::clone(name)));
         }
-        entry.connections += 1;
+        entry.seats += 1;
+        entry.connections += u32::from(is_connection);
         Some(Arc::clone(&entry.tally))
     }
 
-    /// Counts a connection out.
-    fn leave(&mut self, name: &Arc<str>) {
+    /// Counts a seat out.
+    fn leave(&mut self, name: &Arc<str>, is_connection: bool) {
         let Some(entry) = self.entries.get_mut(name) else { return };
-        entry.connections -= 1;
-        if entry.connections > 0 {
+        entry.connections -= u32::from(is_connection);
+        entry.seats -= 1;
+        if entry.seats > 0 {
             return;
         }
         entry.idle_since = entry.tally.messages.full_at().max(entry.tally.bytes.full_at());
@@ -172,6 +192,7 @@ impl Book {
 pub struct Seat {
     tally: Arc<Tally>,
     limits: UserLimits,
+    is_connection: bool,
     /// Nothing when the user is not counted; then the buckets are the connection's own.
     home: Option<(Arc<Tallies>, Arc<str>)>,
 }
@@ -204,7 +225,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         if let Some((home, name)) = &self.home {
-            home.lock().leave(name);
+            home.lock().leave(name, self.is_connection);
         }
     }
 }
@@ -237,6 +258,21 @@ mod tests {
         assert!(tallies.enter(&bob, two, at(0)).is_ok());
         drop(first);
         assert!(tallies.enter(&alice, two, at(0)).is_ok());
+    }
+
+    /// Who stands takes no place of a connection, and draws on the same rates.
+    #[test]
+    fn who_stands_is_no_connection() {
+        let (tallies, alice) = (Arc::new(Tallies::default()), Arc::from("alice"));
+        let one = limits(Some(1), "10/s burst 10");
+        let standing = tallies.stand(&alice, one, at(0));
+        let sitting = tallies.enter(&alice, one, at(0)).unwrap();
+        let _other = tallies.stand(&alice, one, at(0));
+        assert_eq!(tallies.enter(&alice, one, at(0)).unwrap_err(), TooManyConnections);
+        drop(sitting);
+        let sitting = tallies.enter(&alice, one, at(0)).unwrap();
+        assert!((0..10).all(|_| standing.take_message(1, at(0)).is_ok()));
+        assert!(sitting.take_message(1, at(0)).is_err());
     }
 
     /// 10 messages in a second, and 10 at once: 15 by two connections owe half a second.

@@ -124,7 +124,8 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 15] = [
         section: LISTENER,
         name: "no_auth_user",
         about: "Services nats, http and publish only: the user of the hub that those are who show nothing. Unset, they are \
-                refused where there are users or a table for authentication, and anybody else's equal where not.",
+                refused where there are users or a table for authentication, and anybody else's equal where not. Datagrams \
+                show nothing, so where there are users, service publish has to name theirs.",
         example: "\"guest\"",
         show: |listener| listener.no_auth_user.as_deref().map(quoted),
     },

@@ -6,6 +6,7 @@ use super::super::layer::SaidListener;
 use super::super::listener::Listener;
 use super::super::names::{ServiceName, SlowPolicy, TlsMode};
 use super::wrong;
+use crate::access::users::{Permissions, Rules};
 use crate::limits;
 use crate::protocol::nats::subject::is_literal;
 
@@ -48,6 +49,33 @@ pub(super) fn check(said: &SaidListener, hub: &Hub) -> Result<(), ConfigError> {
                 format!("is {text:?}: it takes one subject, such as sensors.roof, without wildcards");
             Err(wrong(said.place_of(SUBJECT), problem))
         }
+        None if is_ingest => check_ingest(said, hub),
         None => Ok(()),
+    }
+}
+
+/// Refuses datagrams of nobody, and such as could never be published.
+fn check_ingest(said: &SaidListener, hub: &Hub) -> Result<(), ConfigError> {
+    let Listener { listen, no_auth_user, subject, .. } = &said.value;
+    let user = no_auth_user.as_ref().and_then(|name| hub.users.iter().find(|user| user.name == **name));
+    if user.is_none() && !hub.users.is_empty() {
+        let problem = format!(
+            "is publish, and a datagram cannot show which user of the hub it is from: say whose those of {listen} are, as \
+             in no_auth_user = {:?}",
+            hub.users[0].name
+        );
+        return Err(wrong(said.place_of("listener.service"), problem));
+    }
+    let rules = user.and_then(|user| user.rules.as_ref()).or(hub.default_permissions.as_ref());
+    let may_publish = |subject: &String, rules: &Rules| {
+        // Rules that cannot be used are refused where they stand.
+        Permissions::new(rules).map_or(true, |permissions| permissions.may_publish(subject.as_bytes()))
+    };
+    match (subject, rules) {
+        (Some(subject), Some(rules)) if !may_publish(subject, rules) => {
+            let problem = format!("is {subject:?}, where the user of this listener may not publish");
+            Err(wrong(said.place_of(SUBJECT), problem))
+        }
+        _ => Ok(()),
     }
 }

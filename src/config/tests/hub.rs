@@ -232,7 +232,8 @@ fn listeners_of_the_hub() {
     let text = "[[hub.user]]\nname = \"guest\"\n[[listener]]\naddress = \"tcp://127.0.0.1:1\"\nservice = \"nats\"\n\
                 tls = { self_signed = true }\ntls_mode = \"first\"\nno_auth_user = \"guest\"\nslow = \"drop-oldest\"\n\
                 [listener.auth]\ntokens = \"/t\"\n\
-                [[listener]]\naddress = \"udp://127.0.0.1:1\"\nservice = \"publish\"\nsubject = \"a.b\"";
+                [[listener]]\naddress = \"udp://127.0.0.1:1\"\nservice = \"publish\"\nsubject = \"a.b\"\n\
+                no_auth_user = \"guest\"";
     let listeners = load(text).unwrap().listeners;
     assert_eq!(listeners[0].service, ServiceName::Nats);
     assert_eq!((listeners[0].tls_mode, listeners[0].slow), (TlsMode::First, SlowPolicy::DropOldest));
@@ -281,6 +282,33 @@ fn listeners_of_the_hub_that_cannot_be() {
         "no_auth_user = \"a\"",
         "4:16: listener.no_auth_user is \"a\", who is no user: add a table [[hub.user]] with that name",
     );
+}
+
+/// A datagram shows nothing, so where there are users it has to be said whose it is, and that user has to be able to publish.
+#[test]
+fn datagrams_are_somebodys() {
+    let check_ingest = |more: &str, expected: &str| {
+        let text = format!(
+            "[[listener]]\naddress = \"udp://127.0.0.1:1\"\nservice = \"publish\"\n{more}\n\
+             [[hub.user]]\nname = \"sensor\"\npublish_allow = [\"plant.>\"]\n"
+        );
+        check(&text, &format!("t.toml:{expected}"));
+    };
+    check_ingest(
+        "",
+        "3:11: listener.service is publish, and a datagram cannot show which user of the hub it is from: say whose those of \
+         udp://127.0.0.1:1 are, as in no_auth_user = \"sensor\"",
+    );
+    check_ingest(
+        "no_auth_user = \"sensor\"\nsubject = \"admin.reset\"",
+        "5:11: listener.subject is \"admin.reset\", where the user of this listener may not publish",
+    );
+    let open = "[[listener]]\naddress = \"udp://127.0.0.1:1\"\nservice = \"publish\"\nsubject = \"a\"\n";
+    check(
+        &format!("{open}[hub.default_permissions]\npublish_deny = [\"a\"]\n"),
+        "t.toml:4:11: listener.subject is \"a\", where the user of this listener may not publish",
+    );
+    assert!(load(open).is_ok());
 }
 
 #[test]

@@ -157,6 +157,8 @@ impl Nats {
             return false;
         }
         state.at.owes_pong = false;
+        // It says that everything before it has come: what is held back, too.
+        state.client.into_iter().for_each(|client| context.hub.flush(client, context.outbox));
         self.say(encode::PONG, state, context);
         // Clients read one line behind their first PING, and expect it to be the PONG.
         if state.at.connected && !state.at.settled {

@@ -1,5 +1,7 @@
 //! The hub's users at its doors: whoever shows a user's token may do what that user may, and nobody else anything.
 
+use std::net::UdpSocket;
+
 use super::doors_kit::{Events, Socket, ask};
 use crate::support::Folder;
 use crate::support::server::Server;
@@ -75,5 +77,37 @@ fn those_who_show_nothing_may_be_somebody() {
     plain.send("what may not be said");
     assert_eq!(plain.closed(), (1008, "You may not publish there.".to_owned()));
     drop((plain, desk));
+    server.stop_clean();
+}
+
+/// Datagrams are the user's that their listener names: what it may not publish, what is too long and what comes too often
+/// is counted, and heard by nobody.
+#[test]
+fn datagrams_may_do_what_their_user_may() {
+    let folder = Folder::new();
+    let listeners = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\nno_auth_user = \"reader\"\n\
+         [[listener]]\naddress = \"udp://127.0.0.1:0\"\nservice = \"publish\"\nno_auth_user = \"sensor\"\n\
+         [[hub.user]]\nname = \"reader\"\npublish_deny = [\">\"]\n\
+         [[hub.user]]\nname = \"sensor\"\npublish_allow = [\"plant.*\"]\nconnections = 1\n\
+         payload_bytes_max = \"8\"\nmessage_rate = \"1/h burst 3\"\n";
+    let server = serve(&folder, "", listeners, &["--shards", "2"]);
+    let [to] = server.addresses("publish://")[..] else { panic!("there is one") };
+    let mut events = Events::open(server.http_address(), "subject=%3E&event=subject");
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    let send = |datagram: &[u8]| socket.send_to(datagram, to).expect("the kernel takes it");
+    for wrong in [&b"admin.reset\nx"[..], b"plant.a.b\nx", b"plant.a\n123456789"] {
+        send(wrong);
+    }
+    server.await_count("refused_permission", 2);
+    server.await_count("refused_too_large", 1);
+    for text in ["1", "2", "3", "4", "5"] {
+        send(format!("plant.a\n{text}").as_bytes());
+    }
+    server.await_count("refused_user_rate", 2);
+    for expected in ["1", "2", "3"] {
+        assert_eq!(events.data(), expected);
+    }
+    assert_eq!(server.counters().total("published_datagram"), 3);
+    drop(events);
     server.stop_clean();
 }
