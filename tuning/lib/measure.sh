@@ -19,6 +19,7 @@ check_tools() {
     need unshare util-linux
     need nsenter util-linux
     need ip iproute2
+    need ss iproute2
     need awk mawk
     need flock util-linux
     for program in "$tidemill" "$loadgen"; do

@@ -1,24 +1,25 @@
 # The effect of one trial: medians of paired differences with bootstrap intervals, from rows of
-#   PAIR <tab> before|after <tab> RATE <tab> P50 <tab> P99 <tab> CPU <tab> NOT_OK <tab> VERDICT
+#   PAIR <tab> before|after <tab> RATE <tab> P50 <tab> P99 <tab> CPU <tab> KIB <tab> NOT_OK <tab> VERDICT
+# A figure that a load does not have is -.
 # Variables: seed, resamples. Its own generator of chance, so that every awk gives the same figures.
 
 BEGIN {
     FS = "\t"
-    split("throughput,p50,p99,CPU per request", names, ",")
-    split("/s| µs| µs| µs", units, "|")
+    split("throughput,p50,p99,CPU per answer,kernel memory", names, ",")
+    split("/s  | µs | µs | µs | KiB", units, "|")
     state = seed % 2147483646 + 1
 }
 
 {
     if ($1 > pairs) pairs = $1
-    not_ok[$2] += $7
+    not_ok[$2] += $8
     runs++
-    if ($8 == "fail") failed++
-    for (metric = 1; metric <= 4; metric++) value[metric, $1, $2] = $(metric + 2)
+    if ($9 == "fail") failed++
+    for (metric = 1; metric <= 5; metric++) value[metric, $1, $2] = $(metric + 2)
 }
 
 END {
-    for (metric = 1; metric <= 4; metric++) tell(metric)
+    for (metric = 1; metric <= 5; metric++) tell(metric)
     if (not_ok["before"] + not_ok["after"] > 0)
         printf "  requests that were not answered well: %d before, %d after\n", not_ok["before"], not_ok["after"]
     if (failed > 0)
@@ -30,6 +31,7 @@ function tell(metric,    pair, count, before, after) {
     for (pair = 1; pair <= pairs; pair++) {
         before = value[metric, pair, "before"]
         after = value[metric, pair, "after"]
+        if (before == "-" && after == "-") return
         if (before !~ /^[0-9.]+$/ || after !~ /^[0-9.]+$/ || before + 0 == 0) continue
         count++
         befores[count] = before + 0
@@ -40,7 +42,7 @@ function tell(metric,    pair, count, before, after) {
         return
     }
     interval(count)
-    printf "  %-16s %9s%-3s  %+.1f %% [%+.1f, %+.1f]  %s\n", names[metric], short(median_of(befores, count)),
+    printf "  %-16s %9s%s  %+.1f %% [%+.1f, %+.1f]  %s\n", names[metric], short(median_of(befores, count)),
         units[metric], median_of(difference, count), low, high, verdict(count)
 }
 
@@ -56,11 +58,12 @@ function interval(count,    round, draw) {
 }
 
 # Of fewer than eight differences not even the widest interval has the median in it with 99 % confidence: 1 - 2 / 2^n.
-function verdict(count) {
+function verdict(count,    hidden) {
     if (count < 8) return "too few pairs to tell"
     if (low > 0) return "higher"
     if (high < 0) return "lower"
-    return "no effect"
+    hidden = high > -low ? high : -low
+    return hidden > 10 ? sprintf("no effect seen; noise hides %.0f %%", hidden) : "no effect"
 }
 
 function short(figure) {

@@ -9,8 +9,8 @@ rows() {
     awk -v effect="$1" -v pairs="$2" 'BEGIN {
         for (pair = 1; pair <= pairs; pair++) {
             noise = (pair * 3 % pairs - (pairs - 1) / 2) / pairs
-            printf "%d\tbefore\t1000\t200\t900\t4\t0\tpass\n", pair
-            printf "%d\tafter\t%.6f\t%.6f\t%.6f\t%.6f\t0\tpass\n", pair, 1000 * (1 + noise / 100), \
+            printf "%d\tbefore\t1000\t200\t900\t4\t-\t0\tpass\n", pair
+            printf "%d\tafter\t%.6f\t%.6f\t%.6f\t%.6f\t-\t0\tpass\n", pair, 1000 * (1 + noise / 100), \
                 200 * (1 + (effect + noise) / 100), 900 * (1 + (effect + noise) / 100), 4 * (1 + (effect + noise) / 100)
         }
     }'
@@ -25,11 +25,22 @@ effects() {
     run effects 5 10
     echo "$output"
     [[ ${lines[0]} == *"throughput"*"1000/s"*"no effect" ]]
-    [[ ${lines[1]} =~ p50.*" 200 µs  "\+[45]\.[0-9]" % [+".*higher$ ]]
+    [[ ${lines[1]} =~ p50.*" 200 µs   "\+[45]\.[0-9]" % [+".*higher$ ]]
     run effects -3 11
-    [[ ${lines[3]} =~ "CPU per request".*4.00.*" -3.0 % [-3".*lower$ ]]
+    [[ ${lines[3]} =~ "CPU per answer".*4.00.*" -3.0 % [-3".*lower$ ]]
     run effects 0 11
     [[ $output != *higher* && $output != *lower* && ${lines[1]} == *"+0.0 %"*"no effect" ]]
+}
+
+@test "what noise may hide is told" {
+    run awk -v seed=1 -v resamples=1000 -f "$tuning/lib/statistics.awk" < <(
+        for pair in 1 2 3 4 5 6 7 8 9; do
+            printf '%s\tbefore\t100\t1\t1\t1\t-\t0\tpass\n' "$pair"
+            printf '%s\tafter\t%s\t1\t1\t1\t-\t0\tpass\n' "$pair" "$((50 + 10 * pair))"
+        done
+    )
+    echo "$output"
+    [[ ${lines[0]} =~ "+0.0 % [-"[34]0\.0,\ \+[34]0\.0\]\ \ "no effect seen; noise hides "[34]0\ % ]]
 }
 
 @test "with few pairs nothing is claimed" {
@@ -44,8 +55,8 @@ effects() {
         awk -v seed="$seed" 'BEGIN {
             srand(seed)
             for (pair = 1; pair <= 10; pair++) {
-                printf "%d\tbefore\t%f\t-\t-\t-\t0\tpass\n", pair, 1000 + 100 * rand()
-                printf "%d\tafter\t%f\t-\t-\t-\t0\tpass\n", pair, 1000 + 100 * rand()
+                printf "%d\tbefore\t%f\t-\t-\t-\t-\t0\tpass\n", pair, 1000 + 100 * rand()
+                printf "%d\tafter\t%f\t-\t-\t-\t-\t0\tpass\n", pair, 1000 + 100 * rand()
             }
         }' | awk -v seed="$seed" -v resamples=400 -f "$tuning/lib/statistics.awk"
     done | grep -cE 'higher|lower' || true)
@@ -64,15 +75,17 @@ effects() {
 
 @test "requests that failed are told, and figures that are not there" {
     run awk -v seed=1 -v resamples=100 -f "$tuning/lib/statistics.awk" \
-        <<<$'1\tbefore\t5\tnull\tnull\tnull\t3\tfail\n1\tafter\t5\tnull\tnull\tnull\t4\tfail'
+        <<<$'1\tbefore\t5\tnull\tnull\tnull\t-\t3\tfail\n1\tafter\t5\tnull\tnull\tnull\t-\t4\tfail'
     [[ $output == *"p50              not enough answers to tell"* ]]
     [[ $output == *"not answered well: 3 before, 4 after"* ]]
     [[ $output == *"disturbed in 2 of 2 runs"* ]]
 }
 
-# A server that says that it is ready, and a generator whose figures depend on the knob, and which writes down what it
+# A copy of the scripts, whose lock is its own; a server that says that it is ready, and a generator whose figures depend on the knob, and which writes down what it
 # saw.
 make_programs() {
+    cp -r "$tuning" "$BATS_TEST_TMPDIR/tuning"
+    tuning=$BATS_TEST_TMPDIR/tuning
     programs=$BATS_TEST_TMPDIR/programs
     mkdir -p "$programs"
     cat >"$programs/tidemill" <<'END'
