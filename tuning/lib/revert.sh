@@ -2,9 +2,8 @@
 # Puts back what `apply` has changed, and says whether it is in force. The journal is removed when all is back.
 
 revert() {
+    check_visible
     if [[ ! -e $state/journal ]]; then
-        # Somebody without rights cannot see whether there is one.
-        [[ ! -e $state || -x $state ]] || cannot_write "$state"
         say "nothing to put back: there is no journal in $state."
         return
     fi
@@ -29,6 +28,11 @@ revert() {
     else
         say "everything is as it was before."
     fi
+}
+
+# Ends for somebody without rights, who cannot see whether there is a journal.
+check_visible() {
+    [[ ! -e $state || -x $state ]] || end "$CANNOT" "$state can be read by root only. Nothing was changed. Try: sudo"
 }
 
 # The paths of the journal that belong to the selected knobs, to `paths` of the caller.
@@ -92,6 +96,7 @@ give_up() {
 }
 
 verify() {
+    check_visible
     has_journal || end "$DIFFERS" "nothing was applied: there is no journal in $state."
     load_journal
     check_place

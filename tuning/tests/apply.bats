@@ -170,6 +170,10 @@ setup() {
     [[ ! -e $BATS_TEST_TMPDIR/planted ]]
 }
 
+@test "the tree may be named by a variable" {
+    TIDEMILL_SYSROOT=$tree check 1 "128 -> 4096" "$tuning/tune" check --role latency --knob net.core.somaxconn
+}
+
 @test "check speaks text, tabs and JSON" {
     check 1 "change    net.core.somaxconn" tune check --role latency
     check 1 $'net.core.somaxconn\tchange\t128\t4096\t/proc/sys/net/core/somaxconn\tnetns' tune check --role latency --format tsv

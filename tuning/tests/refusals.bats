@@ -126,5 +126,8 @@ teardown() {
     check 3 "can be written by root only. Nothing was changed. Try: sudo tuning/tune apply" "${nobody[@]}" apply --role latency
     check 3 "can be written by root only. Nothing was changed. Try: sudo" "${nobody[@]}" apply --role latency --journal "$place/tree"
     check 3 "can be written by root only" "${nobody[@]}" persist --role latency
+    mkdir -m 700 "$place/state"
+    check 3 "state can be read by root only" "${nobody[@]}" revert --journal "$place/state"
+    check 3 "state can be read by root only" "${nobody[@]}" verify --journal "$place/state"
     rm -rf "$place"
 }
