@@ -1,5 +1,7 @@
 //! Messages as browsers take them without a library: WebSocket messages, JSON objects, events.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::form::EventStyle;
@@ -12,16 +14,17 @@ pub(super) fn write_frame(message: &Message<'_>, out: &mut Vec<u8>) {
     sender::message(out, kind, message.payload, None);
 }
 
-/// What a subscriber of the subprotocol `tidemill.v1` is told, and what an event in JSON holds.
+/// What a subscriber of the subprotocol `tidemill.v1` is told, and what an event in JSON holds. NATS clients may publish on
+/// subjects that are no UTF-8, and JSON is: what is none is U+FFFD there, so that it is seen that something was said.
 #[derive(Serialize)]
 struct Object<'a> {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'static str>,
     #[serde(skip_serializing_if = "str::is_empty")]
-    sid: &'a str,
-    subject: &'a str,
+    sid: Cow<'a, str>,
+    subject: Cow<'a, str>,
     #[serde(skip_serializing_if = "str::is_empty")]
-    reply: &'a str,
+    reply: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a str>,
     /// Bytes that are not text, in base64.
@@ -38,9 +41,9 @@ impl<'a> Object<'a> {
         };
         Self {
             kind,
-            sid: std::str::from_utf8(sid).unwrap_or_default(),
-            subject: std::str::from_utf8(message.subject).unwrap_or_default(),
-            reply: std::str::from_utf8(message.reply).unwrap_or_default(),
+            sid: String::from_utf8_lossy(sid),
+            subject: String::from_utf8_lossy(message.subject),
+            reply: String::from_utf8_lossy(message.reply),
             data: text,
             base64: text.is_none().then(base64),
         }
@@ -130,5 +133,20 @@ mod tests {
         assert_eq!(event(EventStyle::Named, forged, "said"), "id: 7\ndata: said\n\n");
         let object = event(EventStyle::Json, forged, "said");
         assert!(!object.contains('\r') && object.lines().count() == 3, "{object:?}");
+    }
+
+    /// A NATS client may name any bytes; they came as "" here.
+    #[test]
+    fn a_subject_that_is_no_text_is_told_as_well_as_text_can() {
+        let message = Message {
+            subject: b"room.\xff.\xc3\xa4",
+            reply: b"\xc0",
+            payload: b"said",
+            ..Message::default()
+        };
+        let mut out = Vec::new();
+        write_event(EventStyle::Json, 7, &message, &mut out);
+        let object = "{\"subject\":\"room.\u{fffd}.\u{e4}\",\"reply\":\"\u{fffd}\",\"data\":\"said\"}";
+        assert_eq!(String::from_utf8(out).unwrap(), format!("id: 7\ndata: {object}\n\n"));
     }
 }

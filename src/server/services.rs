@@ -10,7 +10,7 @@ use crate::error::StartError;
 use crate::hub::SlowPolicy;
 use crate::limits;
 use crate::protocol::http1::HeadLimits;
-use crate::protocol::websocket::{DeflateSettings, Limits, OriginRule, Policy};
+use crate::protocol::websocket::{DeflateSettings, HostRule, Limits, OriginRule, Policy};
 use crate::service::house::Behind;
 use crate::service::http::{HubSettings, SUBPROTOCOL, Settings, WebSocketSettings};
 use crate::service::nats::{self, Identity};
@@ -99,6 +99,7 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
         policy: Policy {
             // The configuration has checked them.
             origins: listener.origins.iter().filter_map(|entry| OriginRule::parse(entry)).collect(),
+            hosts: host_rule(listener),
             subprotocols: listener.subprotocols.clone(),
             deflate: listener.deflate.then(|| DeflateSettings {
                 server_context_takeover: listener.deflate_context,
@@ -109,6 +110,14 @@ fn websocket_settings(config: &Config, listener: &Listener) -> WebSocketSettings
         limits: Limits { message_bytes_max: bytes, frame_bytes_max: bytes },
         ping_interval: config.ping_interval,
     }
+}
+
+/// Whoever listens on loopback is asked by browsers of this host alone, and no stranger's name may lead them there. A PROXY
+/// header says that they come from elsewhere, by the name of whoever passes them on.
+fn host_rule(listener: &Listener) -> HostRule {
+    let is_on_loopback =
+        listener.listen.ip().is_some_and(|address| address.ip().to_canonical().is_loopback());
+    if is_on_loopback && !listener.proxy_protocol { HostRule::Own } else { HostRule::Any }
 }
 
 /// Who checks passwords that take long, where somebody may have one: on no more threads than there are shards, which they

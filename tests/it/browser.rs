@@ -49,6 +49,56 @@ fn check(listener: &str, flags: &[&str], scheme: &str) {
     server.stop_clean();
 }
 
+/// The server goes away while the tide is made, and comes back: the page says so, and everything works again. The button said
+/// "Stop" for ever, and made nothing; a point that could not be given was an exception that nobody caught.
+#[test]
+fn the_page_outlives_its_server() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::listen(&["http://127.0.0.1:0"], &[]);
+    let address = server.http_address();
+    let page = browser.open(&format!("http://{address}/"));
+    browser.await_true(&page, "chat.readyState === WebSocket.OPEN && events.readyState === EventSource.OPEN");
+    browser.await_true(&page, "at('heard').textContent === 'open'");
+    browser
+        .run(&page, "window.uncaught = 0; addEventListener('unhandledrejection', () => { uncaught += 1; })");
+    browser.run(&page, "at('burst').click()");
+    browser.await_true(&page, "tide.readyState === WebSocket.OPEN && 0 < total");
+    server.stop_clean();
+    browser.await_true(&page, "at('burst').textContent === 'Make tide' && !tide");
+    assert_eq!(browser.run(&page, "at('burst').getAttribute('aria-pressed')"), json!("false"));
+    browser.await_true(&page, "at('trouble').textContent.startsWith('The tide is over')");
+    browser.await_true(&page, "at('heard').textContent === 'closed; trying again'");
+    browser.run(&page, "at('point').click()");
+    browser.await_true(&page, "at('trouble').textContent.includes('this point is lost')");
+    assert_eq!(browser.run(&page, "uncaught"), json!(0));
+
+    let server = Server::listen(&[&format!("http://{address}")], &[]);
+    browser.await_true(&page, "chat.readyState === WebSocket.OPEN && events.readyState === EventSource.OPEN");
+    browser.await_true(&page, "at('heard').textContent === 'open' && at('state').textContent === 'open'");
+    browser.run(&page, "window.before = total; at('point').click(); at('burst').click()");
+    browser.await_true(&page, "before + 50 < total && at('trouble').textContent === ''");
+    drop(browser);
+    server.stop_clean();
+}
+
+/// A stream of events that is refused is given up by the browser, and asked for again by the page.
+#[test]
+fn the_page_asks_again_for_events_that_were_refused() {
+    let Some(mut browser) = Browser::start() else { return };
+    let server = Server::listen(&["http://127.0.0.1:0"], &[]);
+    let page = browser.open(&format!("http://{}/", server.http_address()));
+    browser.await_true(&page, "events.readyState === EventSource.OPEN");
+    // The page's next stream is one that there is not, and those after it are as ever.
+    let refuse = "const Real = EventSource; events.close(); window.asked = 0; \
+                  window.EventSource = function (url) { asked += 1; return new Real(asked === 1 ? '/nothing' : url); }; \
+                  EventSource.CLOSED = Real.CLOSED; EventSource.OPEN = Real.OPEN; listen()";
+    browser.run(&page, refuse);
+    browser.await_true(&page, "asked === 2 && events.readyState === EventSource.OPEN");
+    browser.await_true(&page, "at('heard').textContent === 'open'");
+    drop(browser);
+    server.stop_clean();
+}
+
 /// Two windows talk.
 #[test]
 fn two_windows_of_the_page_hear_one_another() {
@@ -73,12 +123,26 @@ fn the_page_fits_narrow_and_wide_windows() {
         "performance.getEntriesByType('resource').every(one => one.name.startsWith(location.origin))",
     );
     assert_eq!(loaded, json!(true));
-    for width in [320, 390, 768, 1280] {
+    // Everybody may give points, with names and numbers of any length; it may take more than one for all shards to know of the
+    // page. The page was 392 pixels wide in a window of 360.
+    let longest =
+        "fetch('/publish/demo.score.WWWWWWWWWWWWWWWWWWWWWWWW', { method: 'POST', body: '1234567890' })";
+    browser.await_true(&page, &format!("points.size === 1 || ({longest}, false)"));
+    browser.await_true(&page, "document.querySelector('#board span:last-child')?.textContent.endsWith('B')");
+    browser
+        .run(&page, "score('infinite', Infinity); score('least', -Infinity); score('A'.repeat(16), 99999)");
+    browser.await_true(&page, "at('board').textContent.includes('infinite1T')");
+    for width in [320, 360, 390, 768, 1280] {
         browser.resize(&page, width);
         browser.await_true(&page, &format!("innerWidth === {width}"));
         let wide = browser.run(&page, "document.documentElement.scrollWidth");
         assert!(wide.as_u64().is_some_and(|wide| wide <= width), "{wide} in {width}");
+        let figures = "[...document.querySelectorAll('#board span:last-child')]";
+        let whole = format!("{figures}.every(figure => figure.scrollWidth <= figure.clientWidth)");
+        assert_eq!(browser.run(&page, &whole), json!(true), "figures in {width}");
     }
+    browser.run(&page, "for (let name = 0; name < 1000; name += 1) score('name' + name, 1)");
+    assert_eq!(browser.run(&page, "[points.size, points.has('infinite')]"), json!([100, true]));
     drop(browser);
     server.stop_clean();
 }

@@ -21,6 +21,7 @@ mod tcp;
 mod tidy;
 mod tiers;
 mod tls;
+mod tuning;
 mod udp;
 mod unix;
 mod users;

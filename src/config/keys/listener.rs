@@ -76,7 +76,9 @@ pub(in super::super) const LISTENER_KEYS: [Key<Listener>; 15] = [
         name: "origins",
         about: "Service http only: the pages that may open a WebSocket, as the origins that browsers send. same-origin \
                 is the host that is asked itself, and the default; * is every page of the web. Peers that are no \
-                browsers send none, and pass.",
+                browsers send none, and pass. The same pages may use the hub. Bound to loopback and without \
+                proxy_protocol, browsers are let in only by an address, by localhost or by a name in this list, for a \
+                stranger could point any other here: a site behind a proxy on the same host names itself.",
         example: "[\"same-origin\", \"https://example.org\"]",
         show: |listener| match listener.service {
             ServiceName::Http => {

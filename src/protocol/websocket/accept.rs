@@ -5,6 +5,7 @@
 
 use super::extension;
 use super::field;
+use super::host::{self, HostRule};
 use super::origin::{self, OriginRule};
 use super::parameters::{self, DeflateParameters, DeflateSettings};
 use base64::Engine;
@@ -16,6 +17,8 @@ use sha1::{Digest, Sha1};
 pub struct Policy {
     /// The pages that may connect. Requests without `Origin` come from no browser and are let in.
     pub origins: Vec<OriginRule>,
+    /// By which names browsers may ask for the server.
+    pub hosts: HostRule,
     /// Subprotocols that the server speaks, the preferred first.
     pub subprotocols: Vec<String>,
     /// How to compress, if at all.
@@ -24,7 +27,12 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { origins: vec![OriginRule::SameOrigin], subprotocols: Vec::new(), deflate: None }
+        Self {
+            origins: vec![OriginRule::SameOrigin],
+            hosts: HostRule::Any,
+            subprotocols: Vec::new(),
+            deflate: None,
+        }
     }
 }
 
@@ -91,6 +99,9 @@ pub enum Refused {
     /// Not exactly one `Sec-WebSocket-Key` of 16 bytes in base64.
     #[error("The request needs one Sec-WebSocket-Key, 16 bytes in base64.")]
     Key,
+    /// A browser that names the server by a name that a stranger may have given it.
+    #[error("Browsers may not ask for this name here: it has to stand among the listener's origins.")]
+    Name,
     /// A page that may not connect.
     #[error("Pages of this origin may not connect.")]
     Origin,
@@ -107,7 +118,7 @@ impl Refused {
     pub const fn status(self) -> u16 {
         match self {
             Self::Method => 405,
-            Self::Origin => 403,
+            Self::Name | Self::Origin => 403,
             Self::Upgrade | Self::Version => 426,
             Self::HttpVersion
             | Self::Host
@@ -157,6 +168,9 @@ pub fn accept<'a, 'p>(
         return Err(Refused::Version);
     }
     let key = seen.key.only().filter(|key| is_key(key)).ok_or(Refused::Key)?;
+    if seen.is_from_browser && !policy.hosts.admits(host, &policy.origins) {
+        return Err(Refused::Name);
+    }
     if !seen.origin.is_absent() {
         let origin = seen.origin.only().ok_or(Refused::Origin)?;
         if !origin::is_allowed(&policy.origins, origin, host) {
@@ -180,6 +194,7 @@ struct Seen<'a> {
     key: Once<'a>,
     version: Once<'a>,
     origin: Once<'a>,
+    is_from_browser: bool,
     names_websocket: bool,
     names_upgrade: bool,
     /// Where the best offered subprotocol stands among the server's.
@@ -192,6 +207,7 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn read(&mut self, name: &[u8], value: &'a [u8], policy: &Policy) {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        self.is_from_browser |= host::is_of_browser(name, value);
         if is("host") {
             self.host.add(value);
         } else if is("upgrade") {

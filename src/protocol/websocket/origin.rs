@@ -42,6 +42,15 @@ impl OriginRule {
         }
     }
 
+    /// Whether its list has a page from this host, whatever the port; `None` is a host that cannot be read.
+    pub(super) fn names(&self, host: Option<&str>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::SameOrigin => false,
+            Self::Exact(origin) => host.is_some_and(|host| host.eq_ignore_ascii_case(&origin.host)),
+        }
+    }
+
     /// Whether a page from `origin` may open a WebSocket by a request to `host`.
     fn allows(&self, origin: Option<&Origin>, host: &[u8]) -> bool {
         match (self, origin) {
@@ -70,6 +79,15 @@ pub fn admit(rules: &[OriginRule], origin: &[u8], host: &[u8]) -> Option<Admitte
     let origin = Origin::parse(field::trimmed(origin));
     let allowing = rules.iter().filter(|rule| rule.allows(origin.as_ref(), host));
     allowing.map(OriginRule::admits).min_by_key(|admitted| *admitted as u8)
+}
+
+/// Whether any rule allows the page at this URL, as `Referer` has it (RFC 9110, 10.1.3). A page can leave it out, but neither
+/// its scheme nor its host can be another's.
+pub fn admits_referer(rules: &[OriginRule], url: &[u8], host: &[u8]) -> bool {
+    let url = field::trimmed(url);
+    let authority = memchr::memmem::find(url, b"://").map_or(url.len(), |at| at + 3);
+    let length = url[authority..].iter().position(|byte| b"/?#".contains(byte));
+    is_allowed(rules, &url[..length.map_or(url.len(), |length| authority + length)], host)
 }
 
 /// Whether any rule allows a page from `origin`.
@@ -106,7 +124,7 @@ impl Origin {
 }
 
 /// Splits `host[:port]`; an IPv6 address stands in brackets.
-fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
+pub(super) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     let name_end =
         if text.starts_with('[') { text.find(']')? + 1 } else { text.find(':').unwrap_or(text.len()) };
     let (host, tail) = text.split_at(name_end);
@@ -176,6 +194,25 @@ mod tests {
         check(&["same-origin"], "https://evil.example", "example.org", false);
         check(&["same-origin"], "null", "null", false);
         check(&["same-origin"], "https://example.org", "", false);
+    }
+
+    #[test]
+    fn a_referer_is_as_good_as_its_origin() {
+        let check = |url: &str, expected: bool| {
+            let rules = ["same-origin", "https://shop.example"].map(|rule| OriginRule::parse(rule).unwrap());
+            assert_eq!(admits_referer(&rules, url.as_bytes(), b"hub.example:8080"), expected, "{url}");
+        };
+        check("http://hub.example:8080/", true);
+        check("http://hub.example:8080", true);
+        check("http://hub.example:8080/a/page?of=http://evil.example", true);
+        check("https://shop.example?a", true);
+        check("http://evil.example/", false);
+        check("http://evil.example/?http://hub.example:8080/", false);
+        check("http://hub.example:8080@evil.example/", false);
+        check("http://evil.example#http://hub.example:8080/", false);
+        check("/request/a", false);
+        check("http://", false);
+        check("", false);
     }
 
     #[test]

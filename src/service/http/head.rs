@@ -181,7 +181,7 @@ impl<R> Begun<R> {
         };
         let (origin, stranger) = match site.is_shared(&route) {
             false => (None, None),
-            true => Origin::judge(request, &settings.websocket.policy),
+            true => Origin::judge(request, &settings.websocket.policy, site.acts(&route)),
         };
         let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
         let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };

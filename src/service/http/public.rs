@@ -105,6 +105,10 @@ impl Site for Public {
         matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Talk(_)))
     }
 
+    fn acts(&self, route: &Route) -> bool {
+        matches!(route, Route::Hub(errand) if errand.has_content())
+    }
+
     fn leads_to_hub(&self, route: &Route) -> bool {
         matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Preflight(_)))
     }

@@ -34,6 +34,13 @@ pub trait Site {
         false
     }
 
+    /// Whether more is done there than reading, even where a GET asks for it. A browser that cannot say which page makes it
+    /// ask is then refused: any page may show an image from there.
+    fn acts(&self, route: &Self::Route) -> bool {
+        let _ = route;
+        false
+    }
+
     /// Whether it leads to the hub, so that it is asked for in the name of one of the hub's users, where there are such.
     fn leads_to_hub(&self, route: &Self::Route) -> bool {
         let _ = route;

@@ -412,7 +412,10 @@ fn close(wishes: &mut Wishes, context: &mut Context<'_>, code: Option<CloseCode>
 
 /// What a wrong request is told.
 fn refused(reason: websocket::Refused) -> (Refused, Page) {
-    let refused = if reason == websocket::Refused::Origin { Refused::Origin } else { Refused::Malformed };
+    let refused = match reason {
+        websocket::Refused::Name | websocket::Refused::Origin => Refused::Origin,
+        _ => Refused::Malformed,
+    };
     // What a 426 has to say of upgrades is written with every one.
     let field = reason.field().filter(|(name, _)| *name != "Upgrade");
     let field = field.map(|(name, value)| (name, value.into()));

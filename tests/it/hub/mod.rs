@@ -5,6 +5,7 @@ mod doors_commands;
 mod doors_events;
 mod doors_kit;
 mod doors_limits;
+mod doors_origins;
 mod doors_passwords;
 mod doors_requests;
 mod doors_users;

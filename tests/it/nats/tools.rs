@@ -1,11 +1,12 @@
 //! Tools that a host may have or not: nats-server, and clients in Python and JavaScript. What is not in the path is
-//! installed below `target/`, once, with its version pinned; what cannot be is said.
+//! installed; what cannot be is said.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use crate::support::install::{install, python_environment, succeed};
 use crate::support::launch::can_run;
 use crate::support::text;
 
@@ -72,41 +73,4 @@ fn is_right_release(program: &str) -> bool {
     let mut command = Command::new(program);
     let output = command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
     output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("v{NATS_SERVER}")))
-}
-
-/// A virtual environment of Python with one package and what it needs.
-fn python_environment(name: &str, package: &str) -> Result<PathBuf, String> {
-    if !can_run("python3", &["-c", "import venv, ensurepip"]) {
-        return Err(format!("no python3 with venv is in the path, for {package}"));
-    }
-    install(name, |folder| {
-        let mut create = Command::new("python3");
-        create.args(["-m", "venv", text(folder)]);
-        succeed(create)?;
-        let mut fill = Command::new(folder.join("bin/python"));
-        fill.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        fill.args(["--timeout", "15", "--retries", "1", package]);
-        succeed(fill)
-    })
-}
-
-/// Fills a folder below `target/` unless it is there. It gets its name when it is whole; of two processes that fill it at
-/// the same time, the second takes what the first has made.
-fn install(name: &str, fill: impl FnOnce(&Path) -> Result<(), String>) -> Result<PathBuf, String> {
-    let tools = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    let (whole, part) = (tools.join(name), tools.join(format!("{name}.{}", std::process::id())));
-    if whole.exists() {
-        return Ok(whole);
-    }
-    fs::create_dir_all(&part).map_err(|error| error.to_string())?;
-    let filled = fill(&part).and_then(|()| fs::rename(&part, &whole).map_err(|error| error.to_string()));
-    // Of a whole one nothing is left under this name.
-    let _ = fs::remove_dir_all(&part);
-    if whole.exists() { Ok(whole) } else { Err(format!("{name} cannot be installed: {filled:?}")) }
-}
-
-/// Runs an installation, which may take its time but has time-outs of its own.
-fn succeed(mut command: Command) -> Result<(), String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }

@@ -6,6 +6,7 @@
 pub(crate) mod browser;
 pub(crate) mod counters;
 pub(crate) mod http;
+pub(crate) mod install;
 pub(crate) mod launch;
 pub(crate) mod server;
 pub(crate) mod streams;

@@ -113,7 +113,7 @@ fn requests_of_browsers_are_understood() {
 #[track_caller]
 fn check_origin(address: SocketAddr, origin: &str, status: u16) {
     let lines = if origin.is_empty() { String::new() } else { format!("Origin: {origin}\r\n") };
-    let (head, _) = ask(address, &upgrade(&lines));
+    let (head, _) = ask(address, &upgrade(&lines).replace("Host: example.org\r\n", "Host: localhost\r\n"));
     assert_eq!(head.status, status, "{origin}: {head:?}");
 }
 
@@ -123,11 +123,11 @@ fn pages_of_other_hosts_are_refused_unless_they_are_allowed() {
     let server = serve_http("", "");
     let check = |origin, status| check_origin(server.http_address(), origin, status);
     check("", 101);
-    check("http://example.org", 101);
-    check("https://example.org", 101);
+    check("http://localhost", 101);
+    check("https://localhost", 101);
     check("http://evil.example", 403);
-    check("http://example.org.evil.example", 403);
-    check("http://example.org:8080", 403);
+    check("http://localhost.evil.example", 403);
+    check("http://localhost:8080", 403);
     check("null", 403);
     server.await_count("refused_origin", 4);
     server.stop_clean();
@@ -139,7 +139,7 @@ fn pages_of_other_hosts_are_refused_unless_they_are_allowed() {
     check("", 101);
     check("http://example.com", 403);
     check("http://localhost:3001", 403);
-    check("http://example.org", 403);
+    check("http://localhost", 403);
     server.stop_clean();
 
     let server = serve_http("", "origins = [\"*\"]");

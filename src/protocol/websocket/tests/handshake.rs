@@ -2,8 +2,8 @@
 //! may break.
 
 use crate::protocol::websocket::{
-    Agreed, DeflateParameters, DeflateSettings, Offer, OriginRule, Policy, Refused, Request, Unacceptable,
-    accept,
+    Agreed, DeflateParameters, DeflateSettings, HostRule, Offer, OriginRule, Policy, Refused, Request,
+    Unacceptable, accept,
 };
 
 const GET: Request<'static> = Request { method: b"GET", version: (1, 1) };
@@ -21,7 +21,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 fn policy() -> Policy {
     let origins = vec![OriginRule::parse("http://example.com").unwrap()];
-    Policy { origins, subprotocols: vec![String::from("chat")], deflate: None }
+    Policy { origins, subprotocols: vec![String::from("chat")], ..Policy::default() }
 }
 
 fn bytes<'a>(fields: &'a [(&'a str, &'a str)]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
@@ -111,6 +111,26 @@ fn pages_from_elsewhere_are_refused() {
     assert_eq!(accept(GET, bytes(&EXAMPLE), &same).err(), Some(Refused::Origin));
     let own = with("Origin", &["https://server.example.com"]);
     assert!(accept(GET, bytes(&own), &same).is_ok());
+}
+
+/// A page of a stranger whose name now leads here is of the same origin as what it asks for.
+#[test]
+fn names_that_strangers_may_have_given_are_refused() {
+    let check = |host: &str, lines: &[(&str, &str)], hosts, expected: Option<Refused>| {
+        let mut fields = with("Host", &[host]);
+        fields.retain(|(name, _)| *name != "Origin");
+        fields.extend(lines);
+        let policy = Policy { hosts, ..Policy::default() };
+        assert_eq!(accept(GET, bytes(&fields), &policy).err(), expected, "{host} {lines:?}");
+    };
+    let agent = ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)");
+    for field in [("Origin", "http://rebind.test:8080"), ("Sec-Fetch-Site", "same-origin"), agent] {
+        check("rebind.test:8080", &[field], HostRule::Own, Some(Refused::Name));
+        check("rebind.test:8080", &[field], HostRule::Any, None);
+    }
+    check("rebind.test:8080", &[("User-Agent", "curl/8.14.1")], HostRule::Own, None);
+    check("localhost:8080", &[("Origin", "http://localhost:8080"), agent], HostRule::Own, None);
+    check("127.0.0.1:8080", &[("Origin", "http://evil.example")], HostRule::Own, Some(Refused::Origin));
 }
 
 #[test]
