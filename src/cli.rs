@@ -19,7 +19,7 @@ use crate::config::units::{
     Cores, parse_connections, parse_duration, parse_number, parse_shards, parse_size,
 };
 use crate::config::{LogFormat, LogLevel};
-use crate::tier::RingTier;
+use crate::tier::{Engine, RingTier};
 
 /// A socket server for Linux, directly on io_uring: one pinned shard per core.
 ///
@@ -100,9 +100,13 @@ pub struct Flags {
     #[arg(long, value_name = "LIST", help_heading = "Shards")]
     pub cores: Option<Cores>,
 
-    /// Use no io_uring features newer than those of Linux 6.1, 6.6, 6.12 or 6.17 [default: all that work].
+    /// Serve by io_uring or nothing, or by epoll: uring or epoll [default: uring where the host allows it, else epoll].
+    #[arg(long, value_name = "ENGINE", help_heading = "Shards")]
+    pub engine: Option<Engine>,
+
+    /// Use no abilities newer than those of io_uring in Linux 6.1, 6.6, 6.12 or 6.17 [default: all that work].
     #[arg(long, value_name = "TIER", help_heading = "Shards")]
-    pub ring_max: Option<RingTier>,
+    pub engine_max: Option<RingTier>,
 
     /// Use this TCP congestion control, as in cubic [default: the host's].
     #[arg(long, value_name = "NAME", help_heading = "Shards")]
@@ -204,7 +208,8 @@ impl Flags {
             shards: said("--shards", self.shards),
             cores: said("--cores", self.cores),
             connections: said("--connections", self.connections),
-            ring_max: said("--ring-max", self.ring_max),
+            engine: said("--engine", self.engine),
+            engine_max: said("--engine-max", self.engine_max),
             congestion: said("--congestion", self.congestion),
             idle_timeout: said("--idle-timeout", self.idle_timeout),
             stall_timeout: said("--stall-timeout", self.stall_timeout),
@@ -269,7 +274,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_layer() {
         let line = "serve -l tcp://[::1]:1 --listen unix:/t --listen https://[::1]:2 --tls-cert a --tls-key b --tls-self-signed \
-                    --connections-per-address 6 --shards 2 --cores 0,2-3 --ring-max 6.6 --congestion reno \
+                    --connections-per-address 6 --shards 2 --cores 0,2-3 --engine epoll --engine-max 6.6 --congestion reno \
                     --connections 5 --idle-timeout 1m --stall-timeout 2s --linger-timeout 3s --drain-timeout 4s \
                     --high-water 1MiB --low-water 7 --log-format json --log-level warn";
         let layer = parse(line).unwrap().1.into_layer();
@@ -283,7 +288,8 @@ mod tests {
         assert_eq!(layer.connections_per_address.unwrap().value, 6);
         assert_eq!(layer.shards.unwrap().value, 2);
         assert_eq!(layer.cores.unwrap().value.0, [0, 2, 3]);
-        assert_eq!(layer.ring_max.unwrap().value, RingTier::V6_6);
+        assert_eq!(layer.engine.unwrap().value, Engine::Epoll);
+        assert_eq!(layer.engine_max.unwrap().value, RingTier::V6_6);
         assert_eq!(layer.congestion.unwrap().value, "reno");
         assert_eq!(layer.connections.unwrap().value, 5);
         assert_eq!(layer.idle_timeout.unwrap().value, Duration::from_secs(60));
@@ -304,7 +310,8 @@ mod tests {
         check_refused("--idle-timeout 10", "a duration is a number with its unit");
         check_refused("--high-water 1MB", "a size is a number of bytes");
         check_refused("--cores 1,1", "each core once");
-        check_refused("--ring-max 5.4", "a tier is 6.1, 6.6, 6.12 or 6.17");
+        check_refused("--engine io_uring", "an engine is uring or epoll");
+        check_refused("--engine-max 5.4", "a tier is 6.1, 6.6, 6.12 or 6.17");
         check_refused("--log-level loud", "error, warn, info, debug, trace");
         check_refused(
             "--shards -1",

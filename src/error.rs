@@ -73,6 +73,14 @@ pub enum StartError {
     /// The kernel refused for a reason that we have not met yet.
     #[error("io_uring could not be set up: {0}")]
     RingUnexpected(std::io::Error),
+    /// The twin by readiness could not be set up.
+    #[error("epoll could not be set up ({what}): {cause}{}", descriptors::remedy(.cause))]
+    EpollFailed {
+        /// The system call.
+        what: &'static str,
+        /// What the kernel said.
+        cause: std::io::Error,
+    },
     /// The system gave no thread for a shard.
     #[error(
         "shard {shard} got no thread: {cause}. Try: ulimit -u, or TasksMax= in the unit, or fewer shards"
@@ -115,6 +123,12 @@ pub enum StartError {
 }
 
 impl StartError {
+    /// Whether it is io_uring that the host refuses, or does not have: what its twin by readiness can do without. A lack of
+    /// memory or of descriptors is none, since it can be helped and would be felt again.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::RingDisabled { .. } | Self::RingForbidden | Self::RingMissing | Self::RingTooOld)
+    }
+
     /// The exit code of a process that ends for this reason; `tidemill --help` explains them.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -131,6 +145,7 @@ impl StartError {
             | Self::RingMemory { .. }
             | Self::RingDescriptors { .. }
             | Self::RingUnexpected(_)
+            | Self::EpollFailed { .. }
             | Self::NoThread { .. }
             | Self::NoJudge(_)
             | Self::Signals(_)

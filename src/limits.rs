@@ -62,6 +62,9 @@ pub const COMPLETIONS: u32 = 8192;
 /// Completions handled in one turn; the rest waits for the next, so that timers and sends are never starved.
 pub const COMPLETIONS_PER_TURN: usize = 1024;
 
+/// Changes that one wait of the twin by readiness takes from the kernel; the rest comes with the next one.
+pub const EVENTS_PER_WAIT: usize = 512;
+
 /// Bytes of one stream receive buffer where the kernel fills buffers incrementally.
 pub const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
 /// Stream receive buffers per shard where the kernel fills buffers incrementally: 2 MiB, touched only when used.

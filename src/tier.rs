@@ -1,12 +1,54 @@
-//! The tiers of io_uring that Tidemill distinguishes, named by the kernel release that completed them.
+//! The engines, and the tiers of abilities that Tidemill distinguishes, named by the kernel release that completed them for
+//! io_uring.
 //!
-//! At start a shard finds out by trying what its kernel can do; the tier only caps it, so that one machine can test
-//! every path. What a tier switches on is the ring's business.
+//! At start it is found out by trying what the kernel can do; the tier only caps it, so that one machine can test every
+//! path. What a tier switches on is the ring's business.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A set of io_uring's capabilities; a later tier has all of an earlier one.
+/// What completes the operations of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Engine {
+    /// The kernel's rings.
+    Uring,
+    /// The twin by readiness, for hosts that refuse io_uring.
+    Epoll,
+}
+
+impl Engine {
+    /// All engines, the better first.
+    pub const ALL: [Self; 2] = [Self::Uring, Self::Epoll];
+
+    /// As it is typed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uring => "uring",
+            Self::Epoll => "epoll",
+        }
+    }
+}
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A text that names no engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an engine is uring or epoll; leave it out for uring where the host allows it, and epoll elsewhere")]
+pub struct NoSuchEngine;
+
+impl FromStr for Engine {
+    type Err = NoSuchEngine;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchEngine> {
+        Self::ALL.into_iter().find(|engine| engine.name() == text).ok_or(NoSuchEngine)
+    }
+}
+
+/// A set of an engine's capabilities; a later tier has all of an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RingTier {
     /// The floor: multishot accept and receive, provided-buffer rings, deferred task work.
@@ -36,7 +78,7 @@ impl RingTier {
 
 impl fmt::Display for RingTier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        f.pad(self.name())
     }
 }
 
@@ -64,6 +106,15 @@ mod tests {
             assert!(NoSuchTier.to_string().contains(tier.name()));
         }
         assert_eq!("6.10".parse::<RingTier>(), Err(NoSuchTier));
+    }
+
+    #[test]
+    fn every_engine_is_read_as_it_is_shown_and_the_refusal_lists_it() {
+        for engine in Engine::ALL {
+            assert_eq!(engine.to_string().parse(), Ok(engine));
+            assert!(NoSuchEngine.to_string().contains(engine.name()));
+        }
+        assert_eq!("io_uring".parse::<Engine>(), Err(NoSuchEngine));
     }
 
     #[test]

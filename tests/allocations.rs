@@ -15,6 +15,7 @@ use tidemill::server::Server;
 use tidemill::service::Echo;
 use tidemill::service::nats::Nats;
 use tidemill::sys::address::Listen;
+use tidemill::tier::Engine;
 
 /// The system's allocator, and how often it was asked.
 struct Counting;
@@ -62,10 +63,16 @@ fn count(mut message: impl FnMut(usize)) -> u64 {
 
 #[test]
 fn steady_echo_allocates_nothing() {
+    for engine in Engine::ALL {
+        check_steady_echo(engine);
+    }
+}
+
+fn check_steady_echo(engine: Engine) {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let listen = ["tcp://127.0.0.1:0", "udp://127.0.0.1:0"];
     let listeners = listen.map(|address| Listener::echo(address.parse().expect("an address"))).into();
-    let config = Config { listeners, shards: Some(1), ..Config::default() };
+    let config = Config { listeners, shards: Some(1), engine: Some(engine), ..Config::default() };
     let mut server = Server::start(&config, |_| Echo).expect("the server starts");
     let [Listen::Tcp(tcp), Listen::Udp(udp)] = *server.addresses() else { panic!("both listen") };
 
@@ -91,7 +98,7 @@ fn steady_echo_allocates_nothing() {
     drop(streams);
     let snapshots = server.join().expect("it ends in order");
     assert_eq!(snapshots[0].counters.receives, 2 * MESSAGES as u64, "each message was one receive");
-    assert_eq!((on_streams, on_datagrams), (0, 0), "allocations in {MESSAGES} messages");
+    assert_eq!((on_streams, on_datagrams), (0, 0), "allocations in {MESSAGES} messages by {engine}");
 }
 
 /// A publisher says a hundred things at once, and all others hear them before it says more. What a turn has for a subscriber

@@ -44,7 +44,7 @@ pub(crate) struct Comparison {
     /// Compare with this program instead: it must serve by `--serve`, as the benchmarks do.
     #[arg(long)]
     pub(crate) against: Option<PathBuf>,
-    /// Further flags for tidemill, as in "--ring-max 6.6".
+    /// Further flags for tidemill, as in "--engine-max 6.6".
     #[arg(long, allow_hyphen_values = true)]
     pub(crate) flags: Option<String>,
     /// Write every slice and every ratio here.

@@ -11,7 +11,7 @@ use super::hub::HubLayer;
 use super::units::Cores;
 use super::{Config, Listener, LogFormat, LogLevel};
 use crate::access::rate::Rate;
-use crate::tier::RingTier;
+use crate::tier::{Engine, RingTier};
 
 /// A value, and where it was said.
 #[derive(Clone, Debug)]
@@ -83,7 +83,8 @@ pub struct Layer {
     pub shards: Option<Said<u64>>,
     pub cores: Option<Said<Cores>>,
     pub connections: Option<Said<u64>>,
-    pub ring_max: Option<Said<RingTier>>,
+    pub engine: Option<Said<Engine>>,
+    pub engine_max: Option<Said<RingTier>>,
     pub congestion: Option<Said<String>>,
     pub idle_timeout: Option<Said<Duration>>,
     pub stall_timeout: Option<Said<Duration>>,
@@ -133,7 +134,8 @@ impl Layer {
             shards: config.shards.and_then(|shards| said("server.shards", shards as u64)),
             cores: config.cores.clone().and_then(|cores| said("server.cores", Cores(cores))),
             connections: said("server.connections", config.connections.into()),
-            ring_max: config.ring_max.and_then(|tier| said("server.ring_max", tier)),
+            engine: config.engine.and_then(|engine| said("server.engine", engine)),
+            engine_max: config.engine_max.and_then(|tier| said("server.engine_max", tier)),
             congestion: config.congestion.clone().and_then(|name| said("server.congestion", name)),
             idle_timeout: said("limits.idle_timeout", config.idle_timeout),
             stall_timeout: said("limits.stall_timeout", config.stall_timeout),
@@ -188,7 +190,8 @@ impl Layer {
             shards: self.shards.or(below.shards),
             cores: self.cores.or(below.cores),
             connections: self.connections.or(below.connections),
-            ring_max: self.ring_max.or(below.ring_max),
+            engine: self.engine.or(below.engine),
+            engine_max: self.engine_max.or(below.engine_max),
             congestion: self.congestion.or(below.congestion),
             idle_timeout: self.idle_timeout.or(below.idle_timeout),
             stall_timeout: self.stall_timeout.or(below.stall_timeout),

@@ -30,7 +30,7 @@ pub use self::names::{
 use crate::access::rate::Rate;
 use crate::limits;
 use crate::sys::cpu;
-use crate::tier::RingTier;
+use crate::tier::{Engine, RingTier};
 
 /// The configuration of one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,10 @@ pub struct Config {
     pub cores: Option<Vec<usize>>,
     /// Connections open at once, over all shards.
     pub connections: u32,
-    /// The newest tier of io_uring that is used; unset, all that the kernel offers.
-    pub ring_max: Option<RingTier>,
+    /// What completes operations; unset, io_uring where the host allows it, and its twin by readiness elsewhere.
+    pub engine: Option<Engine>,
+    /// The newest tier of the engine's abilities that is used; unset, all that there are.
+    pub engine_max: Option<RingTier>,
     /// The congestion control of TCP connections; unset, the host's.
     pub congestion: Option<String>,
     /// The longest silence of a connection.
@@ -146,7 +148,8 @@ impl Default for Config {
             shards: None,
             cores: None,
             connections: limits::CONNECTIONS,
-            ring_max: None,
+            engine: None,
+            engine_max: None,
             congestion: None,
             idle_timeout: limits::IDLE_TIMEOUT,
             stall_timeout: limits::STALL_TIMEOUT,

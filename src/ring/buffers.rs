@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
+use std::mem::MaybeUninit;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
 use std::rc::Rc;
@@ -120,6 +121,28 @@ impl Pool {
         // handle reads it, since handles cover filled bytes only, and `bytes` is a reference, so it does not overlap
         // memory that no reference covers.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), target.as_ptr(), bytes.len()) };
+    }
+
+    /// Lets `fill` write to the unfilled part of a provided buffer, to at most so many bytes of it; it answers with how many
+    /// it has written. What it says otherwise is passed on.
+    pub(super) fn fill<T>(
+        &self,
+        id: u16,
+        most: usize,
+        fill: impl FnOnce(&mut [MaybeUninit<u8>]) -> Result<usize, T>,
+    ) -> Result<usize, T> {
+        let buffer = self.0.buffer(id);
+        // Nobody else may write to it meanwhile: what is not provided is not written.
+        assert!(buffer.provided.replace(false), "only a provided buffer may be written");
+        let room = self.room(id).min(most);
+        let start = self.0.address(id, buffer.filled.get()).cast::<MaybeUninit<u8>>();
+        // SAFETY: `start` starts the unfilled rest of buffer `id`, which has at least `room` bytes and belongs to the mapping
+        // that `self` keeps. No handle reads it, since handles cover filled bytes only; nobody else writes it, since `write`
+        // and `fill` assert that it is provided, which it is not until this call ends. Zeroed memory is initialised.
+        let unfilled = unsafe { slice::from_raw_parts_mut(start.as_ptr(), room) };
+        let result = fill(unfilled);
+        buffer.provided.set(true);
+        result.inspect(|count| assert!(*count <= room, "no more is written than there is room"))
     }
 
     /// Bytes that still fit into a provided buffer.
@@ -289,6 +312,32 @@ mod tests {
         first.fill(b'1');
         second[0] = b'2';
         assert_eq!((&first[..], &second[..]), (&b"111"[..], &b"2efgh"[..]));
+    }
+
+    #[test]
+    fn what_fills_a_buffer_gets_its_unfilled_part() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        let write = |bytes: &'static [u8]| {
+            move |room: &mut [MaybeUninit<u8>]| {
+                room.iter_mut().zip(bytes).for_each(|(place, byte)| _ = place.write(*byte));
+                Ok::<_, ()>(bytes.len().min(room.len()))
+            }
+        };
+        assert_eq!(pool.fill(0, 3, write(b"abcd")), Ok(3));
+        let first = pool.receive(0, 3, true);
+        assert_eq!(pool.fill(0, 100, write(b"defghijk")), Ok(5));
+        let second = pool.receive(0, 5, false);
+        assert_eq!((&first[..], &second[..]), (&b"abc"[..], &b"defgh"[..]));
+    }
+
+    #[test]
+    #[should_panic(expected = "only a provided buffer may be written")]
+    fn a_buffer_that_is_being_filled_is_filled_by_nobody_else() {
+        let pool = Pool::new(1, 8).unwrap();
+        provided(&pool);
+        let again = |_: &mut [MaybeUninit<u8>]| pool.fill(0, 8, |_| Ok::<_, ()>(1));
+        let _ = pool.fill(0, 8, again);
     }
 
     #[test]

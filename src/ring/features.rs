@@ -18,7 +18,7 @@ use super::token::{Generation, Kind, Token};
 use super::uring::{Setup, Uring};
 use super::{Kernel, RingError, Wait};
 use crate::sys::clock;
-use crate::tier::RingTier;
+use crate::tier::{Engine, RingTier};
 
 /// With which flags rings are made, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum SetupFlags {
 /// What a ring may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
+    /// Which engine it is; the flags and the registered index below are those of io_uring.
+    pub engine: Engine,
     /// The flags that the kernel takes.
     pub setup_flags: SetupFlags,
     /// Receives take only as much of a buffer as they fill (6.12).
@@ -52,6 +54,7 @@ impl Capabilities {
     pub fn of_tier(tier: RingTier) -> Self {
         let no_array = RingTier::V6_6 <= tier;
         Self {
+            engine: Engine::Uring,
             setup_flags: if no_array { SetupFlags::DeferredNoArray } else { SetupFlags::Deferred },
             incremental_buffers: RingTier::V6_12 <= tier,
             receive_credit: RingTier::V6_17 <= tier,
@@ -60,7 +63,17 @@ impl Capabilities {
         }
     }
 
-    /// Tries what this kernel offers, up to `tier`.
+    /// All that the twin by readiness offers, which any kernel can do; forced down as io_uring is.
+    pub fn of_epoll(tier: RingTier) -> Self {
+        Self {
+            engine: Engine::Epoll,
+            setup_flags: SetupFlags::Cooperative,
+            registered_ring: false,
+            ..Self::of_tier(tier)
+        }
+    }
+
+    /// Tries what this kernel's io_uring offers, up to `tier`.
     ///
     /// # Errors
     /// When the kernel offers no ring, or lacks what we cannot do without.
@@ -93,13 +106,16 @@ impl Capabilities {
 
 impl fmt::Display for Capabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let buffers = if self.incremental_buffers { "incremental buffers" } else { "whole buffers" };
+        let credit = if self.receive_credit { "receive credit" } else { "cancel and re-arm" };
+        if self.engine == Engine::Epoll {
+            return write!(f, "{buffers}, {credit}");
+        }
         let flags = match self.setup_flags {
             SetupFlags::DeferredNoArray => "deferred task work, no submission array",
             SetupFlags::Deferred => "deferred task work",
             SetupFlags::Cooperative => "cooperative task work",
         };
-        let buffers = if self.incremental_buffers { "incremental buffers" } else { "whole buffers" };
-        let credit = if self.receive_credit { "receive credit" } else { "cancel and re-arm" };
         write!(f, "{flags}, {buffers}, {credit}")
     }
 }
@@ -218,6 +234,19 @@ mod tests {
         assert_eq!(offered(RingTier::V6_6), (SetupFlags::DeferredNoArray, false, false));
         assert_eq!(offered(RingTier::V6_12), (SetupFlags::DeferredNoArray, true, false));
         assert_eq!(offered(RingTier::V6_17), (SetupFlags::DeferredNoArray, true, true));
+    }
+
+    #[test]
+    fn the_twin_is_forced_down_as_io_uring_is() {
+        for tier in RingTier::ALL {
+            let (twin, ring) = (Capabilities::of_epoll(tier), Capabilities::of_tier(tier));
+            assert_eq!((twin.engine, ring.engine), (Engine::Epoll, Engine::Uring));
+            assert_eq!(twin.incremental_buffers, ring.incremental_buffers);
+            assert_eq!(twin.receive_credit, ring.receive_credit);
+        }
+        let newest = Capabilities::of_epoll(RingTier::V6_17);
+        assert_eq!(newest.to_string(), "incremental buffers, receive credit");
+        assert_eq!(Capabilities::of_epoll(RingTier::V6_1).to_string(), "whole buffers, cancel and re-arm");
     }
 
     #[test]

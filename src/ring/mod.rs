@@ -1,8 +1,8 @@
-//! Submit and complete: the only place that speaks with io_uring.
+//! Submit and complete: the only place that speaks with io_uring, or with its twin.
 //!
-//! [`Kernel`] is what the rest of the server knows of it: operations go in, completions come out. It has two forms
-//! now, [`Uring`] and the simulated [`sim::Sim`]; a third, by readiness (`epoll`), has its place beside them in
-//! `ring/epoll.rs` for hosts that forbid io_uring. The ring knows no connection and no protocol.
+//! [`Kernel`] is what the rest of the server knows of it: operations go in, completions come out. It has three forms:
+//! [`Uring`]; [`Epoll`], its twin by readiness, for hosts that refuse io_uring; and the simulated [`sim::Sim`]. The ring
+//! knows no connection and no protocol.
 //!
 //! What the kernel may still touch is owned here: an operation gives its bytes away when it is pushed and its
 //! completion brings them home, so whoever waits for the completion cannot free them early.
@@ -10,6 +10,7 @@
 pub mod buffers;
 mod completion;
 mod datagram;
+mod epoll;
 mod features;
 mod files;
 mod leases;
@@ -17,16 +18,21 @@ mod op;
 mod provided;
 mod raw;
 pub mod sim;
+#[cfg(test)]
+mod tests;
 mod token;
 mod uring;
 
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
 
 pub use self::buffers::RecvBuf;
 pub use self::completion::{
     AcceptError, Accepted, Completion, ConnectError, Errno, Outcome, ReceiveError, Received, SendError,
 };
 pub use self::datagram::Datagram;
+pub use self::epoll::Epoll;
 pub use self::features::Capabilities;
 pub use self::files::Descriptor;
 pub use self::leases::{Gather, Part};
@@ -69,6 +75,41 @@ pub trait Kernel {
 
     /// The time, as this kernel sees it.
     fn now(&self) -> Time;
+}
+
+/// A kernel of this host, to which sockets of this process can be given.
+pub trait Host: Kernel + Sized {
+    /// Makes one for this thread.
+    ///
+    /// # Errors
+    /// Says which step the kernel refused, and why.
+    fn make(setup: &Setup) -> Result<Self, RingError>;
+
+    /// Takes a socket into its table of descriptors, at this place. From now on the table owns it.
+    ///
+    /// # Errors
+    /// When the place does not exist.
+    fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor>;
+}
+
+impl Host for Uring {
+    fn make(setup: &Setup) -> Result<Self, RingError> {
+        Self::new(setup)
+    }
+
+    fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
+        self.adopt(socket, place)
+    }
+}
+
+impl Host for Epoll {
+    fn make(setup: &Setup) -> Result<Self, RingError> {
+        Self::new(setup)
+    }
+
+    fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
+        self.adopt(socket, place)
+    }
 }
 
 /// How long to wait for a completion.
@@ -123,4 +164,12 @@ pub enum RingError {
     /// The kernel refuses to enter the ring.
     #[error("io_uring_enter: {0}")]
     Enter(Errno),
+    /// The kernel refuses what the twin by readiness needs.
+    #[error("{what}: {errno}")]
+    Epoll {
+        /// The system call.
+        what: &'static str,
+        /// The kernel's answer.
+        errno: Errno,
+    },
 }

@@ -7,6 +7,7 @@ use socket2::SockAddr;
 use super::files::Descriptor;
 use super::leases::{Gather, Part};
 use super::token::Token;
+use crate::sys::signal::Waker;
 
 /// One thing to ask of the kernel. What it needs is given away with it, and comes home with its completion.
 ///
@@ -170,10 +171,38 @@ impl Op {
     }
 }
 
-/// Where to ring at a ring. It names the ring, it does not keep it open: a bell rung after its ring has gone is an
-/// error of the ringing, and harmless.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Bell(pub(super) RawFd);
+/// Where to ring at a ring. It does not keep the ring open: a bell rung after its ring has gone is harmless, and where the
+/// ring was the kernel's, an error of the ringing.
+#[derive(Clone, Debug)]
+pub struct Bell(pub(super) Place);
+
+/// What is rung at.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// The descriptor of a ring, which it names only.
+    Ring(RawFd),
+    /// What wakes a twin by readiness. Held open, since whatever had its number later would be written to.
+    Event(Waker),
+}
+
+impl Bell {
+    /// The bell of the ring with this descriptor.
+    pub(super) fn of_ring(descriptor: RawFd) -> Self {
+        Self(Place::Ring(descriptor))
+    }
+}
+
+impl PartialEq for Bell {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Place::Ring(one), Place::Ring(other)) => one == other,
+            (Place::Event(one), Place::Event(other)) => one.is_same(other),
+            (Place::Ring(_), Place::Event(_)) | (Place::Event(_), Place::Ring(_)) => false,
+        }
+    }
+}
+
+impl Eq for Bell {}
 
 /// The operation could not be taken now: the submission queue is full and the kernel takes no more. It comes back.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub(super) fn text(server: &Server, config: &Config) -> String {
         crew(server.cores()),
         config.connections
     );
-    let _ = writeln!(text, "  ring  tier {}: {capabilities}", capabilities.tier());
+    let _ = writeln!(text, "  {:<5} tier {}: {capabilities}", capabilities.engine, capabilities.tier());
     for endpoint in server.endpoints() {
         let _ = writeln!(text, "  {:<5} {}", endpoint.service.name(), url(endpoint));
     }

@@ -11,7 +11,7 @@ use super::switchboard::Switchboard;
 use crate::error::StartError;
 use crate::limits;
 use crate::metrics::Snapshot;
-use crate::ring::{Bell, Kernel, RingError, Setup, Uring};
+use crate::ring::{Bell, Epoll, Host, RingError, Setup, Uring};
 use crate::service::Service;
 use crate::shard::mailbox::{Address, Contact, Mailbox, Message, mailbox};
 use crate::shard::{Door, House, Options, Shard, Sockets};
@@ -19,6 +19,7 @@ use crate::sys::clock;
 use crate::sys::cpu;
 use crate::sys::signal::Waker;
 use crate::sys::socket::SocketFile;
+use crate::tier::Engine;
 
 /// The shards' threads.
 pub(super) struct Crew {
@@ -207,31 +208,45 @@ fn spawn<S: Service>(
     let name = format!("shard {number}");
     let body = move || {
         let _said_at_the_end = end;
-        let mut shard = match begin(kit, make) {
-            Ok(shard) => shard,
-            Err(error) => {
-                // Nobody listens when the start was given up.
-                let _ = started.send((place, Err(error)));
-                return Ok(Snapshot::default());
-            }
-        };
-        let _ = started.send((place, Ok(shard.kernel_mut().bell())));
-        drop(started);
-        shard.run()?;
-        Ok(shard.snapshot())
+        // The one place that knows which engine runs: below it is a type, so that no message asks for it.
+        match kit.setup.capabilities.engine {
+            Engine::Uring => serve::<Uring, S>(place, kit, make, started),
+            Engine::Epoll => serve::<Epoll, S>(place, kit, make, started),
+        }
     };
     Builder::new().name(name).spawn(body).map_err(failed)
 }
 
-/// Pins the thread, makes its ring, and takes its sockets into it.
-fn begin<S: Service>(
+/// A shard's life.
+fn serve<K: Host, S: Service>(
+    place: usize,
     kit: Kit,
     make: impl FnOnce(usize) -> Result<S, StartError>,
-) -> Result<Shard<Uring, S>, StartError> {
+    started: SyncSender<Started>,
+) -> Result<Snapshot, RingError> {
+    let mut shard = match begin::<K, S>(kit, make) {
+        Ok(shard) => shard,
+        Err(error) => {
+            // Nobody listens when the start was given up.
+            let _ = started.send((place, Err(error)));
+            return Ok(Snapshot::default());
+        }
+    };
+    let _ = started.send((place, Ok(shard.kernel_mut().bell())));
+    drop(started);
+    shard.run()?;
+    Ok(shard.snapshot())
+}
+
+/// Pins the thread, makes its ring, and takes its sockets into it.
+fn begin<K: Host, S: Service>(
+    kit: Kit,
+    make: impl FnOnce(usize) -> Result<S, StartError>,
+) -> Result<Shard<K, S>, StartError> {
     if let Some(core) = kit.plan.core {
         cpu::pin(core)?;
     }
-    let mut ring = Uring::new(&kit.setup).map_err(ring_failed)?;
+    let mut ring = K::make(&kit.setup).map_err(ring_failed)?;
     let mut sockets = Sockets::default();
     for (place, listener) in (0..).zip(kit.plan.listeners) {
         sockets.listeners.push(ring.adopt(listener, place).map_err(StartError::RingUnexpected)?);

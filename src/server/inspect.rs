@@ -15,6 +15,7 @@ pub(super) struct Inspector {
     pub(super) shards: usize,
     pub(super) since: Time,
     pub(super) listeners: Vec<String>,
+    pub(super) engine: String,
 }
 
 impl Inspect for Inspector {
@@ -36,5 +37,9 @@ impl Inspect for Inspector {
 
     fn listeners(&self) -> &[String] {
         &self.listeners
+    }
+
+    fn engine(&self) -> &str {
+        &self.engine
     }
 }

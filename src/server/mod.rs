@@ -253,11 +253,17 @@ fn start_admin(
     };
     let settings = plan.listeners.iter().map(|listener| http_settings(config, listener)).collect();
     let (since, shards) = (clock::now(), crew.cores().len());
+    let engine = said_engine(plan.setup.capabilities);
     let make = move |switchboard| {
-        let inspector = Inspector { switchboard, shards, since, listeners };
+        let inspector = Inspector { switchboard, shards, since, listeners, engine };
         Http::new(Admin::new(inspector), settings)
     };
     crew.start_admin(plan, &house, make, waker)
+}
+
+/// The engine and its tier, in two words.
+fn said_engine(capabilities: Capabilities) -> String {
+    format!("{} {}", capabilities.engine, capabilities.tier())
 }
 
 /// The shards' counters, and their sums.

@@ -13,7 +13,7 @@ use crate::shard::Options;
 use crate::sys::address::Listen;
 use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
 use crate::sys::{clock, cpu, descriptors};
-use crate::tier::RingTier;
+use crate::tier::{Engine, RingTier};
 
 /// What every shard gets.
 pub(super) struct Plan {
@@ -54,10 +54,9 @@ pub(super) struct ShardPlan {
 /// Makes the plan and opens its listeners.
 pub(super) fn draw(config: &Config) -> Result<Plan, StartError> {
     let mut shards = shards_on(config);
-    let tier = config.ring_max.unwrap_or(RingTier::V6_17);
-    let capabilities = Capabilities::probe(tier).map_err(ring_failed)?;
+    let capabilities = choose_engine(config)?;
     let (options, files) = sizes(config);
-    descriptors::raise_limit(descriptors_for(config, shards.len(), files))?;
+    descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), files))?;
     let mut opened = Opened::default();
     let mut admin = ShardPlan::default();
     for (listener, bound) in open(config, shards.len())? {
@@ -72,6 +71,23 @@ pub(super) fn draw(config: &Config) -> Result<Plan, StartError> {
     let Opened { endpoints, listeners, datagrams, admins, files } = opened;
     let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
     Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files })
+}
+
+/// The engine that was asked for; or, when none was, io_uring where the host allows it, and its twin elsewhere.
+fn choose_engine(config: &Config) -> Result<Capabilities, StartError> {
+    let tier = config.engine_max.unwrap_or(RingTier::V6_17);
+    if config.engine == Some(Engine::Epoll) {
+        return Ok(Capabilities::of_epoll(tier));
+    }
+    let error = match Capabilities::probe(tier) {
+        Ok(capabilities) => return Ok(capabilities),
+        Err(error) => ring_failed(error),
+    };
+    if config.engine == Some(Engine::Uring) || !error.is_refusal() {
+        return Err(error);
+    }
+    tracing::warn!("serving by epoll, which costs more: {error}");
+    Ok(Capabilities::of_epoll(tier))
 }
 
 /// What was opened, in the order of the configuration.
@@ -152,11 +168,17 @@ fn sizes(config: &Config) -> (Options, u32) {
     (options, slots + sockets)
 }
 
-/// Descriptors that the process needs: a ring's table may not be larger than its limit, and while it starts it has a
-/// socket per listener and shard, and a ring per shard. Connections themselves take none but in the table.
-fn descriptors_for(config: &Config, shards: usize, files: u32) -> u64 {
-    let own = config.listeners.len() * shards + 2 * shards;
-    u64::from(files).max(own as u64) + u64::from(limits::DESCRIPTORS_RESERVE)
+/// Descriptors that the process needs. A ring's table may not be larger than its limit, and while it starts it has a
+/// socket per listener and shard, and a ring per shard; connections themselves take none but in the table. The twin by
+/// readiness has them among the process's own, those of each shard that come at once and are refused included.
+fn descriptors_for(config: &Config, engine: Engine, shards: usize, files: u32) -> u64 {
+    let own = (config.listeners.len() * shards + 2 * shards) as u64;
+    let accepting = config.listeners.len() * shards * limits::ACCEPTS_IN_FLIGHT as usize;
+    let needed = match engine {
+        Engine::Uring => own.max(u64::from(files)),
+        Engine::Epoll => own + u64::from(config.connections) + accepting as u64,
+    };
+    needed + u64::from(limits::DESCRIPTORS_RESERVE)
 }
 
 fn open(config: &Config, shards: usize) -> Result<Vec<(&Listener, Bound)>, StartError> {
@@ -228,6 +250,7 @@ fn ring_bytes(setup: &Setup) -> u64 {
 pub(super) fn ring_failed(error: RingError) -> StartError {
     let errno = match error {
         RingError::Setup(errno) | RingError::Register { errno, .. } | RingError::Enter(errno) => errno,
+        RingError::Epoll { what, errno } => return StartError::EpollFailed { what, cause: errno.into() },
         RingError::Missing(_) => Errno(libc::EINVAL),
     };
     ring_unavailable(errno.0, descriptors::io_uring_disabled(), descriptors::memlock_limit())
@@ -265,7 +288,9 @@ mod tests {
     fn descriptors_are_enough_for_the_table_and_for_the_start() {
         let config = Config::default();
         assert_eq!(config.listeners.len(), 10);
-        assert_eq!(descriptors_for(&config, 64, 100), 640 + 128 + 64);
-        assert_eq!(descriptors_for(&config, 64, 1000), 1000 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Uring, 64, 100), 640 + 128 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Uring, 64, 1000), 1000 + 64);
+        let config = Config { connections: 5000, ..config };
+        assert_eq!(descriptors_for(&config, Engine::Epoll, 2, 1000), 20 + 4 + 5000 + 20 * 32 + 64);
     }
 }

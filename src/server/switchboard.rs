@@ -9,9 +9,12 @@ use crate::connection::{Listed, Order};
 use crate::error::StartError;
 use crate::hub::{HubSizes, ListedFilter};
 use crate::metrics::Snapshot;
-use crate::ring::{Bell, Capabilities, Generation, Kernel, Kind, Op, Outcome, Setup, Token, Uring, Wait};
+use crate::ring::{
+    Bell, Capabilities, Epoll, Generation, Kernel, Kind, Op, Outcome, Setup, Token, Uring, Wait,
+};
 use crate::shard::mailbox::{Contact, Delivered, Message, Undelivered};
 use crate::sys::clock;
+use crate::tier::Engine;
 
 /// How long the kernel may take to ring a bell; it does so at once.
 const BELL_TIMEOUT: Duration = Duration::from_millis(100);
@@ -23,13 +26,17 @@ const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One thread's way to the shards.
 pub(super) struct Switchboard {
     contacts: Vec<Contact>,
-    ring: Uring,
+    ring: Box<dyn Kernel>,
 }
 
 impl Switchboard {
     /// For the calling thread, which must be the only one to use it.
     pub(super) fn new(capabilities: Capabilities, contacts: Vec<Contact>) -> Result<Self, StartError> {
-        let ring = Uring::new(&bell_ringer(capabilities)).map_err(ring_failed)?;
+        let setup = bell_ringer(capabilities);
+        let ring: Box<dyn Kernel> = match capabilities.engine {
+            Engine::Uring => Box::new(Uring::new(&setup).map_err(ring_failed)?),
+            Engine::Epoll => Box::new(Epoll::new(&setup).map_err(ring_failed)?),
+        };
         Ok(Self { contacts, ring })
     }
 
@@ -101,9 +108,9 @@ impl Switchboard {
         match address.post(message) {
             Ok(Delivered::Awake) | Err(Undelivered::Gone(_)) => {}
             Ok(Delivered::Asleep) => {
-                let bell = *bell;
+                let bell = bell.clone();
                 // One that has ended meanwhile needs no waking.
-                if !(0..BELL_TRIES).any(|_| self.ring_at(bell)) && !self.contacts[index].address.is_gone() {
+                if !(0..BELL_TRIES).any(|_| self.ring_at(&bell)) && !self.contacts[index].address.is_gone() {
                     tracing::error!("shard {index} cannot be woken");
                 }
             }
@@ -112,10 +119,10 @@ impl Switchboard {
     }
 
     /// Rings a bell, and returns whether it was heard.
-    fn ring_at(&mut self, bell: Bell) -> bool {
+    fn ring_at(&mut self, bell: &Bell) -> bool {
         let token = Token::new(Kind::DoorbellSent, 0, Generation::default());
         let mut answers = VecDeque::new();
-        let pushed = self.ring.push(Op::Ring { token, bell }).is_ok();
+        let pushed = self.ring.push(Op::Ring { token, bell: bell.clone() }).is_ok();
         let deadline = clock::now().saturating_add(BELL_TIMEOUT);
         let entered = pushed && self.ring.submit_and_wait(Wait::Until(Some(deadline))).is_ok();
         self.ring.collect(&mut answers, BELL_TRIES);

@@ -7,6 +7,7 @@ use crate::limits;
 use crate::metrics::Snapshot;
 use crate::ring::Kernel;
 use crate::service::Service;
+use crate::tier::Engine;
 
 impl<K: Kernel, S: Service> Shard<K, S> {
     /// What the shard has counted.
@@ -14,6 +15,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let mut snapshot = self.metrics.snapshot();
         let ring = self.kernel.counts();
         let counters = &mut snapshot.counters;
+        let engine = self.kernel.capabilities().engine;
+        counters.shards_uring = u64::from(engine == Engine::Uring);
+        counters.shards_epoll = u64::from(engine == Engine::Epoll);
         counters.enters = ring.enters;
         counters.submissions = ring.submissions;
         counters.submission_queue_full = ring.queue_full;

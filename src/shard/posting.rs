@@ -113,7 +113,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             Ok(Delivered::Asleep) if self.planted == Some(super::tests::Planted::SilentParcel) => {}
             Ok(Delivered::Asleep) => {
                 let token = Token::new(Kind::DoorbellSent, u32::from(shard), Generation::default());
-                self.push(Op::Ring { token, bell: contact.bell });
+                self.push(Op::Ring { token, bell: contact.bell.clone() });
             }
             Err(Undelivered::Full(_)) => return false,
             Err(Undelivered::Gone(_)) => self.hub.forget_shard(shard),
@@ -127,7 +127,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     pub(super) fn ring_again(&mut self, token: Token) {
         let contact = self.contacts.as_ref().and_then(|all| all.get(token.slot() as usize));
         let Some(contact) = contact.filter(|contact| !contact.address.is_gone()) else { return };
-        let bell = contact.bell;
+        let bell = contact.bell.clone();
         self.push(Op::Ring { token, bell });
     }
 

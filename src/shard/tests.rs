@@ -120,7 +120,10 @@ struct World {
 
 /// What some kernel can do.
 pub(super) fn some_capabilities(random: &mut Random) -> Capabilities {
-    Capabilities::of_tier(RingTier::ALL[random.index(4)])
+    match RingTier::ALL.get(random.index(1 + RingTier::ALL.len())) {
+        Some(tier) => Capabilities::of_tier(*tier),
+        None => Capabilities::of_epoll(RingTier::V6_17),
+    }
 }
 
 /// The byte that a peer sends at a place.
@@ -132,13 +135,13 @@ fn byte(seed: u64, at: usize) -> u8 {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let tier = RingTier::ALL[random.index(4)];
+        let capabilities = some_capabilities(&mut random);
         let faults = Faults::seeded(&mut random);
         let buffer_bytes = [32, 64, 256][random.index(3)];
         let setup = SimSetup {
             seed: random.number(),
             files: 128,
-            capabilities: Capabilities::of_tier(tier),
+            capabilities,
             stream_buffers: (1 << (1 + random.index(4)), buffer_bytes),
             datagram_buffers: Some((1 << (1 + random.index(3)), 512)),
             completions: [8, 64, 1024][random.index(3)],

@@ -14,6 +14,7 @@ pub mod clock;
 #[forbid(unsafe_code)]
 pub mod cpu;
 pub mod descriptors;
+pub mod epoll;
 pub mod memory;
 pub mod priority;
 pub mod signal;

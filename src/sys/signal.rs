@@ -11,7 +11,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +59,8 @@ impl StopSignal {
     }
 }
 
-/// Wakes the thread in [`Signals::wait`]. Clones wake the same thread; many wakes before it looks are one.
+/// Wakes the thread in [`Signals::wait`], or one that watches its descriptor. Clones wake the same thread; many wakes before
+/// it looks are one.
 #[derive(Clone, Debug)]
 pub struct Waker {
     /// The eventfd(2), nonblocking.
@@ -80,9 +81,21 @@ impl Waker {
         let _ = (&*self.event).write(&1u64.to_ne_bytes());
     }
 
+    /// Whether both wake the same thread.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.event, &other.event)
+    }
+
     /// Takes all wakes at once; says whether there were any.
     fn take(&self) -> bool {
         (&*self.event).read(&mut [0; 8]).is_ok()
+    }
+}
+
+impl AsFd for Waker {
+    /// Becomes readable with every wake.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 }
 

@@ -148,6 +148,10 @@ fn varz_says_what_the_server_is() {
     let varz = json(&server, "/varz");
     assert_eq!(varz["version"], env!("CARGO_PKG_VERSION"));
     assert!(varz["process"].is_u64() && varz["uptime_seconds"].is_u64(), "{varz:#}");
+    let engine = varz["engine"].as_str().expect("a text");
+    let by = if engine.starts_with("epoll ") { "shards_epoll" } else { "shards_uring" };
+    assert!(engine.starts_with("epoll ") || engine.starts_with("uring "), "{engine}");
+    assert_ne!(varz["counters"][by], 0, "{varz:#}");
     assert_eq!((&varz["counters"]["accepted"], &varz["counters"]["http_requests"]), (&1.into(), &1.into()));
     let listeners: Vec<&str> =
         varz["listeners"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();

@@ -2,6 +2,7 @@
 
 mod chat_room;
 
+mod abilities;
 mod admin;
 mod browser;
 mod drain;

@@ -31,7 +31,8 @@ fn wrong_flags_are_named() {
     check_usage(&["--bogus"], "--bogus");
     check_usage(&["bogus"], "bogus");
     check_usage(&["--shards", "many"], "--shards");
-    check_usage(&["--ring-max", "5.1"], "a tier is 6.1, 6.6, 6.12 or 6.17");
+    check_usage(&["--engine", "io_uring"], "an engine is uring or epoll");
+    check_usage(&["--engine-max", "5.1"], "a tier is 6.1, 6.6, 6.12 or 6.17");
     check_usage(&["--log-format", "xml"], "--log-format");
     check_usage(&["--listen", "localhost:7000"], "an address begins with tcp://, udp:// or unix:");
     check_usage(&["--listen", "tcp://localhost:7000"], "names are not looked up");
@@ -294,6 +295,8 @@ fn with_ipv6_nothing_is_left_out() {
 
 /// Set for the process that is to become a server without io_uring: the errno with which it is refused.
 const FORBIDDEN_ERRNO: &str = "TIDEMILL_TEST_FORBIDDEN_ERRNO";
+/// The engine that it asks for, if it does.
+const FORBIDDEN_ENGINE: &str = "TIDEMILL_TEST_FORBIDDEN_ENGINE";
 /// The libtest name of [`becomes_a_server_without_io_uring`].
 const BECOMES: &str = "operators::becomes_a_server_without_io_uring";
 
@@ -308,36 +311,64 @@ fn becomes_a_server_without_io_uring() {
     let filter = SeccompFilter::new(refused, SeccompAction::Allow, SeccompAction::Errno(errno), arch);
     let program: BpfProgram = filter.and_then(TryInto::try_into).expect("the filter is right");
     apply_filter(&program).expect("a process may forbid itself anything");
-    let failed = tidemill(&["--listen", "tcp://127.0.0.1:0"]).exec();
-    panic!("the server cannot be run: {failed}");
+    let mut command = tidemill(&["--listen", "tcp://127.0.0.1:0", "--shards", "2"]);
+    let engine = std::env::var(FORBIDDEN_ENGINE).ok();
+    command.args(engine.into_iter().flat_map(|engine| ["--engine".to_owned(), engine]));
+    panic!("the server cannot be run: {}", command.exec());
 }
 
-#[track_caller]
-fn check_forbidden(errno: i32, words: &str) {
+/// The process that forbids itself io_uring and then becomes the server, with this engine.
+fn forbidden(errno: i32, engine: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a test knows its binary"));
     command.args(["--exact", BECOMES, "--nocapture", "--test-threads", "1"]);
     command.env(FORBIDDEN_ERRNO, errno.to_string());
-    let ended = run(command);
-    check_sentence(&ended, 3, words);
+    command.envs(engine.map(|engine| (FORBIDDEN_ENGINE, engine)));
+    command
+}
+
+/// A server that is to serve by io_uring or not at all says why it cannot, and what to do; one that is free to choose
+/// says the same as a warning, in one line, and serves by epoll; and one that is to serve by epoll has nothing to warn of.
+#[track_caller]
+fn check_forbidden(errno: i32, cause: &str, remedy: &str) {
+    let ended = run(forbidden(errno, Some("uring")));
+    check_sentence(&ended, 3, cause);
+    assert!(ended.stderr.contains(remedy), "{ended:#?}");
     // What the test's own frame said before it became the server.
     let frame = ended.stdout.trim().trim_end_matches(&format!("test {BECOMES} ..."));
     assert_eq!(frame.trim(), "running 1 test", "standard output is for data");
+
+    for (engine, warnings) in [(None, 1), (Some("epoll"), 0)] {
+        let server = Server::launch(forbidden(errno, engine));
+        for _ in 0..4 {
+            streams::ping(&mut streams::tcp(server.tcp_address()), b"by readiness");
+        }
+        assert_eq!(server.counters().total("shards_epoll"), 2);
+        let farewell = server.stop();
+        assert_eq!(farewell.code, Some(0), "{farewell:#?}");
+        let said: Vec<&String> = farewell.stderr.iter().filter(|line| line.contains("WARN")).collect();
+        assert_eq!(said.len(), warnings, "{farewell:#?}");
+        let tells =
+            |line: &&String| [cause, remedy, "serving by epoll"].iter().all(|words| line.contains(words));
+        assert!(said.iter().all(tells), "{said:?}");
+        assert!(farewell.stderr.iter().any(|line| line.starts_with("  epoll tier")), "{farewell:#?}");
+    }
 }
 
 /// A security profile that refuses io_uring, as Docker's does, is told apart from a kernel that does not have it.
 #[test]
-fn a_forbidden_io_uring_is_explained() {
+fn a_forbidden_io_uring_is_explained_and_borne() {
     let sysctl = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
     if sysctl.is_ok_and(|disabled| disabled.trim() != "0") {
         return skip("this host has io_uring switched off, which is told before its profile");
     }
-    check_forbidden(libc::EPERM, "io_uring is not available: a security profile refuses it");
+    let cause = "io_uring is not available: a security profile refuses it";
+    check_forbidden(libc::EPERM, cause, "Try: docker run --security-opt seccomp=FILE");
 }
 
 /// A profile that hides io_uring, or a kernel without it.
 #[test]
-fn a_missing_io_uring_is_explained() {
-    check_forbidden(libc::ENOSYS, "io_uring is not available: the kernel does not have it");
+fn a_missing_io_uring_is_explained_and_borne() {
+    check_forbidden(libc::ENOSYS, "io_uring is not available: the kernel does not have it", "Try: uname -r");
 }
 
 // --- Figures and logs ----------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ fn check(tier: &str) {
     if has_ipv6() {
         listeners.push("tcp://[::1]:0");
     }
-    let server = Server::listen(&listeners, &["--ring-max", tier]);
+    let server = Server::listen(&listeners, &["--engine-max", tier]);
     let before = (server.counters(), server.descriptors());
     let mut random = Random::new();
     let mut sent = 0;

@@ -81,7 +81,7 @@ fn the_dual_stack_answers_both_families() {
 #[test]
 fn datagrams_come_back_on_every_tier() {
     for tier in ["6.1", "6.6", "6.12", "6.17"] {
-        let server = Server::listen(&["udp://127.0.0.1:0"], &["--ring-max", tier]);
+        let server = Server::listen(&["udp://127.0.0.1:0"], &["--engine-max", tier]);
         for size in [0, 1, 1_472, 65_507] {
             check_size(server.udp_address(), size);
         }

@@ -94,7 +94,7 @@ fn an_end_right_behind_the_bytes_is_seen() {
     for tier in ["6.1", "6.12"] {
         let folder = Folder::new();
         let path = folder.path("t.sock");
-        let server = Server::listen(&[&unix(&path)], &["--ring-max", tier]);
+        let server = Server::listen(&[&unix(&path)], &["--engine-max", tier]);
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {

@@ -5,7 +5,7 @@ use super::super::units::{Cores, show_byte_rate, show_bytes_per_second, show_dur
 use super::{Key, quoted};
 
 /// The keys of the tables that stand once.
-pub(in super::super) const KEYS: [Key<Config>; 32] = [
+pub(in super::super) const KEYS: [Key<Config>; 33] = [
     Key {
         section: "server",
         name: "shards",
@@ -32,11 +32,19 @@ pub(in super::super) const KEYS: [Key<Config>; 32] = [
     },
     Key {
         section: "server",
-        name: "ring_max",
-        about: "The newest tier of io_uring that is used: 6.1, 6.6, 6.12 or 6.17. Unset, all that the kernel offers. \
-                Lower it to get around a kernel's mistake, or to compare.",
+        name: "engine",
+        about: "What completes operations: uring or epoll. Unset, uring where the host allows it; else epoll, with a \
+                warning. Name uring to be refused a start rather than to serve at a higher cost.",
+        example: "\"uring\"",
+        show: |config| config.engine.map(|engine| quoted(engine.name())),
+    },
+    Key {
+        section: "server",
+        name: "engine_max",
+        about: "The newest abilities that the engine uses, by the Linux that brought them to io_uring: 6.1, 6.6, 6.12 or \
+                6.17. Unset, all that there are. Lower it to get around a kernel's mistake, or to compare.",
         example: "\"6.12\"",
-        show: |config| config.ring_max.map(|tier| quoted(tier.name())),
+        show: |config| config.engine_max.map(|tier| quoted(tier.name())),
     },
     Key {
         section: "server",

@@ -199,10 +199,15 @@ fn values_of_the_wrong_kind() {
         "[server]\nconnections = -5",
         "t.toml:2:15: server.connections is -5: it takes a whole number from 1 to 524288 for each shard, without quotes",
     );
-    check("[server]\nring_max = 6.1", "t.toml:2:12: server.ring_max is 6.1: it takes a text in quotes");
     check(
-        "[server]\nring_max = \"6.2\"",
-        "t.toml:2:12: server.ring_max is \"6.2\": a tier is 6.1, 6.6, 6.12 or 6.17",
+        "[server]\nengine = \"io_uring\"",
+        "t.toml:2:10: server.engine is \"io_uring\": an engine is uring or epoll; leave it out for uring where the host \
+         allows it, and epoll elsewhere",
+    );
+    check("[server]\nengine_max = 6.1", "t.toml:2:14: server.engine_max is 6.1: it takes a text in quotes");
+    check(
+        "[server]\nengine_max = \"6.2\"",
+        "t.toml:2:14: server.engine_max is \"6.2\": a tier is 6.1, 6.6, 6.12 or 6.17",
     );
     check(
         "[limits]\nidle_timeout = 10",

@@ -347,7 +347,7 @@ impl Kernel for Sim {
     }
 
     fn bell(&self) -> Bell {
-        self.bell
+        self.bell.clone()
     }
 
     fn now(&self) -> Time {
@@ -358,7 +358,7 @@ impl Kernel for Sim {
 /// The bell of the kernel with this seed: a negative number, so that it never names a real ring.
 fn bell_of(seed: u64) -> Bell {
     let number = i32::try_from(seed & 0x7fff_ffff).expect("31 bits");
-    Bell(-1 - number)
+    Bell::of_ring(-1 - number)
 }
 
 /// Bytes that a stream takes in one direction before they are read, unless the test says otherwise.

@@ -16,6 +16,7 @@ use crate::ring::files::Descriptor;
 use crate::ring::leases::{Gather, Part};
 use crate::ring::op::{Bell, Op, SendMode};
 use crate::ring::token::{Kind, Token};
+use crate::tier::Engine;
 
 /// Completions of one multishot operation in one turn; then it waits for the next turn: one, and 32 more
 /// (`MULTISHOT_MAX_RETRY` in io_uring/net.c).
@@ -149,7 +150,7 @@ impl Sim {
 
     fn go_on_receiving(&mut self, index: usize) {
         for _ in 0..BURST {
-            let ring_is_full = self.answers.ring_is_full();
+            let ring_is_full = self.ends_early();
             let stream = &mut self.streams[index];
             let step = stream.receive_once(&mut self.stream_buffers, &mut self.dice, ring_is_full);
             let Some((token, result, more)) = step else { return };
@@ -161,6 +162,11 @@ impl Sim {
         if self.streams[index].is_readable() {
             self.wake(News::Stream(index));
         }
+    }
+
+    /// Whether a multishot ends because the ring is full. The twin by readiness has none.
+    fn ends_early(&self) -> bool {
+        self.capabilities.engine == Engine::Uring && self.answers.ring_is_full()
     }
 
     fn send(&mut self, token: Token, file: Descriptor, gather: Gather, mode: SendMode) {
@@ -249,7 +255,7 @@ impl Sim {
         self.scratch.extend_from_slice(&payload[..fits]);
         let datagram = Datagram::parse(group.fill(&self.scratch)).expect("the header is a header");
         // Nothing was received, says the kernel, and takes it for the end.
-        let more = 0 < fits && !self.answers.ring_is_full();
+        let more = 0 < fits && !self.ends_early();
         Some((Ok(datagram), more))
     }
 

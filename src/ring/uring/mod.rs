@@ -24,7 +24,7 @@ use super::buffers::Pool;
 use super::completion::{Completion, Errno};
 use super::features::{Capabilities, SetupFlags};
 use super::files::Descriptor;
-use super::op::{Bell, Op, Refused};
+use super::op::{Bell, Op, Place, Refused};
 use super::provided::Provided;
 use super::raw::{self, Entrance, Waiting};
 use super::token::{Generation, Kind, Token};
@@ -322,7 +322,7 @@ impl Kernel for Uring {
     }
 
     fn bell(&self) -> Bell {
-        Bell(self.ring.as_raw_fd())
+        Bell::of_ring(self.ring.as_raw_fd())
     }
 
     fn now(&self) -> Time {
@@ -375,9 +375,12 @@ pub(super) fn token_of(entry: &cqueue::Entry) -> Option<Token> {
     Token::from_bits(entry.user_data())
 }
 
-/// The descriptor by which other threads ring at a ring.
-pub(super) fn bell_descriptor(bell: Bell) -> RawFd {
-    bell.0
+/// The descriptor by which other threads ring at a ring. What is no ring has none, and the kernel says so.
+pub(super) fn bell_descriptor(bell: &Bell) -> RawFd {
+    match bell.0 {
+        Place::Ring(descriptor) => descriptor,
+        Place::Event(_) => -1,
+    }
 }
 
 #[cfg(test)]

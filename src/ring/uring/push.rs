@@ -61,7 +61,7 @@ impl Uring {
                 self.push_entry(&entry.user_data(token.bits()));
             }
             Op::Close { token, file } => self.push_close(token, file),
-            Op::Ring { token, bell } => self.push_ring(token, bell),
+            Op::Ring { token, bell } => self.push_ring(token, &bell),
         }
     }
 
@@ -175,7 +175,7 @@ impl Uring {
         self.push_entry(&close.user_data(token.with_kind(Kind::Close).bits()));
     }
 
-    fn push_ring(&mut self, token: Token, bell: Bell) {
+    fn push_ring(&mut self, token: Token, bell: &Bell) {
         let arrival = Token::new(Kind::Doorbell, 0, Generation::new(0));
         let ring = types::Fd(bell_descriptor(bell));
         let entry = opcode::MsgRingData::new(ring, 0, arrival.bits(), None).build();

@@ -30,6 +30,9 @@ pub trait Inspect {
 
     /// Where it listens, as words that `--listen` would take.
     fn listeners(&self) -> &[String];
+
+    /// What completes operations, and its tier.
+    fn engine(&self) -> &str;
 }
 
 /// The pages for operators.
@@ -96,6 +99,7 @@ impl<I: Inspect> Admin<I> {
             "version": env!("CARGO_PKG_VERSION"),
             "process": std::process::id(),
             "uptime_seconds": self.inspect.uptime().as_secs(),
+            "engine": self.inspect.engine(),
             "listeners": self.inspect.listeners(),
             "counters": counters,
         }))

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
 use crate::support::server::Server;
-use crate::support::{DEADLINE, Folder, skip, text};
+use crate::support::{DEADLINE, Folder, eventually, skip, text};
 
 use super::{toml, tools};
 
@@ -115,6 +115,15 @@ impl Hub {
         match self {
             Self::NatsServer(_) => None,
             Self::Tidemill(server) => Some(format!("wss://{}/nats", server.https_address())),
+        }
+    }
+
+    /// Waits until the server under test has forgotten all who have left: what they listened to is no promise, but until then
+    /// it may seem that somebody would hear.
+    #[track_caller]
+    pub(super) fn await_forgotten(&self) {
+        if let Self::Tidemill(server) = self {
+            eventually("nobody is left", || server.counters().total("connections_open") == 0);
         }
     }
 

@@ -128,6 +128,7 @@ fn replay(hub: &Hub, case: &Case) -> Vec<Line> {
         }
     }
     connections.into_iter().for_each(|(name, connection)| end(name, connection, &mut lines));
+    hub.await_forgotten();
     lines
 }
 

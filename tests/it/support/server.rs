@@ -42,7 +42,11 @@ impl Server {
     /// Starts it with these arguments.
     #[track_caller]
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::launch(tidemill(arguments))
+        let mut command = tidemill(arguments);
+        if !arguments.contains(&"--engine") {
+            command.args(engine().into_iter().flat_map(|engine| ["--engine".to_owned(), engine]));
+        }
+        Self::launch(command)
     }
 
     /// Starts it on these listeners with these flags.
@@ -315,6 +319,11 @@ impl Output {
         }
         table
     }
+}
+
+/// The engine that all tests run on, where one is named.
+pub(crate) fn engine() -> Option<String> {
+    std::env::var("TIDEMILL_TEST_ENGINE").ok()
 }
 
 /// A path of a Unix socket as an address.

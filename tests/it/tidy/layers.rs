@@ -31,7 +31,7 @@ const HOUSE: &[(&str, &[&str])] = &[
     ("error", &["config", "sys", "ring"]),
     ("log", &["config"]),
     ("config", &["access", "protocol::nats", "sys", "tier"]),
-    ("shard", &["service", "hub", "access", "protocol", "connection", "ring", "sys", "metrics"]),
+    ("shard", &["service", "hub", "access", "protocol", "connection", "ring", "sys", "tier", "metrics"]),
     (
         "service",
         &[

@@ -44,8 +44,8 @@ fn datagrams_are_lost_only_where_the_test_says_so() {
 fn bells_are_remembered_and_ours_rings() {
     let mut sim = calm();
     let ring = |bell| Op::Ring { token: token(Kind::DoorbellSent), bell };
-    let (theirs, ours) = (Bell(-77), sim.bell());
-    assert_eq!(outcomes(&mut sim, [ring(theirs)]), ["DoorbellSent(Ok(()))"]);
+    let (theirs, ours) = (Bell::of_ring(-77), sim.bell());
+    assert_eq!(outcomes(&mut sim, [ring(theirs.clone())]), ["DoorbellSent(Ok(()))"]);
     assert_eq!(sim.take_rung(), [theirs]);
     assert_eq!(outcomes(&mut sim, [ring(ours)]), ["DoorbellSent(Ok(()))", "Doorbell"]);
     sim.ring();

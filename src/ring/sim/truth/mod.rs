@@ -1,5 +1,5 @@
-//! The same scripts on the simulated kernel and on the real one, over loopback: that is how we know that the
-//! simulation tells the truth. Each script gives a log of what came, and the logs are equal.
+//! The same scripts on the simulated kernel and on the real ones, over loopback: that is how we know that the simulation
+//! tells the truth, and that the twin by readiness is one. Each script gives a log of what came, and the logs are equal.
 
 mod stages;
 
@@ -7,25 +7,37 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use self::stages::{Net, Real, Simulated, Stage, describe, setup};
+use crate::ring::tests::Subject;
 use crate::ring::{
-    Descriptor, Gather, Generation, Kernel, Kind, Op, Outcome, Part, SendMode, Setup, Token, Wait,
+    Descriptor, Epoll, Gather, Generation, Kernel, Kind, Op, Outcome, Part, SendMode, Setup, Token, Uring,
+    Wait,
 };
 use crate::tier::RingTier;
 
-const TIERS: [RingTier; 4] = [RingTier::V6_1, RingTier::V6_6, RingTier::V6_12, RingTier::V6_17];
 const BUFFER_BYTES: u16 = 4096;
 
-/// Runs a script on both kernels, at every tier.
+/// Runs a script on the simulated kernel and on the real ones, at every tier.
 macro_rules! same {
-    ($name:ident, $nets:expr, $files:expr, $script:expr) => {
-        #[test]
-        fn $name() {
-            for tier in TIERS {
-                for net in $nets {
-                    let real = $script(&mut Real::new(tier, net, $files));
-                    let simulated = $script(&mut Simulated::new(tier, net, $files));
-                    assert_eq!(simulated, real, "{tier:?} {net:?}: the simulation, and the truth");
+    ($name:ident, $nets:expr, $files:expr, $script:ident) => {
+        mod $name {
+            use super::*;
+            fn check<K: Subject>() {
+                for tier in RingTier::ALL {
+                    for net in $nets {
+                        let setup = setup::<K>(tier, $files);
+                        let real = $script(&mut Real::<K>::with(&setup, net));
+                        let simulated = $script(&mut Simulated::with(&setup, net));
+                        assert_eq!(simulated, real, "{tier:?} {net:?}: the simulation, and the truth");
+                    }
                 }
+            }
+            #[test]
+            fn by_uring() {
+                check::<Uring>();
+            }
+            #[test]
+            fn by_epoll() {
+                check::<Epoll>();
             }
         }
     };
@@ -340,23 +352,43 @@ fn burst(stage: &mut impl Stage) -> Vec<(usize, Option<bool>)> {
     counts(stage)
 }
 
-fn same_counts(setup: Setup, expected: [(usize, Option<bool>); 6]) {
+type Counts = [(usize, Option<bool>); 6];
+
+fn same_counts<K: Subject>(setup: &Setup, expected: Counts) {
     for net in BOTH {
-        assert_eq!(burst(&mut Real::with(&setup, net)), expected, "{net:?}: the truth");
-        assert_eq!(burst(&mut Simulated::with(&setup, net)), expected, "{net:?}: the simulation");
+        assert_eq!(burst(&mut Real::<K>::with(setup, net)), expected, "{net:?}: the truth");
+    }
+}
+
+fn simulated_counts(setup: &Setup, expected: Counts) {
+    for net in BOTH {
+        assert_eq!(burst(&mut Simulated::with(setup, net)), expected, "{net:?}: the simulation");
     }
 }
 
 #[test]
 fn a_receive_pauses_after_33_completions() {
     let more = |count| (count, Some(true));
-    let setup = Setup { stream_buffers: (128, 64), completions: 256, ..setup(RingTier::V6_6, 4) };
-    same_counts(setup, [more(33), more(33), more(33), more(1), (0, None), (0, None)]);
+    let expected = [more(33), more(33), more(33), more(1), (0, None), (0, None)];
+    let small = |setup| Setup { stream_buffers: (128, 64), completions: 256, ..setup };
+    same_counts::<Uring>(&small(setup::<Uring>(RingTier::V6_6, 4)), expected);
+    same_counts::<Epoll>(&small(setup::<Epoll>(RingTier::V6_6, 4)), expected);
+    simulated_counts(&small(setup::<Uring>(RingTier::V6_6, 4)), expected);
 }
 
 #[test]
 fn a_full_ring_ends_a_receive() {
-    let setup = Setup { stream_buffers: (128, 64), completions: 16, ..setup(RingTier::V6_6, 4) };
+    let setup = Setup { stream_buffers: (128, 64), completions: 16, ..setup::<Uring>(RingTier::V6_6, 4) };
     let nothing = (0, None);
-    same_counts(setup, [(16, Some(true)), (1, Some(false)), nothing, nothing, nothing, nothing]);
+    let expected = [(16, Some(true)), (1, Some(false)), nothing, nothing, nothing, nothing];
+    same_counts::<Uring>(&setup, expected);
+    simulated_counts(&setup, expected);
+}
+
+#[test]
+fn the_twin_has_no_ring_that_could_be_full() {
+    let more = |count| (count, Some(true));
+    let setup = Setup { stream_buffers: (128, 64), completions: 16, ..setup::<Epoll>(RingTier::V6_6, 4) };
+    let expected = [more(33), more(33), more(33), more(1), (0, None), (0, None)];
+    same_counts::<Epoll>(&setup, expected);
 }

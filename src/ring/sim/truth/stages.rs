@@ -5,14 +5,14 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use socket2::Socket;
 
-use super::{BUFFER_BYTES, receive};
+use super::BUFFER_BYTES;
 use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
-use crate::ring::{Capabilities, Completion, Descriptor, Kernel, Op, Outcome, Received, Setup, Uring, Wait};
+use crate::ring::tests::Subject;
+use crate::ring::{Completion, Descriptor, Kernel, Op, Outcome, Received, Setup, Wait};
 use crate::sys::clock;
 use crate::tier::RingTier;
 
@@ -89,8 +89,8 @@ pub(super) struct Simulated {
     address: Option<SocketAddr>,
 }
 
-pub(super) struct Real {
-    pub(super) ring: Uring,
+pub(super) struct Real<K> {
+    pub(super) ring: K,
     near: Option<Socket>,
     connected: Option<TcpStream>,
     listens_at: SocketAddr,
@@ -98,37 +98,18 @@ pub(super) struct Real {
     sender: UdpSocket,
 }
 
-pub(super) fn setup(tier: RingTier, files: u32) -> Setup {
-    static CREDIT: OnceLock<bool> = OnceLock::new();
-    let mut capabilities = Capabilities::probe(tier).unwrap();
-    if tier == RingTier::V6_17 {
-        capabilities.receive_credit = *CREDIT.get_or_init(credit_works);
-    }
+pub(super) fn setup<K: Subject>(tier: RingTier, files: u32) -> Setup {
     Setup {
         submissions: 8,
         completions: 64,
         files,
         stream_buffers: (4, u32::from(BUFFER_BYTES)),
         datagram_buffers: Some((2, 2048)),
-        capabilities,
+        capabilities: K::capabilities_at(tier),
     }
-}
-
-/// Whether this kernel ends a receive whose credit is used up.
-fn credit_works() -> bool {
-    let capabilities = Capabilities { receive_credit: true, ..Capabilities::probe(RingTier::V6_12).unwrap() };
-    let setup = Setup { capabilities, ..setup(RingTier::V6_12, 4) };
-    let mut real = Real::with(&setup, Net::Unix);
-    real.write(b"ab");
-    let ops = vec![receive(&real, 1, false)];
-    !real.turns(ops, 1)[0].more
 }
 
 impl Simulated {
-    pub(super) fn new(tier: RingTier, net: Net, files: u32) -> Self {
-        Self::with(&setup(tier, files), net)
-    }
-
     pub(super) fn with(setup: &Setup, net: Net) -> Self {
         let mut sim = Sim::new(&SimSetup::like(setup, 1, Faults::none()));
         let address = (net == Net::Tcp).then(|| "127.0.0.1:9".parse().unwrap());
@@ -193,13 +174,9 @@ impl Stage for Simulated {
     }
 }
 
-impl Real {
-    pub(super) fn new(tier: RingTier, net: Net, files: u32) -> Self {
-        Self::with(&setup(tier, files), net)
-    }
-
+impl<K: Subject> Real<K> {
     pub(super) fn with(setup: &Setup, net: Net) -> Self {
-        let mut ring = Uring::new(setup).unwrap();
+        let mut ring = K::make(setup).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let listens_at = listener.local_addr().unwrap();
         let (near, far): (OwnedFd, OwnedFd) = match net {
@@ -238,9 +215,9 @@ fn ending_of(peer: &mut impl Read) -> &'static str {
     }
 }
 
-impl Stage for Real {
-    type Kernel = Uring;
-    fn kernel(&mut self) -> &mut Uring {
+impl<K: Subject> Stage for Real<K> {
+    type Kernel = K;
+    fn kernel(&mut self) -> &mut K {
         &mut self.ring
     }
     fn stream(&self) -> Descriptor {

@@ -109,7 +109,7 @@ struct Peer {
 impl Town {
     pub(super) fn new(setup: &Setup) -> Self {
         let nodes: Vec<Node> = (0..setup.shards).map(|number| Node::new(number, setup)).collect();
-        let contact = |node: &Node| Contact { address: node.address.clone(), bell: node.bell };
+        let contact = |node: &Node| Contact { address: node.address.clone(), bell: node.bell.clone() };
         let contacts: Arc<[Contact]> = nodes.iter().map(contact).collect();
         for node in &nodes {
             node.address.post(Message::Contacts(Arc::clone(&contacts))).expect("there is room");
