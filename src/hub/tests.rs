@@ -1,6 +1,10 @@
 //! The hub against a naive model: random clients on one shard and on several, and every delivery exactly as the model
 //! says, in order.
 
+mod bounds;
+mod latest;
+mod queues;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -420,91 +424,6 @@ fn several_shards_deliver_as_the_model_says_for_all_seeds() {
     }
 }
 
-/// Members of queue groups come and go while messages cross, and one of each group stays: nothing is lost, and nothing comes
-/// twice. Those who go have had what they were sent.
-#[test]
-fn a_queue_group_loses_nothing_while_members_come_and_go_for_all_seeds() {
-    let mut orphans = 0;
-    for seed in 0..seeds() / 4 {
-        let context = std::panic::catch_unwind(|| {
-            let mut world = World::new(seed, 2 + (seed % 3) as u16);
-            (0..QUEUES.len()).for_each(|_| world.join());
-            for (place, queue) in QUEUES.into_iter().enumerate() {
-                world.become_member(place, "a.>", queue);
-            }
-            world.settle();
-            let (mut heard, mut guests) = (BTreeMap::new(), Vec::new());
-            for _ in 0..200 {
-                match world.random.index(12) {
-                    0 | 1 => {
-                        world.join();
-                        let (place, queue) =
-                            (world.peers.len() - 1, QUEUES[world.random.index(QUEUES.len())]);
-                        world.become_member(place, "a.*", queue);
-                        guests.push(place);
-                    }
-                    2 if !guests.is_empty() => {
-                        let place = guests.swap_remove(world.random.index(guests.len()));
-                        world.take_leave(place, &mut heard);
-                    }
-                    3 => {
-                        let shard = world.random.index(world.hubs.len());
-                        world.end_turn(shard);
-                    }
-                    4..7 => {
-                        world.carry();
-                    }
-                    _ => world.publish(),
-                }
-            }
-            world.settle();
-            for place in 0..world.peers.len() {
-                world.take_leave(place, &mut heard);
-            }
-            let differs = |(what, times): &(&(String, String), &u64)| world.queued.get(*what) != Some(*times);
-            assert_eq!(heard.iter().find(differs), None, "this was heard too often, or by nobody's wish");
-            assert_eq!(heard.len(), world.queued.len(), "each message is for one of each queue group");
-            check_nothing_is_left(&mut world);
-            world.hubs.iter().map(|hub| hub.counts().orphaned).sum::<u64>()
-        });
-        orphans += context.unwrap_or_else(|_| panic!("seed {seed}"));
-    }
-    assert_eq!(orphans, 0, "somebody was always there");
-}
-
-impl World {
-    /// Somebody becomes a member of a queue group, and may hear what he says himself.
-    fn become_member(&mut self, place: usize, filter: &str, queue: &str) {
-        let peer = self.peers[place].as_mut().unwrap();
-        let form = Form::Nats { headers: true, framed: false };
-        let options =
-            ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
-        peer.echo = true;
-        self.hubs[peer.shard].set_options(peer.id, options);
-        let wish = Subscribe {
-            filter: filter.as_bytes(),
-            queue: Some(queue.as_bytes()),
-            sid: b"1",
-            ..Subscribe::default()
-        };
-        self.hubs[peer.shard].subscribe(peer.id, &wish).unwrap();
-        let wish = Wish { filter: filter.to_owned(), queue: Some(queue.to_owned()), left: None, heard: 0 };
-        peer.wishes.insert("1".to_owned(), wish);
-    }
-
-    /// A member of a queue group hears what he was sent, and goes.
-    fn take_leave(&mut self, place: usize, all: &mut BTreeMap<(String, String), u64>) {
-        let Some(peer) = &self.peers[place] else { return };
-        self.end_turn(peer.shard);
-        let mut peer = self.peers[place].take().unwrap();
-        let queue = peer.wishes["1"].queue.clone().unwrap();
-        for (_, payload) in heard(&mut peer.outbox) {
-            *all.entry((queue.clone(), payload)).or_default() += 1;
-        }
-        self.hubs[peer.shard].leave(peer.id);
-    }
-}
-
 impl World {
     /// Without a number: when messages cross, which of them come first is not said.
     fn unsubscribe_plainly(&mut self) {
@@ -537,120 +456,5 @@ impl World {
             }
         }
         self.check();
-    }
-}
-
-/// Of three subscriptions a fourth is refused until one of them ends; and long filters meet a bound of their own.
-#[test]
-fn a_shard_has_so_many_subscriptions() {
-    let mut hub = Hub::new(0, 1, 1);
-    hub.set_subscriptions_max(3);
-    let form = Form::Nats { headers: true, framed: false };
-    let options = ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
-    let clients = [1, 2].map(|slot| hub.join(ConnectionId::numbered(slot), options));
-    let subscribe = |hub: &mut Hub, client: usize, filter: &str, sid: &str| {
-        let wish = Subscribe { filter: filter.as_bytes(), sid: sid.as_bytes(), ..Subscribe::default() };
-        hub.subscribe(clients[client], &wish)
-    };
-    for (client, sid) in [(0, "1"), (0, "2"), (1, "1")] {
-        assert_eq!(subscribe(&mut hub, client, "a", sid), Ok(()));
-    }
-    assert_eq!(subscribe(&mut hub, 1, "a", "2"), Err(NotSubscribed::Full));
-    hub.leave(clients[0]);
-    assert_eq!(subscribe(&mut hub, 1, "a", "1"), Err(NotSubscribed::Duplicate));
-    assert_eq!(subscribe(&mut hub, 1, "a.b.c.d.e.f.g.h.i.j.k", "2"), Ok(()));
-    // Those are 11 tokens of 12, and here are 11 more; then it is enough.
-    assert_eq!(subscribe(&mut hub, 1, "b.b.c.d.e.f.g.h.i.j.k", "3"), Ok(()));
-    assert_eq!(subscribe(&mut hub, 1, "a", "4"), Err(NotSubscribed::Full));
-    hub.unsubscribe(clients[1], b"1", None);
-    assert_eq!(subscribe(&mut hub, 1, "a", "4"), Err(NotSubscribed::Full), "for its 22 tokens");
-    hub.unsubscribe(clients[1], b"2", None);
-    assert_eq!(subscribe(&mut hub, 1, "a", "4"), Ok(()));
-}
-
-/// However few the subscriptions, their names have a bound: the sixteenth of 4,096 bytes fills 64 KiB.
-#[test]
-fn a_shard_has_so_many_bytes_of_names() {
-    let mut hub = Hub::new(0, 1, 1);
-    hub.set_subscriptions_max(100);
-    let form = Form::Nats { headers: true, framed: false };
-    let options = ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
-    let client = hub.join(ConnectionId::numbered(1), options);
-    let subscribe = |hub: &mut Hub, number: usize| {
-        let (name, sid) = (format!("{number:04}"), number.to_string());
-        let queue = name.repeat(1024);
-        let wish =
-            Subscribe { filter: b"a", queue: Some(queue.as_bytes()), sid: sid.as_bytes(), hidden: None };
-        hub.subscribe(client, &wish)
-    };
-    assert!((0..16).all(|number| subscribe(&mut hub, number) == Ok(())));
-    assert_eq!(subscribe(&mut hub, 16), Err(NotSubscribed::Full));
-    hub.unsubscribe(client, b"3", None);
-    assert_eq!(subscribe(&mut hub, 16), Ok(()));
-}
-
-/// A client that reads now and then hears the latest of each subject in the end, and never anything twice or backwards.
-#[test]
-fn whoever_keeps_the_latest_hears_it_in_the_end_for_all_seeds() {
-    for seed in 0..seeds() / 4 {
-        let mut random = Random::new(seed);
-        let mut hub = Hub::new(0, 1, seed);
-        let policy = [SlowPolicy::KeepLatest, SlowPolicy::DropOldest][random.index(2)];
-        hub.set_rules(vec![(b"a.>".as_slice().into(), policy)]);
-        let form = Form::Nats { headers: true, framed: false };
-        let options =
-            ClientOptions { form, echo: true, pending_bytes_max: usize::MAX, slow: SlowPolicy::Cut };
-        let client = hub.join(ConnectionId::numbered(1), options);
-        let wish = Subscribe { filter: b">", sid: b"1", ..Subscribe::default() };
-        hub.subscribe(client, &wish).unwrap();
-        let (mut outbox, mut all, mut published) = (Outbox::default(), Vec::new(), Vec::new());
-        let mut number = 0;
-        for turn in 0..60 {
-            for _ in 0..random.index(6) {
-                let subject = ["a.a", "a.b", "a.c", "b"][random.index(4)];
-                number += 1;
-                let filler = "x".repeat([0, 200, limits::SPLICE_BYTES_MIN][random.index(3)]);
-                let payload = format!("{subject}:{number}:{filler}");
-                published.push((subject, number));
-                let message = Message {
-                    subject: subject.as_bytes(),
-                    payload: payload.as_bytes(),
-                    ..Message::default()
-                };
-                hub.publish(None, &message);
-            }
-            let reads = 50 < turn || random.index(3) == 0;
-            hub.close_turn();
-            while let Some((client, _)) = hub.next_touched() {
-                let waiting = outbox.pending_bytes();
-                assert_eq!(hub.deliver(client, waiting, &mut outbox), Written::Fine);
-            }
-            hub.end_turn();
-            if reads {
-                all.extend(heard(&mut outbox));
-                hub.resume(ConnectionId::numbered(1));
-            }
-        }
-        let split = |payload: &str| {
-            let mut words = payload.split(':');
-            let subject = words.next().unwrap().to_owned();
-            (subject, words.next().unwrap().parse::<u64>().unwrap())
-        };
-        let all: Vec<_> = all.iter().map(|(_, payload)| split(payload)).collect();
-        for subject in ["a.a", "a.b", "a.c", "b"] {
-            let of = |all: &[(String, u64)]| -> Vec<u64> {
-                all.iter().filter(|(about, _)| about == subject).map(|(_, number)| *number).collect()
-            };
-            let said: Vec<_> =
-                published.iter().map(|(about, number)| ((*about).to_owned(), *number)).collect();
-            let (heard, said) = (of(&all), of(&said));
-            assert!(heard.is_sorted_by(|one, next| one < next), "seed {seed}: {heard:?}");
-            assert_eq!(heard.last(), said.last(), "seed {seed}: the latest of {subject}");
-            if subject == "b" {
-                assert_eq!(heard, said, "seed {seed}: what may not be left out is there");
-            }
-        }
-        let dropped = published.len() - all.len();
-        assert_eq!(hub.client_counts(client).unwrap().dropped, dropped as u64, "seed {seed}");
     }
 }
