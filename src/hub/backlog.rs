@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::connection::Outbox;
 use crate::limits;
+use crate::sys::clock::Time;
 
 /// What is done when a client does not keep up with what it listens to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,11 +30,39 @@ pub(super) struct Mark {
     pub(super) subject: u64,
     /// What its subject asks for; `None`, whatever the client does.
     pub(super) rule: Option<SlowPolicy>,
+    /// When it came in.
+    pub(super) came: Time,
 }
 
 impl Mark {
     /// That of a message which is never left out.
-    pub(super) const KEPT: Self = Self { subject: 0, rule: Some(SlowPolicy::Cut) };
+    pub(super) fn kept(came: Time) -> Self {
+        Self { subject: 0, rule: Some(SlowPolicy::Cut), came }
+    }
+}
+
+/// Messages that were left out for clients that did not keep up, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// A later one of the same subject took its place.
+    pub replaced: u64,
+    /// Too much was held back, and they were the oldest.
+    pub oldest: u64,
+    /// Their client was cut.
+    pub cut: u64,
+}
+
+impl Losses {
+    /// All of them.
+    pub fn total(&self) -> u64 {
+        self.replaced + self.oldest + self.cut
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        self.replaced += other.replaced;
+        self.oldest += other.oldest;
+        self.cut += other.cut;
+    }
 }
 
 /// One message that is held back.
@@ -42,6 +71,7 @@ struct Held {
     /// Its place among all that were held back.
     number: u64,
     subject: u64,
+    came: Time,
     parts: Parts,
 }
 
@@ -108,13 +138,14 @@ impl Pile {
     }
 
     /// Puts other bytes in the place of those of this number, if it is there.
-    fn replace(&mut self, number: u64, parts: Parts) -> Result<(), Parts> {
+    fn replace(&mut self, number: u64, came: Time, parts: Parts) -> Result<(), Parts> {
         let Ok(place) = self.held.binary_search_by_key(&number, |held| held.number) else {
             return Err(parts);
         };
         let held = &mut self.held[place];
         self.bytes = self.bytes + parts.len() - held.parts.len();
         held.parts = parts;
+        held.came = came;
         Ok(())
     }
 
@@ -138,46 +169,53 @@ impl Backlog {
         self.kept.memory()
     }
 
-    /// Bytes of memory, about.
+    /// Bytes that are to be sent.
     pub(super) fn bytes(&self) -> usize {
-        self.kept.memory() + self.losable.memory()
+        self.kept.bytes + self.losable.bytes
     }
 
-    /// Holds a message back. Returns how many were left out for it.
-    pub(super) fn push(&mut self, mark: Mark, policy: SlowPolicy, parts: Parts) -> u64 {
-        let (number, subject) = (self.next, mark.subject);
+    /// Messages that are to be sent.
+    pub(super) fn len(&self) -> usize {
+        self.kept.held.len() + self.losable.held.len()
+    }
+
+    /// Holds a message back. Returns what was left out for it.
+    pub(super) fn push(&mut self, mark: Mark, policy: SlowPolicy, parts: Parts) -> Losses {
+        let (number, Mark { subject, came, .. }) = (self.next, mark);
         self.next += 1;
         let replaced = match mark.rule.unwrap_or(policy) {
             SlowPolicy::Cut => {
-                self.kept.push(Held { number, subject, parts });
-                return 0;
+                self.kept.push(Held { number, subject, came, parts });
+                return Losses::default();
             }
             SlowPolicy::DropOldest => Err(parts),
             // It takes the place of the one before: so every subject comes to its turn.
             SlowPolicy::KeepLatest => match self.latest.get(&subject) {
-                Some(earlier) => self.losable.replace(*earlier, parts),
+                Some(earlier) => self.losable.replace(*earlier, came, parts),
                 None => {
                     self.latest.insert(subject, number);
                     Err(parts)
                 }
             },
         };
-        let left_out = match replaced {
+        let replaced = match replaced {
             Ok(()) => 1,
             Err(parts) => {
-                self.losable.push(Held { number, subject, parts });
+                self.losable.push(Held { number, subject, came, parts });
                 0
             }
         };
-        self.trim(left_out)
+        let losses = Losses { replaced, oldest: self.trim(), cut: 0 };
+        self.untold += losses.total();
+        losses
     }
 
-    /// Leaves out what is too much, the oldest first.
-    fn trim(&mut self, mut dropped: u64) -> u64 {
+    /// Leaves out what is too much, the oldest first. Returns how many that are.
+    fn trim(&mut self) -> u64 {
+        let mut dropped = 0;
         while limits::HUB_BACKLOG_BYTES < self.losable.memory() && self.pop_losable().is_some() {
             dropped += 1;
         }
-        self.untold += dropped;
         dropped
     }
 
@@ -198,13 +236,14 @@ impl Backlog {
         }
     }
 
-    /// Moves messages to the outbox, until it is so many bytes.
-    pub(super) fn send(&mut self, most: usize, outbox: &mut Outbox) {
+    /// Moves messages to the outbox, until it is so many bytes. Of each is told when it came in.
+    pub(super) fn send(&mut self, most: usize, outbox: &mut Outbox, mut goes: impl FnMut(Time)) {
         let mut sent = 0;
         while sent < most {
             let Some(held) = self.pop() else { break };
             sent += held.parts.len();
             held.parts.write(outbox);
+            goes(held.came);
         }
     }
 
@@ -237,16 +276,18 @@ const HELD_BYTES: usize = 96;
 mod tests {
     use super::*;
 
-    fn push(backlog: &mut Backlog, subject: u64, policy: SlowPolicy, text: &str) -> u64 {
+    fn push(backlog: &mut Backlog, subject: u64, policy: SlowPolicy, text: &str) -> Losses {
         let parts = Parts::Copied(text.as_bytes().into());
-        backlog.push(Mark { subject, rule: None }, policy, parts)
+        backlog.push(Mark { subject, rule: None, came: Time::ZERO }, policy, parts)
     }
+
+    const NONE: Losses = Losses { replaced: 0, oldest: 0, cut: 0 };
 
     fn sent(backlog: &mut Backlog) -> String {
         let mut outbox = Outbox::default();
         let most = limits::HUB_BACKLOG_SEND_BYTES;
         let expected = backlog.next_bytes(most);
-        backlog.send(most, &mut outbox);
+        backlog.send(most, &mut outbox, |_| ());
         assert_eq!(outbox.pending_bytes(), expected);
         let gather = outbox.take_send();
         let bytes: Vec<u8> = gather.parts().iter().flat_map(|part| part.bytes().to_vec()).collect();
@@ -271,11 +312,12 @@ mod tests {
     fn the_oldest_gives_way_but_not_what_must_be_kept() {
         let mut backlog = Backlog::default();
         let text = "x".repeat(limits::HUB_BACKLOG_BYTES / 4 - HELD_BYTES);
-        assert_eq!(push(&mut backlog, 1, SlowPolicy::Cut, "kept"), 0);
+        assert_eq!(push(&mut backlog, 1, SlowPolicy::Cut, "kept"), NONE);
         for _ in 0..3 {
-            assert_eq!(push(&mut backlog, 2, SlowPolicy::DropOldest, &text), 0);
+            assert_eq!(push(&mut backlog, 2, SlowPolicy::DropOldest, &text), NONE);
         }
-        assert_eq!(push(&mut backlog, 2, SlowPolicy::DropOldest, &format!("{text}!")), 1);
+        let gone = push(&mut backlog, 2, SlowPolicy::DropOldest, &format!("{text}!"));
+        assert_eq!(gone, Losses { oldest: 1, ..NONE });
         assert_eq!((backlog.kept_bytes(), backlog.take_untold()), (4 + HELD_BYTES, 1));
         assert!(sent(&mut backlog).starts_with("keptx"));
     }
@@ -309,8 +351,8 @@ mod tests {
             push(&mut backlog, 2, SlowPolicy::DropOldest, &filler);
         }
         for _ in 0..200_000 {
-            assert_eq!(push(&mut backlog, 1, SlowPolicy::Cut, "x"), 0);
-            assert_eq!(push(&mut backlog, 3, SlowPolicy::KeepLatest, ""), 1);
+            assert_eq!(push(&mut backlog, 1, SlowPolicy::Cut, "x"), NONE);
+            assert_eq!(push(&mut backlog, 3, SlowPolicy::KeepLatest, "").total(), 1);
         }
         assert_eq!(backlog.kept_bytes(), 200_000 * (1 + HELD_BYTES));
     }

@@ -61,9 +61,11 @@ pub(super) struct Client {
     pub(super) asked: u64,
     /// Whether it is on the list of those to be sent something.
     pub(super) touched: bool,
+    /// Messages that it was sent.
     pub(super) messages_out: u64,
     /// What waits until its outbox is empty.
     pub(super) backlog: Option<Box<Backlog>>,
+    /// Messages that were left out for it.
     pub(super) dropped: u64,
 }
 
@@ -73,9 +75,9 @@ pub(super) enum Hears {
     /// None.
     #[default]
     Nothing,
-    /// Its own.
-    Own { start: usize },
-    /// Those of a group, as this member of it, when it had been told so many messages.
+    /// Its own, which were so many messages before.
+    Own { start: usize, messages: u64 },
+    /// Those of a group, as this member of it; they were so many messages before.
     Group { group: GroupId, subscription: SubscriptionId, start: usize, messages: u64 },
 }
 
@@ -89,9 +91,18 @@ impl Hears {
 
 /// Some of what a client is to be sent: a range of the bytes of this turn.
 #[derive(Debug)]
-pub(super) enum Piece {
-    /// Of its own.
-    Own(Range<usize>),
-    /// Of those of a group.
-    Group(GroupId, Range<usize>),
+pub(super) struct Piece {
+    pub(super) whose: Whose,
+    pub(super) range: Range<usize>,
+    /// How many messages it is.
+    pub(super) messages: u64,
+}
+
+/// Whose bytes a piece is a range of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Whose {
+    /// The client's own.
+    Own,
+    /// Those of a group.
+    Group(GroupId),
 }

@@ -3,8 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::backlog::{Mark, Parts, SlowPolicy};
-use super::client::{Client, ClientOptions, Hears, Piece};
+use super::backlog::{Losses, Mark, Parts, SlowPolicy};
+use super::client::{Client, ClientOptions, Hears, Piece, Whose};
+use super::deliveries::Deliveries;
 use super::form::Form;
 use super::speech::Speech;
 use super::{ClientId, Hub};
@@ -66,6 +67,8 @@ impl Hub {
     /// Ends the bytes of this turn: they can be shared now.
     pub(crate) fn close_turn(&mut self) {
         self.settle_run();
+        self.deliveries.add(self.now, self.heard - self.noted);
+        self.noted = self.heard;
         if self.is_crowded() {
             // Nobody is cut for what has come home.
             self.buffers.may_be_home();
@@ -89,7 +92,7 @@ impl Hub {
             if client.generation != 0 {
                 return Some((ClientId { place, generation: client.generation }, client.connection));
             }
-            self.end_own(place);
+            self.skip(ClientId { place, generation: 0 });
             let gone = self.clients.remove(place as usize);
             self.behind.remove(&gone.connection);
         }
@@ -108,10 +111,11 @@ impl Hub {
         let kept = entry.backlog.as_ref().map_or(0, |backlog| backlog.kept_bytes());
         let most = entry.options.pending_bytes_max;
         if most.min(crowd_max) < waiting + kept {
-            entry.pieces.clear();
             let farewell = entry.options.form.farewell();
-            self.end_own(client.place);
-            self.counts.slow_consumers += 1;
+            let is_own_bound = most < waiting + kept;
+            self.counts.slow_pending += u64::from(is_own_bound);
+            self.counts.slow_shared += u64::from(!is_own_bound);
+            self.lose_all(client.place);
             return Written::TooSlow(farewell);
         }
         self.write_pieces(client.place, outbox);
@@ -131,8 +135,27 @@ impl Hub {
     /// A client whose connection takes nothing any more.
     pub(crate) fn skip(&mut self, client: ClientId) {
         self.end_hearing(client.place);
-        self.clients[client.place as usize].pieces.clear();
+        self.forget_pieces(client.place);
         self.end_own(client.place);
+    }
+
+    /// A client is cut: what it has heard in this turn is left out, and what was held back.
+    fn lose_all(&mut self, client: u32) {
+        let heard = self.forget_pieces(client);
+        self.end_own(client);
+        let entry = &mut self.clients[client as usize];
+        let held = entry.backlog.take().map_or(0, |backlog| backlog.len());
+        self.behind.remove(&entry.connection);
+        let losses = Losses { cut: heard + held as u64, ..Losses::default() };
+        entry.dropped += losses.total();
+        self.counts.dropped.add(losses);
+    }
+
+    /// What a client has heard in this turn is not sent to it. Returns how many messages that are.
+    fn forget_pieces(&mut self, client: u32) -> u64 {
+        let messages = self.clients[client as usize].pieces.drain(..).map(|piece| piece.messages).sum();
+        self.deliveries.take_away(self.now, messages);
+        messages
     }
 
     /// Lets sends borrow what a client alone has heard, if it is worth it.
@@ -191,10 +214,7 @@ impl Hub {
 
     /// Takes the deliveries of this turn: when their messages came in, and how many they are.
     pub(crate) fn take_deliveries(&mut self) -> impl Iterator<Item = (Time, u64)> {
-        let own = self.counts.delivered - self.counted;
-        self.counted = self.counts.delivered;
-        let own = (0 < own).then_some((self.now, own));
-        std::mem::take(&mut self.came).into_iter().chain(own)
+        self.deliveries.drain()
     }
 
     fn write_pieces(&mut self, client: u32, outbox: &mut Outbox) {
@@ -203,12 +223,15 @@ impl Hub {
             return;
         }
         let mut pieces = std::mem::take(&mut entry.pieces);
+        let messages: u64 = pieces.iter().map(|piece| piece.messages).sum();
+        entry.messages_out += messages;
+        self.counts.delivered += messages;
         if matches!(entry.options.form, Form::Nats { framed: true, .. }) {
             let length = pieces.iter().map(|piece| self.length(client, piece)).sum();
             outbox.write(&sender::message_header(websocket::Kind::Binary, length, None));
         }
         for piece in pieces.drain(..) {
-            self.write_piece(client, piece, outbox);
+            self.write_piece(client, &piece, outbox);
         }
         if pieces.capacity() <= limits::PIECES_KEPT {
             self.clients[client as usize].pieces = pieces;
@@ -245,7 +268,8 @@ impl Hub {
         let pieces = std::mem::take(&mut entry.pieces);
         let mut backlog = entry.backlog.take().unwrap_or_default();
         let mut direct = Vec::new();
-        let mut dropped = 0;
+        let mut losses = Losses::default();
+        let mut held = Deliveries::default();
         for piece in pieces {
             let Some((speech, range)) = self.spoken(client, &piece) else { continue };
             let may_go = |mark: &Mark| mark.rule.unwrap_or(policy) == SlowPolicy::Cut;
@@ -255,14 +279,18 @@ impl Hub {
             }
             let mut start = range.start;
             for (end, mark) in marks_within(speech, &range) {
-                dropped += backlog.push(*mark, policy, parts_of(speech, start..*end));
+                losses.add(backlog.push(*mark, policy, parts_of(speech, start..*end)));
+                held.add(mark.came, 1);
                 start = *end;
             }
         }
+        for (came, count) in held.drain() {
+            self.deliveries.take_away(came, count);
+        }
         let entry = &mut self.clients[client as usize];
         entry.pieces = direct;
-        entry.dropped += dropped;
-        self.counts.dropped += dropped;
+        entry.dropped += losses.total();
+        self.counts.dropped.add(losses);
         if !backlog.is_empty() {
             self.behind.insert(entry.connection, client);
             entry.backlog = Some(backlog);
@@ -279,7 +307,12 @@ impl Hub {
         if matches!(form, Form::Nats { framed: true, .. }) && 0 < length {
             outbox.write(&sender::message_header(websocket::Kind::Binary, length, None));
         }
-        backlog.send(most, outbox);
+        let before = backlog.len();
+        let deliveries = &mut self.deliveries;
+        backlog.send(most, outbox, |came| deliveries.add(came, 1));
+        let sent = (before - backlog.len()) as u64;
+        entry.messages_out += sent;
+        self.counts.delivered += sent;
         if backlog.is_empty() {
             self.behind.remove(&entry.connection);
             entry.backlog = None;
@@ -292,15 +325,15 @@ impl Hub {
 
     /// What a piece is a range of.
     fn spoken(&self, client: u32, piece: &Piece) -> Option<(&Speech, Range<usize>)> {
-        let (speech, range) = match piece {
-            Piece::Own(range) => (&self.clients[client as usize].own, range),
-            Piece::Group(group, range) => (&self.groups[*group as usize].speech, range),
+        let speech = match piece.whose {
+            Whose::Own => &self.clients[client as usize].own,
+            Whose::Group(group) => &self.groups[group as usize].speech,
         };
-        speech.as_deref().map(|speech| (speech, range.clone()))
+        speech.as_deref().map(|speech| (speech, piece.range.clone()))
     }
 
-    fn write_piece(&self, client: u32, piece: Piece, outbox: &mut Outbox) {
-        let Some((speech, range)) = self.spoken(client, &piece) else { return };
+    fn write_piece(&self, client: u32, piece: &Piece, outbox: &mut Outbox) {
+        let Some((speech, range)) = self.spoken(client, piece) else { return };
         let mut start = range.start;
         // A splice stands before the end of its own message, so it never lies on the border of a piece.
         for splice in speech.splices.iter().filter(|splice| range.contains(&splice.at)) {
@@ -418,7 +451,8 @@ mod tests {
         assert!(ones[0].is_cut || ones[1].is_cut);
         assert!(!ones[2].is_cut && !ones[3].is_cut, "who has little waiting stays");
         assert!(hub.sizes().lent_bytes <= 5 << 20, "{}", hub.sizes().lent_bytes);
-        assert_eq!(hub.counts().slow_consumers, ones.iter().map(|one| u64::from(one.is_cut)).sum::<u64>());
+        let (cut, counts) = (ones.iter().map(|one| u64::from(one.is_cut)).sum::<u64>(), hub.counts());
+        assert_eq!((counts.slow_shared, counts.slow_pending), (cut, 0), "for what all have waiting together");
     }
 
     /// The same without that bound: nobody is cut.

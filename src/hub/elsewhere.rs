@@ -184,16 +184,16 @@ impl Hub {
     /// Goes on with the parcel that is being read. Returns whether there is room for another one in this turn.
     pub(crate) fn read_on(&mut self) -> bool {
         let Some((parcel, mut next)) = self.reading.take() else { return self.has_room_for_parcels() };
-        let before = self.counts.delivered;
+        let before = self.heard;
+        self.came = parcel.sent;
         while next < parcel.entries.len() && self.has_room_for_parcels() {
             self.receive_entry(&parcel, next);
             next += 1;
         }
-        let delivered = self.counts.delivered - before;
-        if 0 < delivered {
-            self.came.push((parcel.sent, delivered));
-            self.counted += delivered;
-        }
+        self.came = self.now;
+        let heard = self.heard - before;
+        self.deliveries.add(parcel.sent, heard);
+        self.noted += heard;
         if next < parcel.entries.len() {
             self.reading = Some((parcel, next));
         }
@@ -220,6 +220,7 @@ impl Hub {
     /// A turn begins: what comes in from now on came in then.
     pub(crate) fn turn_began(&mut self, now: Time) {
         self.now = now;
+        self.came = now;
         self.turn_bytes = 0;
     }
 }

@@ -60,7 +60,7 @@ impl Hub {
         if !self.routes.at(place).is_plain() {
             self.fan_out_further(place, message, large.as_ref(), silent, &mut published);
         }
-        self.counts.delivered += u64::from(published.local);
+        self.heard += u64::from(published.local);
         published
     }
 
@@ -90,7 +90,8 @@ impl Hub {
 
     /// What a message on this route is to those who hold it back.
     fn mark_of(&self, place: usize, message: &Message<'_>) -> Mark {
-        Mark { subject: self.routes.number(message.subject), rule: self.routes.at(place).rule() }
+        let (subject, rule) = (self.routes.number(message.subject), self.routes.at(place).rule());
+        Mark { subject, rule, came: self.came }
     }
 
     /// One member of each queue group, here or elsewhere; and the other shards.
@@ -212,7 +213,7 @@ impl Hub {
             self.turn_bytes += message.size() + limits::HUB_DELIVERY_BYTES;
             self.elsewhere.pass_on(&message, entry.silent);
         }
-        self.counts.delivered += u64::from(local);
+        self.heard += u64::from(local);
     }
 
     /// A member of a queue group for a message that somebody on this shard was to have: if all have left meanwhile, or none
@@ -262,26 +263,25 @@ impl Hub {
         let (looks, group) = (found.unwrap_or(groups.len()), found.map(|index| groups[index]));
         self.turn_bytes += looks * limits::HUB_LOOK_BYTES;
         let Some(group) = group else { return false };
-        self.tell_member(group, client.place, message);
-        self.counts.delivered += 1;
+        let is_told = self.tell_member(group, client.place, message);
+        self.heard += u64::from(is_told);
         true
     }
 
-    /// Writes a message for one member of a group: the others do not hear it. It is never left out.
-    fn tell_member(&mut self, id: GroupId, client: u32, message: &Message<'_>) {
+    /// Writes a message for one member of a group: the others do not hear it. It is never left out, but a service may have no
+    /// room for it. Returns whether it hears it.
+    fn tell_member(&mut self, id: GroupId, client: u32, message: &Message<'_>) -> bool {
         if self.groups[id as usize].form == Form::Told {
-            let connection = self.clients[client as usize].connection;
             let sid = self.groups[id as usize].sid.clone();
-            return self.tell_service(connection, &sid, message);
+            return self.tell_service(client, &sid, message);
         }
         self.hear_own(client);
         let listener = self.groups[id as usize].listener();
-        let mark = self.lossy.then_some(Mark::KEPT);
-        let entry = &mut self.clients[client as usize];
-        entry.messages_out += 1;
-        if let Some(speech) = &mut entry.own {
+        let mark = self.lossy.then(|| Mark::kept(self.came));
+        if let Some(speech) = &mut self.clients[client as usize].own {
             speech.say(listener, message, None, self.last_id, mark);
         }
+        true
     }
 }
 
@@ -408,7 +408,7 @@ mod tests {
             hubs[number % 8].publish(None, &news());
         }
         carry(&mut hubs);
-        let delivered: Vec<u64> = hubs.iter().map(|hub| hub.counts().delivered).collect();
+        let delivered: Vec<u64> = hubs.iter().map(|hub| hub.heard).collect();
         assert_eq!(delivered, [0, 0, 0, 0, 0, 800, 0, 0]);
         assert_eq!(hubs.iter().map(|hub| hub.counts().orphaned).sum::<u64>(), 0);
     }
@@ -427,7 +427,7 @@ mod tests {
         }
         hubs[1].leave(other);
         carry(&mut hubs);
-        assert_eq!(hubs[0].counts().delivered, 0, "the publisher wants no echo");
+        assert_eq!(hubs[0].heard, 0, "the publisher wants no echo");
         assert!(0 < hubs[0].counts().orphaned, "and nobody else is there");
     }
 
@@ -444,6 +444,6 @@ mod tests {
             hubs[from].publish(None, &news());
         }
         carry(&mut hubs);
-        assert_eq!(hubs[129].counts().delivered, 3);
+        assert_eq!(hubs[129].heard, 3);
     }
 }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Hub;
-use super::client::{Hears, Piece};
+use super::client::{Hears, Piece, Whose};
 use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
 use super::index::number;
@@ -65,9 +65,7 @@ impl Hub {
         }
         let group = &mut self.groups[id as usize];
         group.messages += 1;
-        let entry = &mut self.clients[client as usize];
-        entry.messages_out += 1;
-        if let Some(speech) = &mut entry.own {
+        if let Some(speech) = &mut self.clients[client as usize].own {
             speech.say(group.listener(), message, large, self.last_id, self.mark);
         }
         1
@@ -125,14 +123,11 @@ impl Hub {
         let group = &mut self.groups[id as usize];
         group.messages += 1;
         let (member, sid) = (group.members[0], group.sid.clone());
-        let client = &mut self.clients[member.client as usize];
-        client.messages_out += 1;
-        let connection = client.connection;
-        self.tell_service(connection, &sid, message);
+        let is_told = self.tell_service(member.client, &sid, message);
         if is_last {
             self.end_subscription(member.subscription);
         }
-        1
+        u32::from(is_told)
     }
 
     /// Lets all members hear what comes next, but for the silent one. Returns whether that is one of them.
@@ -187,9 +182,8 @@ impl Hub {
     fn hear(&mut self, group: GroupId, subscription: SubscriptionId) {
         let client = self.subscriptions[subscription as usize].client;
         self.set_down(client);
-        let entry = &self.groups[group as usize];
-        let start = entry.speech.as_ref().map_or(0, |speech| speech.end());
-        let hears = Hears::Group { group, subscription, start, messages: entry.messages };
+        let (start, messages) = ends(self.groups[group as usize].speech.as_deref());
+        let hears = Hears::Group { group, subscription, start, messages };
         self.clients[client as usize].hears = hears;
         self.touch(client);
     }
@@ -201,8 +195,8 @@ impl Hub {
             self.clients[client as usize].own = Some(self.new_speech());
         }
         let entry = &mut self.clients[client as usize];
-        let start = entry.own.as_ref().map_or(0, |speech| speech.end());
-        entry.hears = Hears::Own { start };
+        let (start, messages) = ends(entry.own.as_deref());
+        entry.hears = Hears::Own { start, messages };
         self.touch(client);
     }
 
@@ -220,24 +214,17 @@ impl Hub {
     pub(super) fn end_hearing(&mut self, client: u32) -> Hears {
         let entry = &mut self.clients[client as usize];
         let hears = std::mem::take(&mut entry.hears);
-        match hears {
-            Hears::Nothing => {}
-            Hears::Own { start } => {
-                let end = entry.own.as_ref().map_or(0, |speech| speech.end());
-                if start < end {
-                    entry.pieces.push(Piece::Own(start..end));
-                    self.turn_bytes += limits::HUB_PIECE_BYTES;
-                }
-            }
+        let (whose, speech, start, before) = match hears {
+            Hears::Nothing => return hears,
+            Hears::Own { start, messages } => (Whose::Own, &entry.own, start, messages),
             Hears::Group { group, start, messages, .. } => {
-                let heard = &self.groups[group as usize];
-                let end = heard.speech.as_ref().map_or(0, |speech| speech.end());
-                if start < end {
-                    entry.pieces.push(Piece::Group(group, start..end));
-                    self.turn_bytes += limits::HUB_PIECE_BYTES;
-                    entry.messages_out += heard.messages - messages;
-                }
+                (Whose::Group(group), &self.groups[group as usize].speech, start, messages)
             }
+        };
+        let (end, messages) = ends(speech.as_deref());
+        if start < end {
+            entry.pieces.push(Piece { whose, range: start..end, messages: messages - before });
+            self.turn_bytes += limits::HUB_PIECE_BYTES;
         }
         hears
     }
@@ -256,6 +243,12 @@ impl Hub {
             self.touched.push(client);
         }
     }
+}
+
+/// How far a speech has come: its bytes and its messages.
+#[inline]
+fn ends(speech: Option<&Speech>) -> (usize, u64) {
+    speech.map_or((0, 0), |speech| (speech.end(), speech.messages))
 }
 
 /// What a delivery adds to the bytes of a turn.

@@ -43,6 +43,7 @@ mod backlog;
 mod buffers;
 mod client;
 mod deliver;
+mod deliveries;
 mod elsewhere;
 mod fanout;
 mod form;
@@ -70,11 +71,12 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use slab::Slab;
 
 use self::backlog::Mark;
-pub use self::backlog::SlowPolicy;
+pub use self::backlog::{Losses, SlowPolicy};
 use self::buffers::Buffers;
 use self::client::Client;
 pub use self::client::{ClientCounts, ClientId, ClientOptions};
 pub(crate) use self::deliver::Written;
+use self::deliveries::Deliveries;
 use self::elsewhere::Elsewhere;
 pub use self::form::{EventStyle, Form};
 pub use self::group::Hidden;
@@ -144,6 +146,8 @@ pub struct Hub {
     speeches: Vec<Box<Speech>>,
     /// When this turn began.
     now: Time,
+    /// When what is fanned out came in: now, or in the turn of another shard.
+    came: Time,
     /// Groups that have bytes of this turn.
     open: Vec<GroupId>,
     /// Clients that are to be sent something.
@@ -154,10 +158,12 @@ pub struct Hub {
     last_id: u64,
     random: u64,
     counts: HubCounts,
-    /// Deliveries of this turn that came from elsewhere, by when their messages came in there.
-    came: Vec<(Time, u64)>,
-    /// Deliveries whose time is noted, there or as a latency.
-    counted: u64,
+    /// Messages that connections of this shard have heard, one for each who hears it. Not all of them are delivered.
+    heard: u64,
+    /// Those of them of which it is noted when they came in.
+    noted: u64,
+    /// What this turn delivers.
+    deliveries: Deliveries,
 }
 
 /// What a hub has counted.
@@ -165,7 +171,7 @@ pub struct Hub {
 pub struct HubCounts {
     /// Messages that connections of this shard have published.
     pub published: u64,
-    /// Messages that connections of this shard were sent.
+    /// Messages that connections of this shard were sent: those that went towards their sockets, and to services.
     pub delivered: u64,
     /// Messages that went to another shard, or several.
     pub crossed: u64,
@@ -173,10 +179,12 @@ pub struct HubCounts {
     pub orphaned: u64,
     /// Messages to a service that found no room.
     pub told_lost: u64,
-    /// Clients that did not keep up, and were cut.
-    pub slow_consumers: u64,
+    /// Clients that were cut because more waited for them than may for one.
+    pub slow_pending: u64,
+    /// Clients that were cut because much waited for them while more was lent than may be for all.
+    pub slow_shared: u64,
     /// Messages that were left out for clients that did not keep up.
-    pub dropped: u64,
+    pub dropped: Losses,
 }
 
 impl Hub {
@@ -211,14 +219,16 @@ impl Hub {
             reading: None,
             speeches: Vec::new(),
             now: Time::ZERO,
+            came: Time::ZERO,
             open: Vec::new(),
             touched: Vec::new(),
             told: VecDeque::new(),
             last_id: 0,
             random: seed | 1,
             counts: HubCounts::default(),
-            came: Vec::new(),
-            counted: 0,
+            heard: 0,
+            noted: 0,
+            deliveries: Deliveries::default(),
         }
     }
 
@@ -382,7 +392,15 @@ impl Hub {
             route_hits: self.routes.hits,
             route_misses: self.routes.misses,
             lent_bytes: self.buffers.lent_bytes(),
+            held_bytes: self.held_bytes(),
         }
+    }
+
+    /// Bytes that are held back for clients that do not keep up.
+    fn held_bytes(&self) -> usize {
+        let backlogs =
+            self.behind.values().filter_map(|client| self.clients[*client as usize].backlog.as_ref());
+        backlogs.map(|backlog| backlog.bytes()).sum()
     }
 
     fn next_random(&mut self) -> u64 {
@@ -393,13 +411,18 @@ impl Hub {
         self.random
     }
 
-    fn tell_service(&mut self, connection: ConnectionId, sid: &[u8], message: &Message<'_>) {
+    /// Hands a message to the service of a client. Returns whether there is room for it.
+    fn tell_service(&mut self, client: u32, sid: &[u8], message: &Message<'_>) -> bool {
         self.turn_bytes += message.size() + limits::HUB_TOLD_BYTES;
-        if self.told.len() < limits::TOLD_WAITING_MAX {
-            self.told.push_back((connection, Arc::new(Told::new(sid, message))));
-        } else {
+        if limits::TOLD_WAITING_MAX <= self.told.len() {
             self.counts.told_lost += 1;
+            return false;
         }
+        let client = &mut self.clients[client as usize];
+        client.messages_out += 1;
+        self.counts.delivered += 1;
+        self.told.push_back((client.connection, Arc::new(Told::new(sid, message))));
+        true
     }
 }
 
@@ -422,6 +445,8 @@ pub struct HubSizes {
     pub route_misses: u64,
     /// Bytes that sends have borrowed.
     pub lent_bytes: usize,
+    /// Bytes that are held back for clients that do not keep up.
+    pub held_bytes: usize,
 }
 
 impl HubSizes {
@@ -435,5 +460,6 @@ impl HubSizes {
         self.route_hits += other.route_hits;
         self.route_misses += other.route_misses;
         self.lent_bytes += other.lent_bytes;
+        self.held_bytes += other.held_bytes;
     }
 }

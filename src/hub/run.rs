@@ -154,14 +154,11 @@ impl Hub {
             group.messages += count;
             let speech = match group.only_client() {
                 None => &mut group.speech,
-                Some(client) => {
-                    let client = &mut self.clients[client as usize];
-                    client.messages_out += count;
-                    &mut client.own
-                }
+                Some(client) => &mut self.clients[client as usize].own,
             };
             if let Some(speech) = speech {
                 self.run.write(&group.sid, &mut speech.bytes);
+                speech.messages += count;
             }
         }
         self.run.tails.clear();

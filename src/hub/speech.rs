@@ -16,6 +16,8 @@ pub(super) struct Speech {
     pub(super) splices: Vec<Splice>,
     /// Where each message ends, and what it is, while messages may be left out.
     pub(super) marks: Vec<(usize, Mark)>,
+    /// How many messages the bytes are.
+    pub(super) messages: u64,
     /// The bytes, when the turn is over and they are worth sharing.
     pub(super) shared: Option<Arc<Vec<u8>>>,
     /// Members of the group that do not hear the bytes now: they joined since, or have heard something else meanwhile.
@@ -59,6 +61,7 @@ impl Speech {
         id: u64,
         mark: Option<Mark>,
     ) {
+        self.messages += 1;
         let is_nats = matches!(listener.form, Form::Nats { .. });
         if let Some(payload) = large.filter(|_| is_nats) {
             self.splice(listener, message, payload);
@@ -77,6 +80,7 @@ impl Speech {
     /// Appends a plain message of NATS that differs from the last one in nothing but its payload.
     #[inline]
     pub(super) fn say_next(&mut self, listener: Listener<'_>, message: &Message<'_>) {
+        self.messages += 1;
         let Line { start, length, payload, .. } = self.line;
         debug_assert!(length != 0, "there is a last one");
         if payload == message.payload.len() {
@@ -141,6 +145,7 @@ impl Speech {
     pub(super) fn clear(&mut self) {
         self.splices.clear();
         self.splices.shrink_to(KEPT);
+        self.messages = 0;
         self.marks.clear();
         self.marks.shrink_to(KEPT);
         self.shared = None;

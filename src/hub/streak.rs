@@ -76,12 +76,9 @@ impl Hub {
             count += 1;
         }
         group.messages += count;
-        if let Some(client) = way.only {
-            self.clients[client as usize].messages_out += count;
-        }
         self.last_id += count;
         self.counts.published += count;
-        self.counts.delivered += count * group.members.len() as u64;
+        self.heard += count * group.members.len() as u64;
     }
 }
 

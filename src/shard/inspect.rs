@@ -30,7 +30,11 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.hub_crossed = hub.crossed;
         counters.hub_orphaned = hub.orphaned;
         counters.hub_told_lost = hub.told_lost;
-        counters.hub_dropped = hub.dropped;
+        counters.hub_slow_pending = hub.slow_pending;
+        counters.hub_slow_shared = hub.slow_shared;
+        counters.hub_dropped_replaced = hub.dropped.replaced;
+        counters.hub_dropped_oldest = hub.dropped.oldest;
+        counters.hub_dropped_cut = hub.dropped.cut;
         counters.hub_clients = sizes.clients as u64;
         counters.hub_subscriptions = sizes.subscriptions as u64;
         counters.hub_lent_bytes = sizes.lent_bytes as u64;

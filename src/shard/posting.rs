@@ -86,6 +86,24 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         owned(&mut self.connections, id).finish(self.now);
     }
 
+    /// Counts a subscriber that is cut because it does not read. Those that the hub has cut were told, and are counted there.
+    pub(super) fn note_slow(&mut self, id: ConnectionId, cut: Cut) {
+        if !matches!(cut, Cut::Stalled | Cut::OutboxFull) {
+            return;
+        }
+        let connection = owned(&mut self.connections, id);
+        let keeps_up = !connection.takes_messages() || connection.outbox.pending_bytes() == 0;
+        let session = self.places.get(id.slot() as usize).and_then(|place| place.session.as_ref());
+        let client = session.and_then(|session| self.service.client(session));
+        let listens = client.and_then(|client| self.hub.client_counts(client));
+        if keeps_up || listens.is_none_or(|counts| counts.subscriptions == 0) {
+            return;
+        }
+        let counters = &mut self.metrics.counters;
+        counters.hub_slow_stalled += u64::from(cut == Cut::Stalled);
+        counters.hub_slow_outbox += u64::from(cut == Cut::OutboxFull);
+    }
+
     /// Hands parcels over, in order. What a full mailbox does not take waits.
     pub(super) fn post_parcels(&mut self) {
         if self.outgoing.is_empty() {

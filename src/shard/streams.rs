@@ -290,6 +290,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if connection.state() == State::Closing {
             return;
         }
+        self.note_slow(id, cut);
+        let connection = owned(&mut self.connections, id);
         connection.cut(cut, self.now);
         self.note_cut(id, cut);
     }
@@ -308,7 +310,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             Cut::Refused => counters.refused_full += 1,
             Cut::PeerGone => counters.reset_by_peer += 1,
             Cut::Unexpected => counters.unexpected_errors += 1,
-            Cut::SlowConsumer => counters.hub_slow_consumers += 1,
+            // The hub has counted it.
+            Cut::SlowConsumer => {}
             Cut::Service | Cut::Opening | Cut::TurnedAway => {}
         }
         let suppressed = self.notices.cut(self.options.number, peer, cut, self.now);

@@ -81,11 +81,17 @@ impl World {
             assert_eq!(shard.hub.parcels_out(), 0, "all parcels are home");
             let counters = &shard.metrics.counters;
             assert_eq!((counters.stale_completions, counters.unexpected_errors), (0, 0));
+            let timed = shard.snapshot().delivery().len();
+            assert_eq!(
+                timed,
+                shard.hub.counts().delivered,
+                "the time of each delivery is known, and of no other"
+            );
             self.reached.add(&Reached {
                 crossed: shard.hub.counts().crossed,
                 rung: 0,
                 delivered: shard.hub.counts().delivered,
-                slow_consumers: counters.hub_slow_consumers,
+                slow_consumers: shard.hub.counts().slow_pending,
                 shorts: counters.send_short,
                 starved: counters.no_buffers,
                 overflows: shard.kernel.counts().overflows,

@@ -220,7 +220,7 @@ impl Desk {
         self.unread_bytes = if talk.context.room() == 0 { self.unread_bytes + reply.len() } else { 0 };
         if talk.wishes.settings.pending_bytes < self.unread_bytes {
             // It has asked, and others have answered: what it does not read is bounded as what is published for it.
-            talk.context.counters.hub_slow_consumers += 1;
+            talk.context.counters.hub_slow_replies += 1;
             return talk.close(CloseCode::TRY_AGAIN, "slow consumer");
         }
         answer(&reply, talk);
