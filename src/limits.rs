@@ -313,7 +313,9 @@ pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 pub const CONNZ_PAGE_MAX: usize = 1000;
 /// Subscriptions that `/connz` shows of one connection.
 pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
-/// Most filters on one page of `/subsz`.
-pub const SUBSZ_PAGE_MAX: usize = 1000;
+/// Most filters on one page of `/subsz`, and as many as it has without being asked: nats-server's own.
+pub const SUBSZ_PAGE_MAX: usize = 1024;
+/// Queue groups that `/subsz` shows of one filter on one shard.
+pub const SUBSZ_QUEUES_MAX: usize = 64;
 /// Farthest page of `/connz`, in connections: what lies before it has to be sorted.
 pub const CONNZ_OFFSET_MAX: usize = 1 << 20;

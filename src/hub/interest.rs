@@ -1,6 +1,5 @@
 //! Who listens to what: beginning and ending subscriptions.
 
-use std::cmp::Ordering;
 use std::hash::BuildHasher;
 
 use super::form::Form;
@@ -37,57 +36,16 @@ pub enum NotSubscribed {
     NoClient,
 }
 
-/// One subscription, for a listing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedSubscription {
-    /// What it listens to.
-    pub filter: Box<[u8]>,
-    /// Its queue group.
-    pub queue: Option<Box<[u8]>>,
-    /// The client's name for it.
-    pub sid: Box<[u8]>,
-    /// Messages that it was sent.
-    pub messages: u64,
-}
-
-/// One filter, for a listing: who listens to it on one shard, or on all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ListedFilter {
-    /// What is listened to.
-    pub filter: Box<[u8]>,
-    /// Plain subscriptions.
-    pub plain: usize,
-    /// Queue groups, each with its members.
-    pub queues: Vec<(Box<[u8]>, usize)>,
-}
-
-impl ListedFilter {
-    /// Subscriptions of both kinds.
-    pub fn subscriptions(&self) -> usize {
-        self.plain + self.queues.iter().map(|(_, members)| members).sum::<usize>()
-    }
-
-    /// The order of listings: the one with most subscriptions first.
-    pub fn most_first(&self, other: &Self) -> Ordering {
-        other.subscriptions().cmp(&self.subscriptions()).then_with(|| self.filter.cmp(&other.filter))
-    }
-
-    /// Takes in those of another shard who listen to the same.
-    pub fn add(&mut self, other: &Self) {
-        self.plain += other.plain;
-        for (name, members) in &other.queues {
-            match self.queues.iter_mut().find(|(known, _)| known == name) {
-                Some((_, sum)) => *sum += members,
-                None => self.queues.push((name.clone(), *members)),
-            }
-        }
-    }
-}
-
 /// What at least one subscription listens to.
 #[derive(Debug)]
 pub(super) struct Filter {
     pub(super) text: Box<[u8]>,
+    /// Its place in the list of all filters.
+    pub(super) place: u32,
+    /// Plain subscriptions.
+    pub(super) plain: u32,
+    /// Members of its queue groups.
+    pub(super) queued: u32,
     /// Groups of plain subscriptions, in no order.
     pub(super) groups: Vec<GroupId>,
     /// Its queue groups, in no order.
@@ -130,7 +88,10 @@ impl Hub {
         let group = self.group_for(filter, form, wish.sid, alone, wish.queue);
         let id = self.add_subscription(client.place, wish, group);
         match wish.queue {
-            None => self.list_group(filter, group),
+            None => {
+                self.filters[filter as usize].plain += 1;
+                self.list_group(filter, group);
+            }
             Some(name) => self.enter_queue(filter, name, id),
         }
         self.routes.forget(wish.filter);
@@ -187,39 +148,6 @@ impl Hub {
         self.client(client).is_some() && self.find_subscription(client.place, sid).is_some()
     }
 
-    /// What a client listens to, at most so many of it.
-    pub fn subscriptions(&self, client: ClientId, count: usize) -> Vec<ListedSubscription> {
-        let ids = self.client(client).map_or(&[][..], |client| &client.subscriptions);
-        let ids = &ids[..count.min(ids.len())];
-        let listed = |id: &u32| {
-            let subscription = &self.subscriptions[*id as usize];
-            ListedSubscription {
-                filter: self.filters[self.groups[subscription.group as usize].filter as usize].text.clone(),
-                queue: subscription.queue.map(|queue| self.queues.at(queue.queue).name.clone()),
-                sid: self.groups[subscription.group as usize].sid[..].into(),
-                messages: self.heard(*id),
-            }
-        };
-        ids.iter().map(listed).collect()
-    }
-
-    /// The filters with most subscriptions on this shard, at most so many.
-    pub fn filters(&self, count: usize) -> Vec<ListedFilter> {
-        let of_queue = |queue: &QueueId| {
-            let Queue { name, members, .. } = self.queues.at(*queue);
-            (name.clone(), members.len())
-        };
-        let listed = |filter: &Filter| ListedFilter {
-            filter: filter.text.clone(),
-            plain: filter.groups.iter().map(|group| self.groups[*group as usize].members.len()).sum(),
-            queues: filter.queues.iter().map(of_queue).collect(),
-        };
-        let mut all: Vec<ListedFilter> = self.filters.iter().map(|(_, filter)| listed(filter)).collect();
-        all.sort_by(ListedFilter::most_first);
-        all.truncate(count);
-        all
-    }
-
     pub(super) fn unsubscribe_all(&mut self, client: ClientId) {
         while let Some(id) = self.clients[client.place as usize].subscriptions.last() {
             self.end_subscription(*id);
@@ -227,7 +155,7 @@ impl Hub {
     }
 
     /// Messages that a subscription was sent.
-    fn heard(&self, id: SubscriptionId) -> u64 {
+    pub(super) fn heard(&self, id: SubscriptionId) -> u64 {
         let subscription = &self.subscriptions[id as usize];
         self.groups[subscription.group as usize].messages.wrapping_sub(subscription.before)
     }
@@ -238,8 +166,11 @@ impl Hub {
         if let Some(filter) = self.index.find(text) {
             return filter;
         }
-        let filter = Filter { text: text.into(), groups: Vec::new(), queues: Vec::new() };
+        let place = number(self.listed.len());
+        let (groups, queues) = (Vec::new(), Vec::new());
+        let filter = Filter { text: text.into(), place, plain: 0, queued: 0, groups, queues };
         let id = number(self.filters.insert(filter));
+        self.listed.push(id);
         self.index.insert(text, id);
         id
     }
@@ -272,6 +203,7 @@ impl Hub {
 
     fn enter_queue(&mut self, filter: FilterId, name: &[u8], id: SubscriptionId) {
         let entry = &mut self.filters[filter as usize];
+        entry.queued += 1;
         let queue = self.queues.find(filter, name).unwrap_or_else(|| {
             let queue = self.queues.insert(filter, name, entry.queues.len());
             entry.queues.push(queue);
@@ -289,6 +221,7 @@ impl Hub {
         }
         let Queue { filter, ref name, ref members, place } = *self.queues.at(queue);
         let entry = &mut self.filters[filter as usize];
+        entry.queued -= 1;
         self.elsewhere.advertise(&entry.text, Some(name), number(members.len()));
         if !members.is_empty() {
             return;
@@ -306,6 +239,10 @@ impl Hub {
         if entry.groups.is_empty() && entry.queues.is_empty() {
             let gone = self.filters.remove(filter as usize);
             self.index.remove(&gone.text);
+            self.listed.swap_remove(gone.place as usize);
+            if let Some(moved) = self.listed.get(gone.place as usize) {
+                self.filters[*moved as usize].place = gone.place;
+            }
         }
     }
 
@@ -437,6 +374,7 @@ impl Hub {
         if let Some(moved) = subscriptions.get(gone.place as usize) {
             self.subscriptions[*moved as usize].place = gone.place;
         }
+        self.filters[filter as usize].plain -= u32::from(gone.queue.is_none());
         if let Some(membership) = gone.queue {
             self.name_bytes -= self.queues.at(membership.queue).name.len();
             self.leave_queue(membership);

@@ -51,6 +51,7 @@ mod group;
 mod hearing;
 mod index;
 mod interest;
+mod listing;
 mod message;
 mod parcel;
 mod queues;
@@ -81,9 +82,10 @@ use self::elsewhere::Elsewhere;
 pub use self::form::{EventStyle, Form};
 pub use self::group::Hidden;
 use self::group::{Group, GroupId};
-use self::index::Index;
+use self::index::{FilterId, Index};
 use self::interest::{Filter, Subscription};
-pub use self::interest::{ListedFilter, ListedSubscription, NotSubscribed, Subscribe};
+pub use self::interest::{NotSubscribed, Subscribe};
+pub use self::listing::{ListedFilter, ListedSubscription};
 pub use self::message::{Kind, Message, Published, Told};
 pub use self::parcel::Parcel;
 use self::queues::Queues;
@@ -102,6 +104,8 @@ pub struct Hub {
     /// How often a place among the clients was given away.
     generation: u32,
     filters: Slab<Filter>,
+    /// All of them, without gaps, so that a page of them costs what is on it.
+    listed: Vec<FilterId>,
     queues: Queues,
     index: Index,
     subscriptions: Slab<Subscription>,
@@ -194,6 +198,7 @@ impl Hub {
             clients: Slab::new(),
             generation: 0,
             filters: Slab::new(),
+            listed: Vec::new(),
             queues: Queues::new(),
             index: Index::new(),
             subscriptions: Slab::new(),

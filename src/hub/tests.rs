@@ -3,6 +3,7 @@
 
 mod bounds;
 mod latest;
+mod listing;
 mod queues;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -6,7 +6,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Metrics, Snapshot};
+use super::{Snapshot, Tally};
 
 /// The figures of all shards.
 #[derive(Debug)]
@@ -32,23 +32,23 @@ impl Board {
         }
     }
 
-    /// The sum of all.
-    pub fn total(&self) -> Snapshot {
-        let mut total = Metrics::default().snapshot();
-        for place in &self.places {
-            total.add(&place.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Those of all shards.
+    pub fn read(&self) -> Tally {
+        let mut tally = Tally::default();
+        for (shard, place) in self.places.iter().enumerate() {
+            tally.add(shard, &place.lock().unwrap_or_else(PoisonError::into_inner));
         }
-        total
+        tally
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Counters;
+    use super::super::{Counters, Metrics};
     use super::*;
 
     #[test]
-    fn the_total_is_the_sum_of_what_each_shard_wrote_last() {
+    fn what_each_shard_wrote_last_is_read_and_summed() {
         let board = Board::new(2);
         let accepted = |accepted| {
             Metrics { counters: Counters { accepted, ..Counters::default() }, ..Metrics::default() }
@@ -58,6 +58,10 @@ mod tests {
         board.write(0, || accepted(20));
         board.write(1, || accepted(3));
         board.write(7, || accepted(1000));
-        assert_eq!(board.total().counters.accepted, 23);
+        let tally = board.read();
+        assert_eq!(tally.total().counters.accepted, 23);
+        let by_shard: Vec<_> =
+            tally.shards().iter().map(|(shard, counters)| (*shard, counters.accepted)).collect();
+        assert_eq!(by_shard, [(0, 20), (1, 3)]);
     }
 }

@@ -48,6 +48,11 @@ impl Row {
         self.name.split('{').next().unwrap_or(self.name)
     }
 
+    /// Whether `/metrics` shows it shard by shard, instead of their sum: then the name ends with `{shard}`.
+    pub fn is_by_shard(&self) -> bool {
+        self.name.ends_with("{shard}")
+    }
+
     /// Its label, if it is one of several rows of that name.
     pub fn label(&self) -> Option<(&'static str, &'static str)> {
         let (key, value) = self.name.split_once('{')?.1.trim_end_matches('}').split_once('=')?;
@@ -85,7 +90,7 @@ macro_rules! counters {
 }
 
 counters! {
-    Sum accepted "tidemill_connections_accepted_total"
+    Sum accepted "tidemill_connections_accepted_total{shard}"
         "Connections accepted."
     Sum refused_full "tidemill_connections_refused_full_total"
         "Connections closed at once because the table was full."
@@ -107,11 +112,13 @@ counters! {
         "Connections cut because a stop did not wait longer."
     Sum reset_by_peer "tidemill_connections_reset_by_peer_total"
         "Connections that the peer reset, or that the kernel found dead."
-    Gauge connections_open "tidemill_connections_open"
+    Gauge private_bytes "tidemill_private_bytes{shard}"
+        "Memory of single connections for what waits for them and what they have not finished saying."
+    Gauge connections_open "tidemill_connections_open{shard}"
         "Connections that hold a slot."
-    Sum bytes_received "tidemill_bytes_received_total"
+    Sum bytes_received "tidemill_bytes_received_total{shard}"
         "Bytes received on streams."
-    Sum bytes_sent "tidemill_bytes_sent_total"
+    Sum bytes_sent "tidemill_bytes_sent_total{shard}"
         "Bytes sent on streams."
     Sum receives "tidemill_receives_total"
         "Completions that brought stream bytes."
@@ -135,9 +142,9 @@ counters! {
         "Shards served by io_uring."
     Gauge shards_epoll "tidemill_shards{engine=\"epoll\"}"
         "Shards served by epoll."
-    Sum enters "tidemill_ring_enters_total"
+    Sum enters "tidemill_ring_enters_total{shard}"
         "System calls that submitted and waited."
-    Sum completions "tidemill_ring_completions_total"
+    Sum completions "tidemill_ring_completions_total{shard}"
         "Completions handled."
     Max completions_per_enter_max "tidemill_ring_completions_per_enter_max"
         "The most completions that one system call brought."
@@ -153,7 +160,7 @@ counters! {
         "Times that a peer was not read from any more because it did not read."
     Sum receive_resumed "tidemill_receive_resumed_total"
         "Times that reading from a paused peer started again."
-    Gauge receive_buffers_free "tidemill_receive_buffers_free"
+    Gauge receive_buffers_free "tidemill_receive_buffers_free{shard}"
         "Receive buffers that the kernel may fill."
     Min receive_buffers_free_min "tidemill_receive_buffers_free_min"
         "The fewest receive buffers that were ever free in one shard."
@@ -189,9 +196,9 @@ counters! {
         "WebSocket messages sent."
     Sum websocket_failures "tidemill_websocket_failures_total"
         "WebSocket connections ended for a fault of the peer."
-    Sum hub_published "tidemill_hub_published_total"
+    Sum hub_published "tidemill_hub_published_total{shard}"
         "Messages that connections have published."
-    Sum hub_delivered "tidemill_hub_delivered_total"
+    Sum hub_delivered "tidemill_hub_delivered_total{shard}"
         "Messages that went towards connections because they listen."
     Sum hub_crossed "tidemill_hub_crossed_total"
         "Messages that went to another shard, because somebody there listens."
@@ -215,12 +222,16 @@ counters! {
         "Messages for a queue group whose members had all left when they came to another shard."
     Sum hub_told_lost "tidemill_hub_told_lost_total"
         "Messages to the server's own services that were lost because too many waited."
-    Gauge hub_clients "tidemill_hub_clients"
+    Gauge hub_clients "tidemill_hub_clients{shard}"
         "Connections that take part in the hub."
-    Gauge hub_subscriptions "tidemill_hub_subscriptions"
+    Gauge hub_subscriptions "tidemill_hub_subscriptions{shard}"
         "Subscriptions."
-    Gauge hub_lent_bytes "tidemill_hub_lent_bytes"
+    Gauge hub_lent_bytes "tidemill_hub_lent_bytes{shard}"
         "Bytes that wait for subscribers, each counted once however many share it."
+    Gauge hub_held_bytes "tidemill_hub_held_bytes{shard}"
+        "Bytes that are held back for subscribers that do not keep up, under a policy that may leave some out."
+    Sum published_nats "tidemill_hub_published_by_door_total{door=\"nats\"}"
+        "Messages published by NATS clients, over TCP and over WebSocket."
     Sum published_websocket "tidemill_hub_published_by_door_total{door=\"websocket\"}"
         "Messages published over WebSocket."
     Sum published_http "tidemill_hub_published_by_door_total{door=\"http\"}"
@@ -235,8 +246,10 @@ counters! {
         "Requests over HTTP and WebSocket that nobody answered in time."
     Sum hub_turns "tidemill_hub_turns_total"
         "Turns that had something for subscribers."
-    Sum parcels_sent "tidemill_hub_parcels_total"
-        "Batches of messages and of interest that one shard has sent to another."
+    Sum parcels_sent "tidemill_hub_parcels_total{shard}"
+        "Batches of messages and of interest that a shard has sent to others."
+    Sum parcels_received "tidemill_hub_parcels_received_total{shard}"
+        "Batches of messages and of interest that a shard has received of others."
     Gauge nats_open "tidemill_nats_connections_open"
         "NATS clients, over TCP and over WebSocket."
     Sum nats_messages_received "tidemill_nats_messages_received_total"
@@ -323,6 +336,6 @@ counters! {
         "Connections and requests of users who have all that they may have."
     Sum refused_user_rate "tidemill_refused_total{reason=\"user_rate\"}"
         "Requests of users who send more than they may."
-    Sum turns "tidemill_turns_total"
+    Sum turns "tidemill_turns_total{shard}"
         "Turns of the loop."
 }

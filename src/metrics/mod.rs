@@ -11,6 +11,7 @@ mod nats;
 pub mod process;
 pub mod prometheus;
 mod refused;
+mod tally;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ pub use self::counters::{Counters, Kind, Row, TABLE, UNSEEN};
 use self::micros::Micros;
 pub use self::nats::NatsError;
 pub use self::refused::Refused;
+pub use self::tally::Tally;
 
 use hdrhistogram::Histogram;
 

@@ -8,15 +8,15 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::process::Process;
-use super::{Kind, Row, Snapshot, TABLE, UNSEEN};
+use super::{Counters, Kind, Row, TABLE, Tally, UNSEEN};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All figures as text; with those of the process, where somebody could read them.
-pub fn encode(snapshot: &Snapshot, process: Option<Process>) -> String {
+pub fn encode(tally: &Tally, process: Option<Process>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Figures(snapshot.clone(), process)));
+    registry.register_collector(Box::new(Figures(tally.clone(), process)));
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
@@ -24,7 +24,7 @@ pub fn encode(snapshot: &Snapshot, process: Option<Process>) -> String {
 }
 
 #[derive(Debug)]
-struct Figures(Snapshot, Option<Process>);
+struct Figures(Tally, Option<Process>);
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -49,10 +49,14 @@ impl Figures {
         // The format adds `_total` to the name of a counter by itself.
         let name = first.base();
         let name = name.strip_suffix("_total").unwrap_or(name);
-        let help = if rows.len() == 1 { first.help } else { "By reason." };
+        let by_label = first.label().map(|(key, _)| format!("By {key}."));
+        let help = by_label.as_deref().unwrap_or(first.help);
         let mut family = encoder.encode_descriptor(name, help, None, kind)?;
+        if first.is_by_shard() {
+            return encode_shards(first, self.0.shards(), family);
+        }
         for row in rows {
-            let value = (row.read)(&self.0.counters);
+            let value = (row.read)(&self.0.total().counters);
             if row.kind == Kind::Min && value == UNSEEN {
                 continue;
             }
@@ -68,13 +72,13 @@ impl Figures {
         let name = "tidemill_hub_delivery_seconds";
         let help = "How long messages were in the server, from their receive to the send to each subscriber.";
         let family = encoder.encode_descriptor(name, help, None, MetricType::Histogram)?;
-        let histogram = self.0.delivery();
+        let histogram = self.0.total().delivery();
         let mut below = 0;
         let buckets = BUCKETS.map(|bound| {
             let count = histogram.count_between(0, u64::from(bound));
             (f64::from(bound) / 1e6, count - std::mem::replace(&mut below, count))
         });
-        let rest = (f64::MAX, histogram.len() - below);
+        let rest = (f64::INFINITY, histogram.len() - below);
         let buckets: Vec<(f64, u64)> = buckets.into_iter().chain([rest]).collect();
         let sum = histogram.mean() * histogram.len() as f64 / 1e6;
         let mut family = family;
@@ -86,7 +90,7 @@ impl Figures {
         let mut family =
             encoder.encode_descriptor("tidemill_turn_stall_seconds", help, None, MetricType::Gauge)?;
         for (quantile, label) in [(0.5, "0.5"), (0.99, "0.99"), (0.999, "0.999"), (1.0, "1")] {
-            let micros = self.0.stall().value_at_quantile(quantile);
+            let micros = self.0.total().stall().value_at_quantile(quantile);
             let seconds = micros as f64 / 1e6;
             ConstGauge::new(seconds).encode(family.encode_family(&[("quantile", label)])?)?;
         }
@@ -108,6 +112,18 @@ fn encode_process(process: Process, encoder: &mut DescriptorEncoder<'_>) -> Resu
     ConstGauge::new(i64::try_from(process.resident_bytes).unwrap_or(i64::MAX)).encode(resident)
 }
 
+/// The figures of each shard, with its number for a label: their sum is that of the server.
+fn encode_shards(
+    row: &Row,
+    shards: &[(usize, Counters)],
+    mut family: MetricEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
+    for (shard, counters) in shards {
+        encode_value(row.kind, (row.read)(counters), family.encode_family(&[("shard", shard.to_string())])?)?;
+    }
+    Ok(())
+}
+
 fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
     if kind == Kind::Sum {
         return ConstCounter::new(value).encode(encoder);
@@ -122,11 +138,21 @@ mod tests {
     use super::super::{Counters, Metrics};
     use super::*;
 
+    /// The figures of two shards, of which the second has a number that is not its place.
     fn text() -> String {
-        let counters =
-            Counters { accepted: 7, connections_open: 3, refused_origin: 2, ..Counters::default() };
-        let process = Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 };
-        encode(&Metrics { counters, ..Metrics::default() }.snapshot(), Some(process))
+        let counters = Counters { accepted: 7, closed: 4, refused_origin: 2, ..Counters::default() };
+        let mut one = Metrics { counters, ..Metrics::default() };
+        for (micros, count) in [(7, 2), (10, 1), (11, 3), (80, 5)] {
+            one.record_delivery(Duration::from_micros(micros), count);
+        }
+        let counters = Counters { accepted: 5, closed: 1, connections_open: 3, ..Counters::default() };
+        let mut other = Metrics { counters, ..Metrics::default() };
+        other.record_delivery(Duration::from_millis(40), 4);
+        other.record_delivery(Duration::from_secs(5), 1);
+        let mut tally = Tally::default();
+        tally.add(0, &one.snapshot());
+        tally.add(2, &other.snapshot());
+        encode(&tally, Some(Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 }))
     }
 
     /// The lines are those of the OpenMetrics specification, 1.0, section 5.
@@ -136,9 +162,13 @@ mod tests {
         for line in [
             "# TYPE tidemill_connections_accepted counter",
             "# HELP tidemill_connections_accepted Connections accepted.",
-            "tidemill_connections_accepted_total 7",
+            "tidemill_connections_accepted_total{shard=\"0\"} 7",
+            "tidemill_connections_accepted_total{shard=\"2\"} 5",
             "# TYPE tidemill_connections_open gauge",
-            "tidemill_connections_open 3",
+            "tidemill_connections_open{shard=\"0\"} 0",
+            "tidemill_connections_open{shard=\"2\"} 3",
+            "tidemill_connections_closed_total 5",
+            "# HELP tidemill_hub_published_by_door By door.",
             "tidemill_refused_total{reason=\"origin\"} 2",
             "tidemill_refused_total{reason=\"network\"} 0",
             "# TYPE process_cpu_seconds counter",
@@ -149,6 +179,50 @@ mod tests {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    /// A family is shown either by shard or as one sum, and never both: else what adds up its series counts twice.
+    #[test]
+    fn a_family_is_by_shard_or_not() {
+        let text = text();
+        let by_shard: Vec<&str> = TABLE.iter().filter(|row| row.is_by_shard()).map(Row::base).collect();
+        assert!((10..=24).contains(&by_shard.len()), "some figures, and not all: {by_shard:?}");
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let name = line.split(['{', ' ']).next().unwrap();
+            assert_eq!(line.contains("{shard=\""), by_shard.contains(&name), "{line}");
+        }
+    }
+
+    /// 2 + 1 took up to 10 us, 3 more up to 25, 5 more up to 100; 4 took 40 ms, and one longer than the last bound. A bucket
+    /// counts what is in those below it, too.
+    #[test]
+    fn the_buckets_of_the_histogram_add_up() {
+        let text = text();
+        let counts: Vec<(&str, u64)> = text
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("tidemill_hub_delivery_seconds_bucket{le=\"")?.split_once("\"} ")
+            })
+            .map(|(bound, count)| (bound, count.parse().unwrap()))
+            .collect();
+        let expected = [
+            ("0.00001", 3),
+            ("0.000025", 6),
+            ("0.00005", 6),
+            ("0.0001", 11),
+            ("0.00025", 11),
+            ("0.0005", 11),
+            ("0.001", 11),
+            ("0.0025", 11),
+            ("0.005", 11),
+            ("0.01", 11),
+            ("0.025", 11),
+            ("0.1", 15),
+            ("1.0", 15),
+            ("+Inf", 16),
+        ];
+        assert_eq!(counts, expected);
+        assert!(text.lines().any(|line| line == "tidemill_hub_delivery_seconds_count 16"), "{text}");
     }
 
     #[test]

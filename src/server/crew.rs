@@ -129,7 +129,7 @@ impl Crew {
     }
 
     pub(super) fn report(&mut self) -> Vec<Snapshot> {
-        self.switchboard.report(self.shards)
+        self.switchboard.report(self.shards).into_iter().map(|(_, snapshot)| snapshot).collect()
     }
 
     /// Waits for all threads, and returns the shards' counters; a second time there is nobody to wait for.

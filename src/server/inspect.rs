@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::switchboard::Switchboard;
 use crate::connection::{Listed, Order};
 use crate::hub::{HubSizes, ListedFilter};
-use crate::metrics::Snapshot;
+use crate::metrics::Tally;
 use crate::service::http::Inspect;
 use crate::sys::clock::{self, Time};
 
@@ -19,16 +19,20 @@ pub(super) struct Inspector {
 }
 
 impl Inspect for Inspector {
-    fn snapshots(&mut self) -> Vec<Snapshot> {
-        self.switchboard.report(self.shards)
+    fn figures(&mut self) -> Tally {
+        let mut tally = Tally::default();
+        for (shard, snapshot) in self.switchboard.report(self.shards) {
+            tally.add(shard, &snapshot);
+        }
+        tally
     }
 
     fn connections(&mut self, order: Order, count: usize) -> (usize, Vec<Listed>) {
         self.switchboard.list(self.shards, order, count)
     }
 
-    fn filters(&mut self, count: usize) -> (HubSizes, Vec<ListedFilter>) {
-        self.switchboard.filters(self.shards, count)
+    fn filters(&mut self, offset: usize, limit: usize) -> (HubSizes, Vec<ListedFilter>) {
+        self.switchboard.filters(self.shards, offset, limit)
     }
 
     fn uptime(&self) -> Duration {

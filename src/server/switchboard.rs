@@ -1,6 +1,8 @@
 //! Reaching the shards from outside: their mailboxes, and a ring that rings their bells.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
@@ -57,14 +59,15 @@ impl Switchboard {
         }
     }
 
-    /// The counters of each of the first `shards` shards. A shard that does not answer within a second is left out.
-    pub(super) fn report(&mut self, shards: usize) -> Vec<Snapshot> {
+    /// The counters of each of the first `shards` shards, with its number. A shard that does not answer within a second is left
+    /// out.
+    pub(super) fn report(&mut self, shards: usize) -> Vec<(usize, Snapshot)> {
         let (sender, receiver) = sync_channel(shards);
         self.tell(shards, || Message::Report(sender.clone()));
         drop(sender);
         let mut reports = await_answers(&receiver);
         reports.sort_by_key(|(number, _)| *number);
-        reports.into_iter().map(|(_, snapshot)| snapshot).collect()
+        reports
     }
 
     /// How many connections the first `shards` shards have, and the first `count` of them all in this order.
@@ -78,28 +81,29 @@ impl Switchboard {
         (total, order.first(all, count))
     }
 
-    /// How large the hubs of the first `shards` shards are together, and the filters with most subscriptions, at most so
-    /// many.
-    pub(super) fn filters(&mut self, shards: usize, count: usize) -> (HubSizes, Vec<ListedFilter>) {
+    /// How large the hubs of the first `shards` shards are together, and so many of their filters from this place on, those
+    /// with most subscriptions first. The list is that of one shard behind that of another; what several on this page listen
+    /// to is one.
+    pub(super) fn filters(
+        &mut self,
+        shards: usize,
+        offset: usize,
+        limit: usize,
+    ) -> (HubSizes, Vec<ListedFilter>) {
         let (sender, receiver) = sync_channel(shards);
-        self.tell(shards, || Message::Filters(count, sender.clone()));
+        self.tell(shards, || Message::Sizes(sender.clone()));
         drop(sender);
+        let mut answers = await_answers(&receiver);
+        answers.sort_by_key(|(shard, _)| *shard);
         let mut sizes = HubSizes::default();
-        let mut all: HashMap<Box<[u8]>, ListedFilter> = HashMap::new();
-        for (size, filters) in await_answers(&receiver) {
-            sizes.add(&size);
-            for filter in filters {
-                let sum = all.entry(filter.filter.clone()).or_insert_with(|| ListedFilter {
-                    filter: filter.filter.clone(),
-                    ..ListedFilter::default()
-                });
-                sum.add(&filter);
-            }
+        answers.iter().for_each(|(_, size)| sizes.add(size));
+        let lists: Vec<(usize, usize)> = answers.iter().map(|(shard, size)| (*shard, size.filters)).collect();
+        let (sender, receiver) = sync_channel(shards);
+        for (shard, places) in shares(&lists, offset, limit) {
+            self.tell_one(shard, Message::Filters(places, sender.clone()));
         }
-        let mut all: Vec<ListedFilter> = all.into_values().collect();
-        all.sort_by(ListedFilter::most_first);
-        all.truncate(count);
-        (sizes, all)
+        drop(sender);
+        (sizes, joined(await_answers(&receiver).into_iter().flatten()))
     }
 
     /// Puts a message into a shard's mailbox, and rings if it sleeps.
@@ -130,6 +134,33 @@ impl Switchboard {
     }
 }
 
+/// Which places of which of these lists are on a page, when they stand one behind the other.
+fn shares(lists: &[(usize, usize)], offset: usize, limit: usize) -> Vec<(usize, Range<usize>)> {
+    let (mut before, mut left) = (offset, limit);
+    let share = |(shard, length): &(usize, usize)| {
+        let start = before.min(*length);
+        let end = start + left.min(length - start);
+        before -= start;
+        left -= end - start;
+        (*shard, start..end)
+    };
+    lists.iter().map(share).filter(|(_, places)| !places.is_empty()).collect()
+}
+
+/// What several shards listen to becomes one.
+fn joined(all: impl Iterator<Item = ListedFilter>) -> Vec<ListedFilter> {
+    let mut by_filter: HashMap<Box<[u8]>, ListedFilter> = HashMap::new();
+    for filter in all {
+        match by_filter.entry(filter.filter.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().add(&filter),
+            Entry::Vacant(place) => drop(place.insert(filter)),
+        }
+    }
+    let mut joined: Vec<ListedFilter> = by_filter.into_values().collect();
+    joined.sort_by(ListedFilter::most_first);
+    joined
+}
+
 /// What the shards answer until all have, or the time is over.
 fn await_answers<T>(receiver: &Receiver<T>) -> Vec<T> {
     let deadline = clock::now().saturating_add(REPORT_TIMEOUT);
@@ -146,5 +177,26 @@ fn bell_ringer(capabilities: Capabilities) -> Setup {
         stream_buffers: (1, 64),
         datagram_buffers: None,
         capabilities,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(offset: usize, limit: usize, expected: &[(usize, Range<usize>)]) {
+        assert_eq!(shares(&[(0, 5), (2, 0), (3, 10)], offset, limit), expected);
+    }
+
+    #[test]
+    fn a_page_goes_on_from_one_shard_to_the_next() {
+        check(0, 3, &[(0, 0..3)]);
+        check(3, 2, &[(0, 3..5)]);
+        check(3, 4, &[(0, 3..5), (3, 0..2)]);
+        check(5, 100, &[(3, 0..10)]);
+        check(14, 1, &[(3, 9..10)]);
+        check(15, 1, &[]);
+        check(usize::MAX, usize::MAX, &[]);
+        check(0, usize::MAX, &[(0, 0..5), (3, 0..10)]);
     }
 }

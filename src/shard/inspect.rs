@@ -22,6 +22,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.submissions = ring.submissions;
         counters.submission_queue_full = ring.queue_full;
         counters.cq_overflows = ring.overflows;
+        counters.private_bytes = self.private_bytes;
         counters.connections_open = self.connections.len() as u64;
         counters.receive_buffers_free = u64::from(self.kernel.buffers().free);
         let (hub, sizes) = (self.hub.counts(), self.hub.sizes());
@@ -38,6 +39,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.hub_clients = sizes.clients as u64;
         counters.hub_subscriptions = sizes.subscriptions as u64;
         counters.hub_lent_bytes = sizes.lent_bytes as u64;
+        counters.hub_held_bytes = sizes.held_bytes as u64;
         snapshot
     }
 

@@ -4,6 +4,7 @@
 //! only if that shard sleeps. A shard says that it sleeps *before* it looks into its mailbox for the last time, and a
 //! sender looks whether the shard sleeps *after* it has put its message in; so one of the two sees the other.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -29,8 +30,10 @@ pub enum Message {
     Parcel(Arc<Parcel>),
     /// Send your counters there, with your number.
     Report(SyncSender<(usize, Snapshot)>),
-    /// Send there how large your hub is, and the filters with most subscriptions, at most so many.
-    Filters(usize, SyncSender<(HubSizes, Vec<ListedFilter>)>),
+    /// Send there how large your hub is, with your number.
+    Sizes(SyncSender<(usize, HubSizes)>),
+    /// Send there the filters at these places of your list.
+    Filters(Range<usize>, SyncSender<Vec<ListedFilter>>),
     /// Send there how many connections you have, and the first so many of them in this order.
     List(Order, usize, SyncSender<(usize, Vec<Listed>)>),
 }

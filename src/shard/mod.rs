@@ -325,7 +325,10 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             match message {
                 Message::Doors(doors) => self.doors = doors,
                 Message::Contacts(contacts) => self.contacts = Some(contacts),
-                Message::Parcel(parcel) => self.hub.receive(parcel),
+                Message::Parcel(parcel) => {
+                    self.metrics.counters.parcels_received += 1;
+                    self.hub.receive(parcel);
+                }
                 later => self.asked.push(later),
             }
         }
@@ -339,7 +342,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 Message::Stop(timeout) => self.start_drain(timeout),
                 // Whoever asked may have stopped waiting.
                 Message::Report(to) => drop(to.try_send((self.options.number, self.snapshot()))),
-                Message::Filters(count, to) => drop(to.try_send((self.hub.sizes(), self.hub.filters(count)))),
+                Message::Sizes(to) => drop(to.try_send((self.options.number, self.hub.sizes()))),
+                Message::Filters(places, to) => drop(to.try_send(self.hub.filters(places))),
                 Message::List(order, count, to) => {
                     drop(to.try_send((self.connections.len(), self.list(order, count))));
                 }

@@ -3,18 +3,17 @@
 //!
 //! `TIDEMILL_SUBSCRIBERS=1000` makes more of them.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Read;
 
 use serde_json::Value;
 
 use crate::support::http::{ADMIN, fetch, figure};
+use crate::support::nats::{Client, NATS, nats, publish};
 use crate::support::server::Server;
 use crate::support::{Folder, eventually, has_descriptors, skip, streams, text};
 
 /// Limits that no slow machine meets, but for those that a test is about.
 const PATIENT: &str = "idle_timeout = \"5m\"\nlinger_timeout = \"5m\"\n";
-const NATS: &str = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"nats\"\n";
 /// Few enough that a stuck client's share of the kernel's memory is soon full.
 const KERNEL_BYTES: usize = 16 * 1024;
 const MIB: u64 = 1 << 20;
@@ -28,59 +27,6 @@ fn serve(shards: u32, limits: &str, tables: &str) -> Server {
     Server::start(&["--config", text(&file)])
 }
 
-/// One client, who says and reads what a test wants.
-struct Client {
-    stream: TcpStream,
-}
-
-impl Client {
-    /// Comes in, subscribes to something, and waits until that is in force on all shards.
-    #[track_caller]
-    fn open(stream: TcpStream, subject: Option<&str>) -> Self {
-        let mut client = Self { stream };
-        assert!(client.line().starts_with("INFO "));
-        client.say("CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
-        if let Some(subject) = subject {
-            client.say(&format!("SUB {subject} 1\r\n"));
-        }
-        client.flush();
-        client
-    }
-
-    fn say(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).expect("the server reads");
-    }
-
-    /// Waits until all that was said is done.
-    #[track_caller]
-    fn flush(&mut self) {
-        self.say("PING\r\n");
-        assert_eq!(self.line(), "PONG\r\n");
-    }
-
-    /// One line; what was read of it if the stream ends.
-    fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while !line.ends_with(b"\r\n") && self.stream.read(&mut byte).expect("it comes in time") != 0 {
-            line.push(byte[0]);
-        }
-        String::from_utf8(line).expect("lines are text")
-    }
-
-    /// The subject and the payload of the next message, or the line that came instead.
-    fn message(&mut self) -> Result<(String, String), String> {
-        let line = self.line();
-        let words: Vec<&str> = line.trim_end().split(' ').collect();
-        let ["MSG", subject, "1", size] = words[..] else { return Err(line) };
-        let mut payload = vec![0; size.parse::<usize>().expect("a size is a number") + 2];
-        self.stream.read_exact(&mut payload).expect("a message is whole");
-        assert!(payload.ends_with(b"\r\n"), "a payload ends with CRLF");
-        payload.truncate(payload.len() - 2);
-        Ok((subject.to_owned(), String::from_utf8(payload).expect("it was text")))
-    }
-}
-
 /// A payload of this length that begins with its number.
 fn payload(number: usize, length: usize) -> String {
     format!("{number:<length$}")
@@ -88,14 +34,6 @@ fn payload(number: usize, length: usize) -> String {
 
 fn number(payload: &str) -> usize {
     payload.trim_end().parse().expect("a payload begins with its number")
-}
-
-fn publish(subject: &str, payload: &str) -> String {
-    format!("PUB {subject} {}\r\n{payload}\r\n", payload.len())
-}
-
-fn nats(server: &Server) -> SocketAddr {
-    server.addresses("nats://")[0]
 }
 
 /// What `/connz` says of a client.

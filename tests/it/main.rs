@@ -25,4 +25,5 @@ mod tuning;
 mod udp;
 mod unix;
 mod users;
+mod watching;
 mod websocket;

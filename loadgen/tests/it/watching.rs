@@ -11,7 +11,7 @@ use loadgen::environment::{Neighbours, listening_processes};
 use loadgen::record::processor::ProcessorTime;
 use loadgen::server_side::{Sampler, Source};
 use tidemill::config::{Config, Listener, ServiceName};
-use tidemill::metrics::Metrics;
+use tidemill::metrics::Tally;
 use tidemill::metrics::process::Process;
 use tidemill::metrics::prometheus;
 use tidemill::server::Server;
@@ -99,7 +99,7 @@ fn the_figures_of_tidemill_are_understood() {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let page = prometheus::encode(&Metrics::default().snapshot(), Process::read());
+            let page = prometheus::encode(&Tally::default(), Process::read());
             let mut request = [0; 1024];
             let _ = stream.read(&mut request).unwrap();
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
@@ -134,7 +134,7 @@ fn a_page_that_is_not_there_is_told_at_the_start() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 1024]).unwrap();
-            let page = prometheus::encode(&Metrics::default().snapshot(), None);
+            let page = prometheus::encode(&Tally::default(), None);
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
             let _ = stream.write_all(format!("{head}{page}").as_bytes()); // The other side may have given up.
         }

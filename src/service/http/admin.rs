@@ -11,19 +11,19 @@ use crate::connection::{About, Interest, Listed, Order};
 use crate::hub::{HubSizes, ListedFilter};
 use crate::limits;
 use crate::metrics::process::Process;
-use crate::metrics::{Snapshot, TABLE};
+use crate::metrics::{Counters, Row, TABLE, Tally};
 use crate::protocol::http1::{Method, Request, parameters};
 
 /// What the pages can find out. Asking may take a moment: these pages have a thread of their own.
 pub trait Inspect {
-    /// The figures of each shard.
-    fn snapshots(&mut self) -> Vec<Snapshot>;
+    /// The figures of all shards.
+    fn figures(&mut self) -> Tally;
 
     /// How many connections there are, and the first `count` of them in this order.
     fn connections(&mut self, order: Order, count: usize) -> (usize, Vec<Listed>);
 
-    /// How large the hub is, and the filters with most subscriptions, at most so many.
-    fn filters(&mut self, count: usize) -> (HubSizes, Vec<ListedFilter>);
+    /// How large the hub is, and so many of its filters from this place on, those with most subscriptions first.
+    fn filters(&mut self, offset: usize, limit: usize) -> (HubSizes, Vec<ListedFilter>);
 
     /// How long the server has been running.
     fn uptime(&self) -> Duration;
@@ -55,8 +55,13 @@ pub enum Route {
     Varz,
     /// A page of connections.
     Connz(Paging),
-    /// What is listened to: so many filters.
-    Subsz(usize),
+    /// What is listened to: a page of filters.
+    Subsz {
+        /// How many filters stand before it.
+        offset: usize,
+        /// How many there are on it.
+        limit: usize,
+    },
     /// There is nothing.
     Missing,
     /// It is there, and not for this method.
@@ -85,23 +90,17 @@ impl<I: Inspect> Admin<I> {
         Self { inspect }
     }
 
-    fn total(&mut self) -> Snapshot {
-        let mut total = crate::metrics::Metrics::default().snapshot();
-        self.inspect.snapshots().iter().for_each(|snapshot| total.add(snapshot));
-        total
-    }
-
     fn varz(&mut self) -> Page {
-        let total = self.total();
-        let counters: Map<String, Value> =
-            TABLE.iter().map(|row| (row.field.to_owned(), (row.read)(&total.counters).into())).collect();
+        let tally = self.inspect.figures();
+        let shards: Vec<Value> = tally.shards().iter().map(shard).collect();
         page(&json!({
             "version": env!("CARGO_PKG_VERSION"),
             "process": std::process::id(),
             "uptime_seconds": self.inspect.uptime().as_secs(),
             "engine": self.inspect.engine(),
             "listeners": self.inspect.listeners(),
-            "counters": counters,
+            "counters": counted(TABLE.iter(), &tally.total().counters),
+            "shards": shards,
         }))
     }
 
@@ -120,8 +119,8 @@ impl<I: Inspect> Admin<I> {
 }
 
 impl<I: Inspect> Admin<I> {
-    fn subsz(&mut self, limit: usize) -> Page {
-        let (sizes, filters) = self.inspect.filters(limit);
+    fn subsz(&mut self, offset: usize, limit: usize) -> Page {
+        let (sizes, filters) = self.inspect.filters(offset, limit);
         let asked = sizes.route_hits + sizes.route_misses;
         page(&json!({
             "subscriptions": sizes.subscriptions,
@@ -131,8 +130,11 @@ impl<I: Inspect> Admin<I> {
             "filters_known_of_other_shards": sizes.filters_elsewhere,
             "routes_found_in_cache": if asked == 0 { 0.0 } else { sizes.route_hits as f64 / asked as f64 },
             "lent_bytes": sizes.lent_bytes,
+            "held_bytes": sizes.held_bytes,
+            "offset": offset,
             "limit": limit,
-            "most_subscribed": filters.iter().map(filter).collect::<Vec<Value>>(),
+            "count": filters.len(),
+            "listed": filters.iter().map(filter).collect::<Vec<Value>>(),
         }))
     }
 }
@@ -150,7 +152,7 @@ impl<I: Inspect> Site for Admin<I> {
             b"/metrics" => Route::Metrics,
             b"/varz" => Route::Varz,
             b"/connz" => read_paging(request.target.query),
-            b"/subsz" => read_limit(request.target.query),
+            b"/subsz" => read_filters(request.target.query),
             _ => return Route::Missing,
         };
         if matches!(request.method, Method::Get | Method::Head) { route } else { Route::WrongMethod }
@@ -170,10 +172,10 @@ impl<I: Inspect> Site for Admin<I> {
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
             Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
             Route::Ready => Page::sentence(503, "The server is stopping."),
-            Route::Metrics => prometheus_page(&self.total(), Process::read()),
+            Route::Metrics => prometheus_page(&self.inspect.figures(), Process::read()),
             Route::Varz => self.varz(),
             Route::Connz(paging) => self.connz(paging),
-            Route::Subsz(limit) => self.subsz(limit),
+            Route::Subsz { offset, limit } => self.subsz(offset, limit),
             Route::Missing => Page::sentence(404, "There is nothing at this path."),
             Route::WrongMethod => Page::wrong_method("GET, HEAD"),
             Route::BadQuery(wanted) => Page::sentence(400, wanted),
@@ -206,27 +208,43 @@ fn read_paging(query: Option<&[u8]>) -> Route {
     Route::Connz(paging)
 }
 
-/// How many filters the query asks for.
-fn read_limit(query: Option<&[u8]>) -> Route {
-    let mut route = Route::Subsz(100);
+/// Which filters the query asks for.
+fn read_filters(query: Option<&[u8]>) -> Route {
+    let (mut offset, mut limit) = (0, limits::SUBSZ_PAGE_MAX);
     for parameter in query.into_iter().flat_map(parameters) {
         let Ok((key, value)) = parameter else { return Route::BadQuery("The query has a bad escape.") };
         let number = std::str::from_utf8(&value).ok().and_then(|text| text.parse::<usize>().ok());
         match (&key[..], number) {
-            (b"limit", Some(limit)) if (1..=limits::SUBSZ_PAGE_MAX).contains(&limit) => {
-                route = Route::Subsz(limit);
-            }
-            (b"limit", _) => return Route::BadQuery("limit is a number of filters from 1 to 1000."),
-            _ => return Route::BadQuery("The query may have limit."),
+            (b"limit", Some(number)) if (1..=limits::SUBSZ_PAGE_MAX).contains(&number) => limit = number,
+            (b"limit", _) => return Route::BadQuery("limit is a number of filters from 1 to 1024."),
+            (b"offset", Some(number)) => offset = number,
+            (b"offset", None) => return Route::BadQuery("offset is a number of filters."),
+            _ => return Route::BadQuery("The query may have limit and offset."),
         }
     }
-    route
+    Route::Subsz { offset, limit }
+}
+
+/// The figures of one shard that `/metrics` shows by shard, too.
+fn shard((number, counters): &(usize, Counters)) -> Value {
+    let mut figures = counted(TABLE.iter().filter(|row| row.is_by_shard()), counters);
+    figures.insert("shard".to_owned(), (*number).into());
+    figures.into()
+}
+
+fn counted<'a>(rows: impl Iterator<Item = &'a Row>, counters: &Counters) -> Map<String, Value> {
+    rows.map(|row| (row.field.to_owned(), (row.read)(counters).into())).collect()
 }
 
 fn filter(listed: &ListedFilter) -> Value {
     let queues: Map<String, Value> =
         listed.queues.iter().map(|(name, members)| (lossy(name), (*members).into())).collect();
-    json!({ "filter": lossy(&listed.filter), "plain": listed.plain, "queues": queues })
+    json!({
+        "filter": lossy(&listed.filter),
+        "plain": listed.plain,
+        "queued": listed.queued,
+        "queues": queues,
+    })
 }
 
 fn lossy(text: &[u8]) -> String {
@@ -284,7 +302,7 @@ fn home() -> String {
         ("/varz", "the figures, as JSON"),
         ("/connz", "the connections, oldest first"),
         ("/connz?sort=pending&limit=20", "those that do not read"),
-        ("/subsz", "what is listened to, most subscriptions first"),
+        ("/subsz", "what is listened to"),
         ("/healthz", "is the process well?"),
         ("/readyz", "does it take new work?"),
     ] {
@@ -321,12 +339,24 @@ mod tests {
             check(query, Route::BadQuery("limit is a number of connections from 1 to 1000."));
         }
         check("offset=1048577", Route::BadQuery("offset is a number of connections up to 1048576."));
-        assert_eq!(read_limit(Some(b"limit=7")), Route::Subsz(7));
-        assert_eq!(read_limit(None), Route::Subsz(100));
-        for query in ["limit=0", "limit=1001", "limit=x"] {
-            let wrong = Route::BadQuery("limit is a number of filters from 1 to 1000.");
-            assert_eq!(read_limit(Some(query.as_bytes())), wrong, "{query}");
-        }
         check("page=2", Route::BadQuery("The query may have sort, limit and offset."));
+    }
+
+    /// A page is no larger than that of nats-server, however much is asked for.
+    #[test]
+    fn a_query_says_which_filters_are_shown() {
+        let check = |query: &str, expected: Route| {
+            assert_eq!(read_filters(Some(query.as_bytes())), expected, "{query}");
+        };
+        assert_eq!(read_filters(None), Route::Subsz { offset: 0, limit: 1024 });
+        check("limit=7", Route::Subsz { offset: 0, limit: 7 });
+        check("offset=5000000&limit=1024", Route::Subsz { offset: 5_000_000, limit: 1024 });
+        for query in ["limit=0", "limit=1025", "limit=x"] {
+            check(query, Route::BadQuery("limit is a number of filters from 1 to 1024."));
+        }
+        for query in ["offset=-1", "offset=", "limit=3&offset=x"] {
+            check(query, Route::BadQuery("offset is a number of filters."));
+        }
+        check("subs=1", Route::BadQuery("The query may have limit and offset."));
     }
 }

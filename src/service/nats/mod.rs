@@ -217,6 +217,22 @@ impl Nats {
     /// Says what went wrong, and ends the connection if that is what it leads to.
     fn complain(&mut self, fault: Fault<'_>, error: NatsError, state: &State, context: &mut Context<'_>) {
         *error.count(context.counters) += 1;
+        match error {
+            NatsError::PublishPermission | NatsError::SubscribePermission => {
+                context.refuse(Refused::Permission);
+            }
+            NatsError::Subscriptions => context.refuse(Refused::Subscriptions),
+            // Said already where it is one, with more precision; or no refusal but a mistake.
+            NatsError::Authorization
+            | NatsError::Connect
+            | NatsError::Operation
+            | NatsError::ControlLine
+            | NatsError::Payload
+            | NatsError::Arguments
+            | NatsError::Reported
+            | NatsError::Stale
+            | NatsError::Subject => {}
+        }
         self.scratch.clear();
         fault.write(&mut self.scratch);
         self.say(&self.scratch, state, context);
@@ -227,6 +243,9 @@ impl Nats {
 
     /// Ends the connection of a client that broke the protocol.
     fn end_for(&mut self, violation: Violation, state: &State, context: &mut Context<'_>) {
+        if matches!(violation, Violation::Unintroduced) {
+            context.refuse(Refused::CredentialMissing);
+        }
         let error = match violation {
             Violation::UnknownOperation => NatsError::Operation,
             Violation::ControlLine => NatsError::ControlLine,

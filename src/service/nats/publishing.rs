@@ -47,6 +47,7 @@ impl Nats {
         } else if may_always && publish.is_plain() && !state.asks.verbose && !state.asks.pedantic {
             publish_streak(client, &message, rest, &state.rules, context)
         } else {
+            context.counters.published_nats += 1;
             context.hub.publish(Some(client), &message)
         };
         if let Some(reply) = publish.reply
@@ -86,6 +87,7 @@ fn publish_streak<'a>(
         Some(payload)
     };
     let published = context.hub.publish_streak(Some(client), first, next);
+    context.counters.published_nats += 1 + messages;
     context.counters.nats_messages_received += messages;
     context.counters.nats_payload_bytes_received += bytes;
     published

@@ -5,6 +5,7 @@
 //! completes or its bell is rung, so that a parcel nobody was woken for is found. `TIDEMILL_SEED=n` runs one seed,
 //! `TIDEMILL_SEEDS=n` so many.
 
+mod counting;
 mod judge;
 mod peer;
 mod service;

@@ -202,13 +202,19 @@ pub(crate) fn fetch(address: SocketAddr, path: &str) -> Answer {
     Client::to(address).get(path)
 }
 
-/// The value of a figure of an admin listener: the whole name, with its label if it has one.
+/// The value of a figure of an admin listener: of one series, named with its label, or without one of all series of that name
+/// together.
 #[track_caller]
 pub(crate) fn figure(server: &Server, name: &str) -> u64 {
     let page = fetch(server.admin_address(), "/metrics");
-    let value = page.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    let value = value.unwrap_or_else(|| panic!("there is no {name}: {}", page.text()));
-    value.parse().expect("a counter is a number")
+    let of = |line: &str| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let is_it = series == name || series.split_once('{').is_some_and(|(base, _)| base == name);
+        is_it.then(|| value.parse::<u64>().expect("a counter is a number"))
+    };
+    let values: Vec<u64> = page.text().lines().filter_map(of).collect();
+    assert!(!values.is_empty(), "there is no {name}: {}", page.text());
+    values.iter().sum()
 }
 
 /// How often something was refused for this reason.

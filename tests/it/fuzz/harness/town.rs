@@ -243,9 +243,9 @@ impl Town {
         let mut all = HubSizes::default();
         for node in &mut self.nodes {
             let (sender, receiver) = sync_channel(1);
-            node.address.post(Message::Filters(0, sender)).expect("there is room");
+            node.address.post(Message::Sizes(sender)).expect("there is room");
             node.shard.turn().expect("a simulated ring does not fail");
-            all.add(&receiver.try_recv().expect("a turn answers").0);
+            all.add(&receiver.try_recv().expect("a turn answers").1);
         }
         let HubSizes { clients, subscriptions, filters, groups, filters_elsewhere, lent_bytes, .. } = all;
         Sizes { clients, subscriptions, filters, groups, filters_elsewhere, lent_bytes }
