@@ -194,7 +194,7 @@ impl Hub {
         let own = self.counts.delivered - self.counted;
         self.counted = self.counts.delivered;
         let own = (0 < own).then_some((self.now, own));
-        std::mem::take(&mut self.came).into_iter().chain(own)
+        self.came.drain(..).chain(own)
     }
 
     fn write_pieces(&mut self, client: u32, outbox: &mut Outbox) {
