@@ -59,12 +59,23 @@ impl Switchboard {
 
     /// The counters of each of the first `shards` shards. A shard that does not answer within a second is left out.
     pub(super) fn report(&mut self, shards: usize) -> Vec<Snapshot> {
+        self.numbered_reports(shards).into_iter().map(|(_, snapshot)| snapshot).collect()
+    }
+
+    /// Which of the first `shards` shards does not answer within a second, if one does not.
+    pub(super) fn first_silent(&mut self, shards: usize) -> Option<usize> {
+        let reports = self.numbered_reports(shards);
+        (0..shards).find(|shard| !reports.iter().any(|(number, _)| number == shard))
+    }
+
+    /// The counters of those that answer, each with the shard's number, and in their order.
+    fn numbered_reports(&mut self, shards: usize) -> Vec<(usize, Snapshot)> {
         let (sender, receiver) = sync_channel(shards);
         self.tell(shards, || Message::Report(sender.clone()));
         drop(sender);
         let mut reports = await_answers(&receiver);
         reports.sort_by_key(|(number, _)| *number);
-        reports.into_iter().map(|(_, snapshot)| snapshot).collect()
+        reports
     }
 
     /// How many connections the first `shards` shards have, and the first `count` of them all in this order.
