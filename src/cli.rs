@@ -174,6 +174,11 @@ Signals:
   SIGHUP            read certificates, keys, tokens and passwords again; connections that are open stay
   SIGUSR1           write the figures to the log
 
+Supervisors, as systemd is one:
+  NOTIFY_SOCKET     is told what sd_notify(3) has: readiness, reload, stop, and while all
+                    shards answer what WATCHDOG_USEC asks for
+  LISTEN_FDS        sockets for listeners that have their addresses, by sd_listen_fds(3)
+
 Exit codes:
   0            stopped as asked
   1            failed while running

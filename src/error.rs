@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use crate::config::ConfigError;
 use crate::config::units::say_size;
+use crate::sys::address::Listen;
 use crate::sys::bind_error::BindError;
 use crate::sys::cpu::PinError;
 use crate::sys::descriptors::{self, DescriptorsError};
+use crate::sys::supervisor::InheritedError;
 
 /// The server could not start, or failed while it ran.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,26 @@ pub enum StartError {
     /// A listener could not be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// What a supervisor has passed is no socket to listen at.
+    #[error(transparent)]
+    Inherited(#[from] InheritedError),
+    /// A supervisor has passed a socket that no listener is for.
+    #[error(
+        "a socket at {0} was passed to this process, and no listener has this address. Try: --listen {0}, or a listener in the file"
+    )]
+    NobodyListens(Listen),
+    /// A supervisor has passed more sockets of one address than there are shards to take them.
+    #[error(
+        "{sockets} sockets at {listen} were passed to this process, and there are shards for {shards}. Try: --shards {sockets}"
+    )]
+    TooManySockets {
+        /// Where they listen.
+        listen: Listen,
+        /// How many were passed.
+        sockets: usize,
+        /// How many can be taken.
+        shards: usize,
+    },
     /// A file with certificates, keys or tokens cannot be used.
     #[error("{0}")]
     Credentials(String),
@@ -135,6 +157,9 @@ impl StartError {
             Self::ShardFailed { .. } | Self::Output(_) => exit::FAILED,
             Self::Config(_) => exit::USAGE,
             Self::Bind(_)
+            | Self::Inherited(_)
+            | Self::NobodyListens(_)
+            | Self::TooManySockets { .. }
             | Self::Credentials(_)
             | Self::PinFailed(_)
             | Self::TooFewDescriptors(_)

@@ -116,6 +116,10 @@ pub const WATCHED_BYTES_MAX: usize = 16 * 1024;
 pub const LEND_BYTES_MIN: usize = 512;
 /// Copied bytes up to which small answers share one part of the outbox.
 pub const COPY_PART_BYTES: usize = 4096;
+/// Memory for a few copied bytes: what is larger is kept apart, so that one small part never takes much.
+pub const COPY_SMALL_BYTES: usize = 1024;
+/// Memory for copied bytes that a shard keeps when they are sent.
+pub const COPIES_KEPT_BYTES: usize = 4 << 20;
 
 /// Default for the longest silence of a connection in both directions before it is cut.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);

@@ -1,17 +1,24 @@
 //! Where events go: standard error, as lines for a person or as JSON.
 //!
 //! Standard output stays free for data. A log that cannot be written is given up in silence: a server does not end
-//! because somebody closed its terminal. And nobody waits for it: lines go through a bounded queue to a thread of their
+//! because somebody closed its terminal. Where systemd's journal reads, it gets the level in its own way, and notes the time
+//! itself. And nobody waits for it: lines go through a bounded queue to a thread of their
 //! own, and are dropped when that queue is full, because a reader who stops reading must not stop a shard.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::MetadataExt;
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogLevel};
@@ -48,6 +55,10 @@ pub fn init(format: LogFormat, level: LogLevel) -> Log {
         fmt().with_max_level(LevelFilter::TRACE).with_writer(writer.clone()).log_internal_errors(false);
     // Either fails only where a subscriber is set already, and then that one was meant: the host's of a library.
     let _ = match format {
+        LogFormat::Human if is_journal() => {
+            let plain = fmt::format().without_time().with_level(false).with_target(false).with_ansi(false);
+            lines.event_format(ForJournal(plain)).finish().with(shown).try_init()
+        }
         LogFormat::Human => {
             lines.with_target(false).with_ansi(io::stderr().is_terminal()).finish().with(shown).try_init()
         }
@@ -56,6 +67,43 @@ pub fn init(format: LogFormat, level: LogLevel) -> Log {
         }
     };
     Log { writer, format, _flush: flush }
+}
+
+/// Whether the journal reads standard error: systemd says which stream it is (`JOURNAL_STREAM`, systemd.exec(5)), since what
+/// it has started may have put another one there.
+fn is_journal() -> bool {
+    let named = std::env::var("JOURNAL_STREAM").ok();
+    let own = fs::metadata("/proc/self/fd/2").ok().map(|file| format!("{}:{}", file.dev(), file.ino()));
+    named.is_some() && named == own
+}
+
+/// Lines as the journal reads them: the level first (sd-daemon(3)).
+struct ForJournal(Format<Full, ()>);
+
+impl<S, N> FormatEvent<S, N> for ForJournal
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        write!(writer, "<{}>", priority(*event.metadata().level()))?;
+        self.0.format_event(context, writer, event)
+    }
+}
+
+/// The level as syslog(3) counts it.
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
 }
 
 /// The target of what is said rather than logged.
@@ -90,8 +138,8 @@ mod tests {
     #[test]
     fn what_is_said_is_shown_at_every_level() {
         for level in LogLevel::ALL {
-            assert!(shown(level).would_enable(SAID, &tracing::Level::INFO), "{level:?}");
+            assert!(shown(level).would_enable(SAID, &Level::INFO), "{level:?}");
         }
-        assert!(!shown(LogLevel::Error).would_enable("tidemill::shard", &tracing::Level::WARN));
+        assert!(!shown(LogLevel::Error).would_enable("tidemill::shard", &Level::WARN));
     }
 }

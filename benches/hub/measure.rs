@@ -72,7 +72,9 @@ pub(crate) fn run(options: &Options, row: &Row, report: &mut Report) -> io::Resu
             dropped += 1;
         }
     }
-    report.commands.push(format!("{}: `loadgen pubsub URL {words}`", row.name));
+    let command = generator::command(&words, (WARMUP, options.slice));
+    report.commands.push(format!("{}: `{command}`", row.name));
+    servers.iter().for_each(|server| report.name(server));
     (0..servers.len()).for_each(|at| report.add(row, &servers, &rounds, at));
     say(&format!("{}: {} rounds, {dropped} dropped", row.name, rounds.len()));
     report.lines.iter().rev().take(servers.len()).rev().for_each(|line| say(line));
@@ -91,6 +93,7 @@ fn run_idle(options: &Options, row: &Row, servers: &[Server], report: &mut Repor
         };
         first = first.or((server.kind == row.servers[0]).then_some(bytes));
         let ratio = first.map_or(f64::NAN, |first| bytes / first);
+        report.name(server);
         let name = server.kind.name();
         let line = format!("| {} | {name} | {bytes:.0} B each | | | | {ratio:.3} | |", row.name);
         say(&line);
@@ -154,6 +157,14 @@ impl Report {
             median(|slice| slice.p99_us),
             median(|slice| slice.generator_percent),
         ));
+    }
+
+    /// Says how a server was started, once.
+    pub(crate) fn name(&mut self, server: &Server) {
+        let line = format!("{}: `{}`", server.kind.name(), server.command);
+        if !self.commands.contains(&line) {
+            self.commands.push(line);
+        }
     }
 
     /// The whole table, and how each row is had.

@@ -20,7 +20,7 @@ pub(crate) enum Load {
     Saturated,
     /// A tenth of what the first server takes.
     Tenth,
-    /// Connections that do nothing: over NATS, or over WebSocket.
+    /// Connections that do nothing: over NATS, over WebSocket, or for events.
     Idle,
     /// A rate that all keep easily, for subscribers of whom one in ten reads nothing, and for those without it.
     Stuck,
@@ -91,4 +91,5 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row { name: "idle NATS connections", servers: NATS, load: Load::Idle, arguments: "" },
     Row { name: "idle WebSocket connections", servers: WEBSOCKET, load: Load::Idle, arguments: "" },
+    Row { name: "idle event streams", servers: &[Kind::TidemillEvents], load: Load::Idle, arguments: "" },
 ];

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     TidemillStrict,
     /// The same, spoken to over plain WebSocket.
     TidemillWebSocket,
+    /// The same, asked for events.
+    TidemillEvents,
     Bun,
     Floor,
 }
@@ -49,7 +51,9 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NatsServer | Self::NatsServerStrict => "nats-server",
-            Self::Tidemill | Self::TidemillStrict | Self::TidemillWebSocket => "tidemill",
+            Self::Tidemill | Self::TidemillStrict | Self::TidemillWebSocket | Self::TidemillEvents => {
+                "tidemill"
+            }
             Self::TidemillPair => "tidemill, 2 shards",
             Self::Bun => "Bun",
             Self::Floor => "bare program",
@@ -85,11 +89,13 @@ impl Kind {
             Self::Tidemill | Self::TidemillStrict | Self::TidemillPair => {
                 tidemill(options, self.shards(), &format!("nats://127.0.0.1:{port}"))
             }
-            Self::TidemillWebSocket => tidemill(options, 1, &format!("http://127.0.0.1:{port}")),
+            Self::TidemillWebSocket | Self::TidemillEvents => {
+                tidemill(options, 1, &format!("http://127.0.0.1:{port}"))
+            }
             Self::Bun => bun(options, port),
             Self::Floor => return floor(options),
         };
-        let said = said(&command, self.config());
+        let said = said(&command, self.config()).replace(&port.to_string(), "PORT");
         let file = |end: &str| std::env::temp_dir().join(format!("hub-{}-{port}.{end}", std::process::id()));
         let mut files = Files::default();
         if !self.config().is_empty() {
@@ -221,7 +227,7 @@ fn said(command: &Command, config: &str) -> String {
     let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let words =
         std::iter::once(name).chain(command.get_args().map(|word| word.to_string_lossy().into_owned()));
-    let words = words.collect::<Vec<_>>().join(" ");
+    let words = words.collect::<Vec<_>>().join(" ").replace(concat!(env!("CARGO_MANIFEST_DIR"), "/"), "");
     match config.trim_end().replace('\n', "; ") {
         config if config.is_empty() => words,
         config => format!("{words} --config FILE` with `{config}"),

@@ -22,7 +22,7 @@ pub(crate) fn run(options: &Options, row: &Row, servers: &[Server], report: &mut
     // The first slice of each is not like the rest.
     for server in servers {
         generator::load(options, server, row.arguments, times)?;
-        report.commands.push(format!("{}: `{}`", row.name, server.command));
+        report.name(server);
     }
     let (counted, spent) = (two.counted(DELIVERED)?, two.shard_seconds()?);
     let mut rounds: Vec<[Said; 2]> = Vec::new();

@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options, row: &Row, servers: &[Server], report: &mut
             }
         }
         say(&format!("{}: {} pairs, {dropped} dropped", row.name, pairs.len()));
-        report.commands.push(format!("{}: `{}`", row.name, server.command));
+        report.name(server);
         add(row, server, &pairs, report);
     }
     Ok(())

@@ -137,7 +137,7 @@ impl Replies {
 
     /// Sends a copy of `bytes` to `to`.
     pub fn write(&mut self, to: SocketAddr, bytes: &[u8]) {
-        self.queue(to, Part::Copied(bytes.to_vec(), 0));
+        self.queue(to, Part::Copied(bytes.into()));
     }
 
     fn queue(&mut self, to: SocketAddr, payload: Part) {

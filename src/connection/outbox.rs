@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::limits;
-use crate::ring::{BufferLevel, Gather, Part, RecvBuf};
+use crate::ring::{BufferLevel, Copied, Gather, Part, RecvBuf};
 
 /// What waits for one peer.
 #[derive(Debug, Default)]
@@ -55,29 +55,24 @@ impl Outbox {
         self.pending_bytes += bytes.len();
         self.copied_bytes += bytes.len();
         if self.joins()
-            && let Some(Part::Copied(tail, _)) = self.queued.last_mut()
+            && let Some(Part::Copied(tail)) = self.queued.last_mut()
             && tail.len() + bytes.len() <= limits::COPY_PART_BYTES
         {
-            tail.extend_from_slice(bytes);
+            tail.push(bytes);
         } else {
-            // Where more is sure to follow, room for it is made at once.
-            let room = if self.stalled { limits::COPY_PART_BYTES.max(bytes.len()) } else { bytes.len() };
-            let mut part = Vec::with_capacity(room);
-            part.extend_from_slice(bytes);
-            self.push(Part::Copied(part, 0));
+            self.push(Part::Copied(bytes.into()));
         }
     }
 
     /// Has `write` append to what was written, without a copy in between.
     pub fn write_with<T>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-        let joins =
-            |part: &Part| matches!(part, Part::Copied(tail, _) if tail.len() < limits::COPY_PART_BYTES);
+        let joins = |part: &Part| matches!(part, Part::Copied(tail) if tail.len() < limits::COPY_PART_BYTES);
         if !self.joins() || !self.queued.last().is_some_and(joins) {
-            self.push(Part::Copied(Vec::new(), 0));
+            self.push(Part::Copied(Copied::with_room(0)));
         }
-        let Some(Part::Copied(tail, _)) = self.queued.last_mut() else { unreachable!("it was put there") };
+        let Some(Part::Copied(tail)) = self.queued.last_mut() else { unreachable!("it was put there") };
         let before = tail.len();
-        let result = write(tail);
+        let result = tail.push_with(write);
         let written = tail.len() - before;
         if tail.is_empty() {
             self.queued.pop();
@@ -92,7 +87,7 @@ impl Outbox {
         if !bytes.is_empty() {
             self.pending_bytes += bytes.len();
             self.copied_bytes += bytes.len();
-            self.push(Part::Copied(bytes, 0));
+            self.push(Part::Copied(bytes.into()));
         }
     }
 
@@ -232,7 +227,7 @@ impl Outbox {
         for part in self.rest.parts_mut().iter_mut().chain(&mut self.queued) {
             if let Part::Received(bytes) = part {
                 self.copied_bytes += bytes.len();
-                *part = Part::Copied(bytes.to_vec(), 0);
+                *part = Part::Copied(bytes[..].into());
             }
         }
         let mut behind = self.queued.split_off(self.begun);
@@ -266,10 +261,10 @@ impl Outbox {
 /// Joins neighbouring small copies, so that a peer who sends byte by byte and never reads costs no vector per byte.
 fn join_copies(parts: &mut Vec<Part>) {
     parts.dedup_by(|next, last| match (last, next) {
-        (Part::Copied(last, _), Part::Copied(next, start)) => {
-            let joins = last.len() + next.len() - *start <= limits::COPY_PART_BYTES;
+        (Part::Copied(last), Part::Copied(next)) => {
+            let joins = last.len() + next.len() <= limits::COPY_PART_BYTES;
             if joins {
-                last.extend_from_slice(&next[*start..]);
+                last.push(next);
             }
             joins
         }

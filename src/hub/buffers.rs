@@ -18,6 +18,8 @@ pub(super) struct Buffers {
     free: Vec<Vec<u8>>,
     /// Their memory.
     free_bytes: usize,
+    /// What counted the readers of buffers that came home.
+    shells: Vec<Arc<Vec<u8>>>,
 }
 
 /// Memory of empty buffers that is kept.
@@ -48,7 +50,13 @@ impl Buffers {
 
     /// Lends a written buffer to any number of sends.
     pub(super) fn lend(&mut self, buffer: Vec<u8>) -> Arc<Vec<u8>> {
-        let shared = Arc::new(buffer);
+        let shared = match self.shells.pop() {
+            Some(mut shell) => {
+                *Arc::get_mut(&mut shell).expect("nobody else holds it") = buffer;
+                shell
+            }
+            None => Arc::new(buffer),
+        };
         self.fresh += 1;
         self.lent_bytes += shared.capacity();
         self.lent.push_back(Arc::clone(&shared));
@@ -80,13 +88,17 @@ impl Buffers {
     fn look_at(&mut self, count: usize) {
         let count = count.min(self.lent.len());
         for _ in 0..count {
-            let Some(shared) = self.lent.pop_front() else { break };
-            match Arc::try_unwrap(shared) {
-                Ok(buffer) => {
+            let Some(mut shared) = self.lent.pop_front() else { break };
+            match Arc::get_mut(&mut shared) {
+                Some(buffer) => {
+                    let buffer = std::mem::take(buffer);
                     self.lent_bytes -= buffer.capacity();
                     self.give(buffer);
+                    if self.shells.len() < FREE_MAX {
+                        self.shells.push(shared);
+                    }
                 }
-                Err(shared) => self.lent.push_back(shared),
+                None => self.lent.push_back(shared),
             }
         }
         self.due = self.due.saturating_sub(count).min(self.lent.len());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Hub;
 use super::message::Message;
 use super::parcel::{Advert, Parcel};
-use super::summary::{Shards, Summary, bit};
+use super::summary::{Shards, Summary};
 use crate::connection::ConnectionId;
 use crate::limits;
 use crate::sys::clock::Time;
@@ -21,8 +21,8 @@ pub(super) struct Elsewhere {
     parcel: Parcel,
     /// Parcels that were sent, the oldest first: memory that comes back when all have read it.
     sent: VecDeque<Arc<Parcel>>,
-    /// Empty ones.
-    spare: Vec<Parcel>,
+    /// Empty ones, held by nobody else.
+    spare: Vec<Arc<Parcel>>,
     /// The number of the last change in what this shard listens to.
     last_advert: u64,
     /// Up to which number each shard knows them.
@@ -136,25 +136,24 @@ impl Hub {
         }
     }
 
-    /// What this turn has for other shards, and for which of them.
-    pub(crate) fn take_parcel(&mut self) -> Option<(Arc<Parcel>, Vec<u16>)> {
+    /// What this turn has for other shards.
+    pub(crate) fn take_parcel(&mut self) -> Option<Arc<Parcel>> {
         let (now, elsewhere) = (self.now, &mut self.elsewhere);
         if elsewhere.parcel.is_empty() {
             return None;
         }
-        let next = elsewhere.next_parcel();
-        let mut parcel = std::mem::replace(&mut elsewhere.parcel, next);
-        parcel.sent = now;
-        parcel.number = elsewhere.last_advert;
-        let all = !parcel.adverts.is_empty();
-        let is_for = |shard: &u16| {
-            let told = parcel.known.iter().any(|(other, _)| other == shard);
-            *shard != elsewhere.shard && (all || told || parcel.shards & bit(*shard) != 0)
-        };
-        let shards = (0..elsewhere.shards).filter(is_for).collect();
-        let parcel = Arc::new(parcel);
-        elsewhere.sent.push_back(Arc::clone(&parcel));
-        Some((parcel, shards))
+        elsewhere.parcel.sent = now;
+        elsewhere.parcel.number = elsewhere.last_advert;
+        let mut sent = elsewhere.empty_parcel();
+        let empty = Arc::get_mut(&mut sent).expect("nobody else holds it");
+        std::mem::swap(empty, &mut elsewhere.parcel);
+        elsewhere.sent.push_back(Arc::clone(&sent));
+        Some(sent)
+    }
+
+    /// The shards that a parcel of this one is for.
+    pub(crate) fn readers<'a>(&self, parcel: &'a Parcel) -> impl Iterator<Item = u16> + use<'a> {
+        (0..self.elsewhere.shards).filter(|shard| parcel.is_for(*shard))
     }
 
     /// Hears what another shard has said: what it listens to at once, and messages as far as this turn has room for what
@@ -227,22 +226,18 @@ impl Hub {
 
 impl Elsewhere {
     /// An empty parcel, in memory that has come home if some has.
-    fn next_parcel(&mut self) -> Parcel {
-        while let Some(parcel) = self.sent.pop_front() {
-            match Arc::try_unwrap(parcel) {
-                Ok(mut parcel) => {
-                    parcel.clear();
-                    if self.spare.len() < limits::PARCELS_MAX {
-                        self.spare.push(parcel);
-                    }
-                }
-                Err(parcel) => {
-                    self.sent.push_front(parcel);
-                    break;
-                }
+    fn empty_parcel(&mut self) -> Arc<Parcel> {
+        while let Some(mut parcel) = self.sent.pop_front() {
+            let Some(read) = Arc::get_mut(&mut parcel) else {
+                self.sent.push_front(parcel);
+                break;
+            };
+            read.clear();
+            if self.spare.len() < limits::PARCELS_MAX {
+                self.spare.push(parcel);
             }
         }
-        self.spare.pop().unwrap_or(Parcel { from: self.shard, ..Parcel::default() })
+        self.spare.pop().unwrap_or_else(|| Arc::new(Parcel { from: self.shard, ..Parcel::default() }))
     }
 
     pub(super) fn shard(&self) -> u16 {

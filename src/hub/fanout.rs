@@ -7,7 +7,7 @@ use super::form::Form;
 use super::group::{GroupId, SubscriptionId};
 use super::message::{Message, Published};
 use super::parcel::Parcel;
-use super::route::{Found, RouteQueue};
+use super::route::RouteQueue;
 use super::summary::{Shards, bit};
 use super::{ClientId, Hub};
 use crate::limits;
@@ -28,25 +28,24 @@ impl Hub {
     }
 
     fn fill_route(&mut self, place: usize, subject: &[u8]) {
-        let (mut filters, mut far) = (Vec::new(), Vec::new());
+        let found = &mut self.found;
+        let (mut filters, mut far) = (std::mem::take(&mut found.filters), Vec::new());
         let looks = self.index.matches(subject, &mut filters);
         let (shards, more_looks) = self.elsewhere.summary.matches(subject, &mut far);
         // A match takes time like deliveries do, and most are short.
         self.turn_bytes += (looks + more_looks) * limits::HUB_LOOK_BYTES;
         let rule = self.rules.iter().find(|(filter, _)| subject::matches(filter, subject));
-        let found = &mut self.found;
-        *found = Found {
-            groups: std::mem::take(&mut found.groups),
-            shards,
-            rule: rule.map(|(_, policy)| *policy),
-            queues: far.into_iter().map(RouteQueue::elsewhere).collect(),
-        };
         found.groups.clear();
-        for filter in filters {
+        found.queues.clear();
+        found.shards = shards;
+        found.rule = rule.map(|(_, policy)| *policy);
+        found.queues.extend(far.into_iter().map(RouteQueue::elsewhere));
+        for filter in filters.drain(..) {
             let filter = &self.filters[filter as usize];
             found.groups.extend_from_slice(&filter.groups);
             found.queues.extend(filter.queues.iter().map(|queue| RouteQueue::here(self.queues.at(*queue))));
         }
+        found.filters = filters;
         RouteQueue::join(&mut found.queues);
         self.routes.put(place, subject, found);
     }
@@ -374,7 +373,7 @@ mod tests {
     fn carry(hubs: &mut [Hub]) {
         let mut quiet = 0;
         for from in (0..hubs.len()).cycle() {
-            let Some((parcel, shards)) = hubs[from].take_parcel() else {
+            let Some(parcel) = hubs[from].take_parcel() else {
                 quiet += 1;
                 if quiet == hubs.len() {
                     return;
@@ -382,7 +381,7 @@ mod tests {
                 continue;
             };
             quiet = 0;
-            for shard in shards {
+            for shard in hubs[from].readers(&parcel).collect::<Vec<_>>() {
                 hubs[usize::from(shard)].receive(Arc::clone(&parcel));
                 assert!(!hubs[usize::from(shard)].is_reading(), "a turn has room for this");
             }

@@ -72,6 +72,12 @@ impl Parcel {
         self.adverts.is_empty() && self.known.is_empty() && self.entries.is_empty()
     }
 
+    /// Whether a shard is to read it.
+    pub(super) fn is_for(&self, shard: u16) -> bool {
+        let is_told = self.known.iter().any(|(other, _)| *other == shard);
+        shard != self.from && (!self.adverts.is_empty() || is_told || self.shards & bit(shard) != 0)
+    }
+
     /// Calls a member of a queue group for the message that is [added](Self::push) next.
     pub(super) fn call(&mut self, shard: u16, name: &[u8], tried: Shards) {
         let start = self.bytes.len();

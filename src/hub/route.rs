@@ -4,6 +4,7 @@ use std::num::NonZeroU64;
 
 use super::backlog::SlowPolicy;
 use super::group::{GroupId, SubscriptionId};
+use super::index::FilterId;
 use super::queues::Queue;
 use super::summary::{FarQueue, Shards};
 
@@ -43,6 +44,8 @@ struct More {
 /// What a subject was found to lead to.
 #[derive(Debug, Default)]
 pub(super) struct Found {
+    /// The filters that match; what else is found here is found at these.
+    pub(super) filters: Vec<FilterId>,
     pub(super) groups: Vec<GroupId>,
     /// [Joined](RouteQueue::join).
     pub(super) queues: Vec<RouteQueue>,

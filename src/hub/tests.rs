@@ -231,7 +231,8 @@ impl World {
             }
         }
         hub.end_turn();
-        if let Some((parcel, shards)) = hub.take_parcel() {
+        if let Some(parcel) = hub.take_parcel() {
+            let shards: Vec<u16> = hub.readers(&parcel).collect();
             for to in shards {
                 let way = (u16::try_from(shard).unwrap(), to);
                 self.mail.entry(way).or_default().push_back(Arc::clone(&parcel));

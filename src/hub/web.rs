@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
 
 use super::form::EventStyle;
 use super::message::Message;
@@ -27,25 +29,30 @@ struct Object<'a> {
     reply: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a str>,
-    /// Bytes that are not text, in base64.
+    /// Bytes that are not text.
     #[serde(skip_serializing_if = "Option::is_none")]
-    base64: Option<String>,
+    base64: Option<Base64<'a>>,
+}
+
+/// Bytes, which are written in base64.
+struct Base64<'a>(&'a [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
 }
 
 impl<'a> Object<'a> {
     fn new(kind: Option<&'static str>, sid: &'a [u8], message: &Message<'a>) -> Self {
         let text = if message.is_text() { std::str::from_utf8(message.payload).ok() } else { None };
-        let base64 = || {
-            use base64::Engine;
-            base64::engine::general_purpose::STANDARD.encode(message.payload)
-        };
         Self {
             kind,
             sid: String::from_utf8_lossy(sid),
             subject: String::from_utf8_lossy(message.subject),
             reply: String::from_utf8_lossy(message.reply),
             data: text,
-            base64: text.is_none().then(base64),
+            base64: text.is_none().then_some(Base64(message.payload)),
         }
     }
 
@@ -57,9 +64,8 @@ impl<'a> Object<'a> {
 
 /// `{"type":"message",...}` in a WebSocket text message.
 pub(super) fn write_json(sid: &[u8], message: &Message<'_>, out: &mut Vec<u8>) {
-    let mut text = Vec::with_capacity(64 + message.subject.len() + message.payload.len());
-    Object::new(Some("message"), sid, message).write(&mut text);
-    sender::message(out, websocket::Kind::Text, &text, None);
+    let object = Object::new(Some("message"), sid, message);
+    sender::message_with(out, websocket::Kind::Text, |out| object.write(out));
 }
 
 /// One event of an event stream (HTML, section 9.2): `id`, perhaps `event`, and `data`, which may take several lines.

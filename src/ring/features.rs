@@ -204,7 +204,7 @@ fn says_short_sends(capabilities: Capabilities) -> bool {
         far.set_send_buffer_size(4096).ok()?;
         let file = ring.adopt(far.into(), 0).ok()?;
         let token = Token::new(Kind::Send, 0, Generation::new(0));
-        let gather = Gather::new(vec![Part::Copied(vec![7; MORE_THAN_A_SOCKET_TAKES], 0)]);
+        let gather = Gather::new(vec![Part::Copied(vec![7; MORE_THAN_A_SOCKET_TAKES].into())]);
         ring.push(Op::Send { token, file, gather, mode: SendMode::Quiet }).ok()?;
         ring.submit_and_wait(Wait::No).ok()?;
         let mut ready = VecDeque::new();

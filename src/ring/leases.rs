@@ -11,14 +11,15 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::buffers::RecvBuf;
+use super::copied::Copied;
 use crate::limits;
 
 /// Some of the bytes of a send.
 pub enum Part {
     /// Bytes in the buffer they were received in.
     Received(RecvBuf),
-    /// Bytes that were copied, from the mark on.
-    Copied(Vec<u8>, usize),
+    /// Bytes that were copied.
+    Copied(Copied),
     /// Bytes that many sends share.
     Shared(Arc<Vec<u8>>, Range<usize>),
 }
@@ -29,7 +30,7 @@ impl Part {
     pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Received(buffer) => buffer,
-            Self::Copied(bytes, start) => &bytes[*start..],
+            Self::Copied(bytes) => bytes,
             Self::Shared(bytes, range) => &bytes[range.clone()],
         }
     }
@@ -42,7 +43,7 @@ impl Part {
         assert!(count <= self.bytes().len(), "no more is sent than there is");
         match self {
             Self::Received(buffer) => buffer.advance(count),
-            Self::Copied(_, start) => *start += count,
+            Self::Copied(bytes) => bytes.advance(count),
             Self::Shared(_, range) => range.start += count,
         }
     }
@@ -211,9 +212,9 @@ mod tests {
     fn gather() -> Gather {
         let shared = Arc::new(b"0123456789".to_vec());
         Gather::new(vec![
-            Part::Copied(b"abc".to_vec(), 0),
+            Part::Copied(b"abc".to_vec().into()),
             Part::Shared(shared, 2..6),
-            Part::Copied(b"xyz".to_vec(), 1),
+            Part::Copied(b"yz".to_vec().into()),
         ])
     }
 

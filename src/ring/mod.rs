@@ -9,6 +9,7 @@
 
 pub mod buffers;
 mod completion;
+mod copied;
 mod datagram;
 mod epoll;
 mod features;
@@ -31,6 +32,7 @@ pub use self::buffers::RecvBuf;
 pub use self::completion::{
     AcceptError, Accepted, Completion, ConnectError, Errno, Outcome, ReceiveError, Received, SendError,
 };
+pub use self::copied::Copied;
 pub use self::datagram::Datagram;
 pub use self::epoll::Epoll;
 pub use self::features::Capabilities;

@@ -124,7 +124,7 @@ fn served<K: Subject>() {
         peer.write_all(b"hello").unwrap();
         let Outcome::Received(Ok(Received::Bytes(bytes))) = one(&mut ring) else { panic!("received") };
         assert_eq!(&bytes[..], b"hello");
-        let parts = vec![Part::Copied(b">> ".to_vec(), 1), Part::Received(bytes)];
+        let parts = vec![Part::Copied(b"> ".to_vec().into()), Part::Received(bytes)];
         let gather = Gather::new(parts);
         let send =
             Op::Send { token: token(Kind::Send), file: accepted.descriptor, gather, mode: SendMode::Wait };
@@ -243,7 +243,7 @@ fn bells<K: Subject>() {
 on_both!(a_ring_rings_at_another_thread_s_ring, bells);
 
 pub(super) fn quiet(file: Descriptor, slot: u32, bytes: usize) -> Op {
-    let gather = Gather::one(Part::Copied(vec![7; bytes], 0));
+    let gather = Gather::one(Part::Copied(vec![7; bytes].into()));
     let token = Token::new(Kind::Send, slot, Generation::new(5));
     Op::Send { token, file, gather, mode: SendMode::Quiet }
 }
@@ -328,7 +328,7 @@ fn connects<K: Subject>() {
         let outcome = one(&mut ring);
         if listens {
             assert!(matches!(outcome, Outcome::Connected(Ok(()))), "{outcome:?}");
-            let gather = Gather::one(Part::Copied(b"hello".to_vec(), 0));
+            let gather = Gather::one(Part::Copied(b"hello".to_vec().into()));
             ring.push(Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Wait }).unwrap();
             assert!(matches!(one(&mut ring), Outcome::Sent { result: Ok(5), .. }));
             let mut heard = [0; 5];

@@ -128,6 +128,11 @@ impl Crew {
         }
     }
 
+    /// The first shard that does not answer within a second.
+    pub(super) fn first_silent(&mut self) -> Option<usize> {
+        self.switchboard.first_silent(self.shards)
+    }
+
     pub(super) fn report(&mut self) -> Vec<Snapshot> {
         self.switchboard.report(self.shards).into_iter().map(|(_, snapshot)| snapshot).collect()
     }

@@ -11,6 +11,7 @@ mod plan;
 mod services;
 mod switchboard;
 mod users;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use self::inspect::Inspector;
 use self::plan::AdminPlan;
 pub use self::services::http_settings;
 use self::users::UserBook;
+use self::watchdog::Watchdog;
 use crate::access::users::Users;
 use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
@@ -36,6 +38,7 @@ use crate::shard;
 use crate::sys::address::Listen;
 use crate::sys::clock;
 use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
+use crate::sys::supervisor::{Inherited, Supervisor};
 use crate::tls::Tickets;
 
 /// Serves the configured services until a signal asks to stop, and returns the exit code.
@@ -46,7 +49,7 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     let log = log::init(config.log_format, config.log_level);
     let judge = services::judge(config)?;
-    let mut server = Server::begin(config, |listeners, datagrams, users, board| {
+    let mut server = Server::begin(config, Inherited::take_all()?, |listeners, datagrams, users, board| {
         let behind = services::behind(config, listeners, judge.as_ref());
         let nats = services::nats_settings(config, listeners, judge.as_ref());
         let ingest = services::ingest(config, datagrams, users);
@@ -54,17 +57,28 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
     log.say(&banner::text(&server, config));
+    let supervisor = Supervisor::find();
+    supervisor.ready(&server.status());
+    let mut watchdog = Watchdog::new(&supervisor);
     let snapshots = loop {
-        match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
+        match signals.wait(&server.waker, watchdog.wait()).map_err(StartError::Signals)? {
             Woken::Report => log.say(&table(&server.report())),
-            Woken::Reload => server.reload(),
+            Woken::Reload => {
+                supervisor.reloading();
+                server.reload();
+                supervisor.ready(&server.status());
+            }
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
-            Woken::Stop(_) => match drain(&mut server, &signals, config)? {
-                Some(signal) => return Ok(signal.exit_code()),
-                None => break server.join()?,
-            },
+            Woken::Stop(_) => {
+                supervisor.stopping(config.drain_timeout);
+                match drain(&mut server, &signals, config)? {
+                    Some(signal) => return Ok(signal.exit_code()),
+                    None => break server.join()?,
+                }
+            }
         }
+        watchdog.feed(&mut server.crew);
     };
     log.say(&table(&snapshots));
     let cut: u64 = snapshots.iter().map(|snapshot| snapshot.counters.cut_drain).sum();
@@ -120,17 +134,18 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        Self::begin(config, |_, _, _, _| make)
+        Self::begin(config, Inherited::default(), |_, _, _, _| make)
     }
 
     /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened.
     fn begin<S: Service, F: Fn(usize) -> S + Clone + Send + 'static>(
         config: &Config,
+        inherited: Inherited,
         prepare: impl FnOnce(&[Listener], &[Listener], &Users, &Arc<Board>) -> F,
     ) -> Result<Self, StartError> {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
-        let mut plan = plan::draw(config)?;
+        let mut plan = plan::draw(config, inherited)?;
         let (capabilities, endpoints) = (plan.capabilities, plan.endpoints.clone());
         let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
         let doors = Doors::load(&plan.listeners, &tickets)?;
@@ -214,6 +229,12 @@ impl Server {
     /// When a shard failed.
     pub fn join(mut self) -> Result<Vec<Snapshot>, StartError> {
         self.crew.join()
+    }
+
+    /// What a supervisor shows of it.
+    fn status(&self) -> String {
+        let (places, shards) = (self.endpoints.len(), self.crew.cores().len());
+        format!("serves at {places} addresses, {shards} shards, {}", said_engine(self.capabilities))
     }
 
     /// Stops the shards that are left after one has failed, and says why it failed.

@@ -12,6 +12,7 @@ use crate::ring::{Capabilities, Errno, RingError, Setup};
 use crate::shard::Options;
 use crate::sys::address::Listen;
 use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
+use crate::sys::supervisor::Inherited;
 use crate::sys::{clock, cpu, descriptors};
 use crate::tier::{Engine, RingTier};
 
@@ -52,14 +53,16 @@ pub(super) struct ShardPlan {
 }
 
 /// Makes the plan and opens its listeners.
-pub(super) fn draw(config: &Config) -> Result<Plan, StartError> {
+///
+/// A listener whose socket was passed to this process has that one.
+pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartError> {
     let mut shards = shards_on(config);
     let capabilities = choose_engine(config)?;
     let (options, files) = sizes(config);
     descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), files))?;
     let mut opened = Opened::default();
     let mut admin = ShardPlan::default();
-    for (listener, bound) in open(config, shards.len())? {
+    for (listener, bound) in open(config, inherited, shards.len())? {
         let own = std::slice::from_mut(&mut admin);
         let takers = if listener.service == ServiceName::Admin { own } else { &mut shards[..] };
         hand_out(&bound.address, bound.sockets, takers);
@@ -181,7 +184,11 @@ fn descriptors_for(config: &Config, engine: Engine, shards: usize, files: u32) -
     needed + u64::from(limits::DESCRIPTORS_RESERVE)
 }
 
-fn open(config: &Config, shards: usize) -> Result<Vec<(&Listener, Bound)>, StartError> {
+fn open(
+    config: &Config,
+    mut inherited: Inherited,
+    shards: usize,
+) -> Result<Vec<(&Listener, Bound)>, StartError> {
     let mut opened = Vec::new();
     for listener in &config.listeners {
         let options = SocketOptions {
@@ -191,7 +198,19 @@ fn open(config: &Config, shards: usize) -> Result<Vec<(&Listener, Bound)>, Start
             user_timeout: Some(config.stall_timeout * 2),
         };
         let shards = if listener.service == ServiceName::Admin { 1 } else { shards };
-        match bind_patiently(&listener.listen, shards, &options) {
+        let passed = inherited.take(&listener.listen);
+        if shards < passed.len() {
+            return Err(StartError::TooManySockets {
+                listen: listener.listen.clone(),
+                sockets: passed.len(),
+                shards,
+            });
+        }
+        let bound = match &passed[..] {
+            [] => bind_patiently(&listener.listen, shards, &options),
+            passed => socket::adopt(&listener.listen, passed, shards, &options),
+        };
+        match bound {
             Ok(bound) => opened.push((listener, bound)),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
                 tracing::warn!("{} is left out: {error}", listener.listen);
@@ -199,7 +218,10 @@ fn open(config: &Config, shards: usize) -> Result<Vec<(&Listener, Bound)>, Start
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(opened)
+    match inherited.left() {
+        None => Ok(opened),
+        Some(listen) => Err(StartError::NobodyListens(listen.clone())),
+    }
 }
 
 /// Binds, and tries again for a moment when the place is taken: by a predecessor that was killed, perhaps.

@@ -59,6 +59,12 @@ impl Switchboard {
         }
     }
 
+    /// Which of the first `shards` shards does not answer within a second, if one does not.
+    pub(super) fn first_silent(&mut self, shards: usize) -> Option<usize> {
+        let reports = self.report(shards);
+        (0..shards).find(|shard| !reports.iter().any(|(number, _)| number == shard))
+    }
+
     /// The counters of each of the first `shards` shards, with its number. A shard that does not answer within a second is left
     /// out.
     pub(super) fn report(&mut self, shards: usize) -> Vec<(usize, Snapshot)> {

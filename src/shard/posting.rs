@@ -47,8 +47,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if deliveries != 0 {
             self.metrics.counters.hub_turns += 1;
         }
-        if let Some((parcel, shards)) = self.hub.take_parcel() {
-            self.outgoing.extend(shards.into_iter().map(|shard| (shard, Arc::clone(&parcel))));
+        if let Some(parcel) = self.hub.take_parcel() {
+            let readers = self.hub.readers(&parcel);
+            self.outgoing.extend(readers.map(|shard| (shard, Arc::clone(&parcel))));
         }
         self.post_parcels();
     }

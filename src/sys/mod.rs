@@ -19,4 +19,5 @@ pub mod memory;
 pub mod priority;
 pub mod signal;
 pub mod socket;
+pub mod supervisor;
 pub mod timer;

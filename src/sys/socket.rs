@@ -20,7 +20,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::address::Listen;
 pub use super::bind_error::BindError;
@@ -74,6 +74,39 @@ pub fn bind(listen: &Listen, shards: usize, options: &SocketOptions) -> Result<B
         Listen::Unix(path) => bind_unix(path, shards, options),
     };
     bound.map_err(|failure| failure.explain(listen, host_has_ipv6()))
+}
+
+/// Makes a listener of sockets that somebody else has opened for us at this address: each shard gets one of them, or a
+/// second handle of one where there are fewer.
+///
+/// # Panics
+/// When there are none, or more than shards: what waits in one that nobody took would be lost.
+pub fn adopt(
+    listen: &Listen,
+    sockets: &[OwnedFd],
+    shards: usize,
+    options: &SocketOptions,
+) -> Result<Bound, BindError> {
+    let adopted = adopt_all(listen, sockets, shards, options);
+    adopted.map_err(|failure| failure.explain(listen, host_has_ipv6()))
+}
+
+fn adopt_all(
+    listen: &Listen,
+    sockets: &[OwnedFd],
+    shards: usize,
+    options: &SocketOptions,
+) -> Result<Bound, Failure> {
+    assert!((1..=shards).contains(&sockets.len()), "there is a shard for each socket");
+    if let Listen::Tcp(_) = listen {
+        for socket in sockets {
+            set_tcp_options(&SockRef::from(socket), options)?;
+        }
+    }
+    let handles = sockets.iter().cycle().take(shards).map(OwnedFd::try_clone);
+    // Whoever opened a Unix socket removes its file.
+    let handles: io::Result<_> = handles.collect();
+    Ok(Bound { address: listen.clone(), sockets: handles.at("dup")?, file: None })
 }
 
 /// True when any interface has an IPv6 address; without IPv6 the kernel shows an empty list, or none.
@@ -153,6 +186,14 @@ fn tcp_listener(address: SocketAddr, claim: Claim, options: &SocketOptions) -> R
     let socket = ip_socket(address, Type::STREAM, Protocol::TCP)?;
     socket.set_reuse_address(true).at("SO_REUSEADDR")?;
     socket.set_reuse_port(claim == Claim::Share).at("SO_REUSEPORT")?;
+    set_tcp_options(&SockRef::from(&socket), options)?;
+    socket.bind(&address.into()).at("bind")?;
+    socket.listen(limits::BACKLOG.cast_signed()).at("listen")?;
+    Ok(socket)
+}
+
+/// What connections inherit of their listener.
+fn set_tcp_options(socket: &SockRef<'_>, options: &SocketOptions) -> Result<(), Failure> {
     socket.set_tcp_nodelay(true).at("TCP_NODELAY")?;
     let probing = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&probing).at("SO_KEEPALIVE")?;
@@ -160,9 +201,7 @@ fn tcp_listener(address: SocketAddr, claim: Claim, options: &SocketOptions) -> R
     if let Some(name) = &options.congestion_control {
         socket.set_tcp_congestion(name.as_bytes()).at("TCP_CONGESTION")?;
     }
-    socket.bind(&address.into()).at("bind")?;
-    socket.listen(limits::BACKLOG.cast_signed()).at("listen")?;
-    Ok(socket)
+    Ok(())
 }
 
 /// A socket that is bound. It does not get SO_REUSEADDR, which for UDP means sharing the port with anybody.

@@ -16,6 +16,7 @@ mod hub_slow;
 mod nats;
 mod operators;
 mod strangers;
+mod supervised;
 mod support;
 mod tcp;
 mod tidy;

@@ -92,7 +92,7 @@ impl Connection {
             Stage::Closing => Step::Rest,
             Stage::Open | Stage::Ending if self.lent == 0 && !self.outbox.is_empty() => {
                 self.lent = self.outbox.len();
-                Step::Send(Gather::one(Part::Copied(std::mem::take(&mut self.outbox), 0)))
+                Step::Send(Gather::one(Part::Copied(std::mem::take(&mut self.outbox).into())))
             }
             Stage::Open | Stage::Ending | Stage::Lingering if is_silent && self.peer_ended => self.close(),
             Stage::Ending if is_silent => {

@@ -117,7 +117,7 @@ impl Server for Datagrams {
             if !due.is_copy {
                 turn.desk.leave(asked);
             }
-            let (token, payload) = (token(Kind::SendTo, send), Part::Copied(due.bytes, 0));
+            let (token, payload) = (token(Kind::SendTo, send), Part::Copied(due.bytes.into()));
             turn.link.push(Op::SendTo { token, file: self.socket, to: Some(due.to), payload });
         }
     }

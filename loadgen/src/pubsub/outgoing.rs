@@ -5,7 +5,7 @@
 
 use tidemill::protocol::nats::client::write::{self, Unsendable};
 use tidemill::protocol::websocket::{Kind, sender};
-use tidemill::ring::Part;
+use tidemill::ring::{Copied, Part};
 
 use super::stamp::{STAMP_BYTES, Stamp, Stride};
 use super::subjects::{Subjects, place};
@@ -65,7 +65,7 @@ impl Outgoing {
             false => raw.extend_from_slice(&words),
         }
         if !raw.is_empty() {
-            parts.push(Part::Copied(raw, 0));
+            parts.push(Part::Copied(raw.into()));
         }
     }
 }
@@ -124,16 +124,16 @@ impl Batch {
         }
         if is_wrapped {
             let header = sender::message_header(Kind::Binary, bytes.len() - start, Some(NO_MASK));
-            parts.push(Part::Copied(header.to_vec(), 0));
+            parts.push(Part::Copied(header[..].into()));
         }
-        parts.push(Part::Copied(bytes, start));
+        parts.push(Part::Copied(Copied::from_mark(bytes, start)));
     }
 
     /// Takes the memory of a send back.
     pub fn give_back(&mut self, part: Part) {
-        if let Part::Copied(bytes, _) = part
-            && self.spare.len() < bytes.len()
-        {
+        let Part::Copied(bytes) = part else { return };
+        let bytes = bytes.into_vec();
+        if self.spare.len() < bytes.len() {
             self.spare = bytes;
         }
     }

@@ -39,13 +39,15 @@ impl Outgoing {
         if pattern.size() < LEND_FROM_BYTES {
             let mut bytes = self.vector();
             messages.for_each(|message| pattern.append(message, &mut bytes));
-            gather.parts_mut().push(Part::Copied(bytes, 0));
+            gather.parts_mut().push(Part::Copied(bytes.into()));
         } else {
             for message in messages {
                 let mut header = self.vector();
                 header.extend_from_slice(&pattern.header(message));
                 let (table, body) = pattern.body(message);
-                gather.parts_mut().extend([Part::Copied(header, 0), Part::Shared(Arc::clone(table), body)]);
+                gather
+                    .parts_mut()
+                    .extend([Part::Copied(header.into()), Part::Shared(Arc::clone(table), body)]);
             }
         }
         gather
@@ -55,7 +57,7 @@ impl Outgoing {
     pub fn send_bytes(&mut self, bytes: Vec<u8>) -> Gather {
         let mut gather = std::mem::take(&mut self.gather);
         assert!(gather.is_empty(), "one send in flight per connection");
-        gather.parts_mut().push(Part::Copied(bytes, 0));
+        gather.parts_mut().push(Part::Copied(bytes.into()));
         gather
     }
 
@@ -72,8 +74,8 @@ impl Outgoing {
         };
         let whole = parts.iter().take_while(|part| is_whole(part, &mut sent)).count();
         for part in parts.drain(..whole) {
-            if let Part::Copied(bytes, _) = part {
-                self.spare.push(bytes);
+            if let Part::Copied(bytes) = part {
+                self.spare.push(bytes.into_vec());
             }
         }
         match parts.first_mut() {

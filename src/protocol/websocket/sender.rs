@@ -17,6 +17,30 @@ pub fn message(out: &mut Vec<u8>, kind: Kind, payload: &[u8], mask: Option<[u8; 
     frame(out, opcode(kind), true, payload, mask);
 }
 
+/// Appends a whole message whose payload `write` appends. It gets no mask: only a server sends so.
+pub fn message_with(out: &mut Vec<u8>, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = leave_room(out);
+    write(out);
+    let length = out.len() - start - limits::WEBSOCKET_HEADER_BYTES_MAX;
+    fill_room(out, start, &HeaderBytes::new(opcode(kind), true, false, length as u64, None));
+}
+
+/// Leaves room for a header, whose length shows only when what follows it is written. Returns where.
+fn leave_room(out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.resize(start + limits::WEBSOCKET_HEADER_BYTES_MAX, 0);
+    start
+}
+
+/// Puts a header into the room that was left for it, and moves up what was written behind.
+fn fill_room(out: &mut Vec<u8>, start: usize, header: &[u8]) {
+    let behind = start + limits::WEBSOCKET_HEADER_BYTES_MAX;
+    let length = out.len() - behind;
+    out[start..][..header.len()].copy_from_slice(header);
+    out.copy_within(behind.., start + header.len());
+    out.truncate(start + header.len() + length);
+}
+
 /// Appends a whole message, compressed when that is worthwhile.
 pub fn message_deflated(
     out: &mut Vec<u8>,
@@ -25,22 +49,17 @@ pub fn message_deflated(
     deflater: &mut Deflater,
     mask: Option<[u8; 4]>,
 ) {
-    let start = out.len();
     if !deflater.is_worthwhile(payload.len()) {
         return message(out, kind, payload, mask);
     }
-    // Room for the header is left in front; how long it is shows only afterwards.
-    let room = limits::WEBSOCKET_HEADER_BYTES_MAX;
-    out.resize(start + room, 0);
+    let start = leave_room(out);
     if !deflater.deflate(payload, out) {
         out.truncate(start);
         return message(out, kind, payload, mask);
     }
-    let length = out.len() - start - room;
+    let length = out.len() - start - limits::WEBSOCKET_HEADER_BYTES_MAX;
     let header = HeaderBytes::new(opcode(kind), true, true, length as u64, mask);
-    out[start..][..header.len()].copy_from_slice(&header);
-    out.copy_within(start + room.., start + header.len());
-    out.truncate(start + header.len() + length);
+    fill_room(out, start, &header);
     apply(&mut out[start + header.len()..], mask);
 }
 

@@ -29,7 +29,7 @@ fn a_wait_can_outlast_the_sends_that_it_submits() {
     let (mut near, file) = pair(&mut ring);
     receive(&mut ring, file);
     let mut gather = Gather::default();
-    gather.parts_mut().push(Part::Copied(b"ping".to_vec(), 0));
+    gather.parts_mut().push(Part::Copied(b"ping".to_vec().into()));
     ring.push(Op::Send { token: token(Kind::Send), file, gather, mode: SendMode::Now }).unwrap();
     let answering = thread::spawn(move || {
         let mut heard = [0; 4];

@@ -166,6 +166,10 @@ impl<I: Inspect> Site for Admin<I> {
         matches!(route, Route::Health | Route::Ready)
     }
 
+    fn is_for_operators(&self, route: &Route) -> bool {
+        !self.is_open(route)
+    }
+
     fn answer(&mut self, route: Route, ask: Ask) -> Answer<()> {
         Answer::Page(match route {
             Route::Home => Page::ok(HTML, home().into_bytes()),

@@ -179,9 +179,13 @@ impl<R> Begun<R> {
                 Asked::Later(asker) => (None, None, Some(asker)),
             },
         };
-        let (origin, stranger) = match site.is_shared(&route) {
-            false => (None, None),
-            true => Origin::judge(request, &settings.websocket.policy, site.acts(&route)),
+        let policy = &settings.websocket.policy;
+        let (origin, stranger) = if site.is_shared(&route) {
+            Origin::judge(request, policy, site.acts(&route))
+        } else if site.is_for_operators(&route) {
+            (None, Origin::judge_name(request, policy))
+        } else {
+            (None, None)
         };
         let keeps = request.body != BodyLength::None && site.content(&route) == Content::Keep;
         let content_type = if keeps { request.headers.get("content-type").map(<[u8]>::to_vec) } else { None };

@@ -109,6 +109,10 @@ impl Site for Public {
         matches!(route, Route::Hub(errand) if errand.has_content())
     }
 
+    fn is_for_operators(&self, route: &Route) -> bool {
+        matches!(route, Route::Metrics)
+    }
+
     fn leads_to_hub(&self, route: &Route) -> bool {
         matches!(route, Route::Hub(errand) if !matches!(**errand, Errand::Preflight(_)))
     }

@@ -41,6 +41,13 @@ pub trait Site {
         false
     }
 
+    /// Whether it shows what is for those who run the server. At a listener that only this host reaches, a browser is then
+    /// refused that asks by a name which strangers can have lead there.
+    fn is_for_operators(&self, route: &Self::Route) -> bool {
+        let _ = route;
+        false
+    }
+
     /// Whether it leads to the hub, so that it is asked for in the name of one of the hub's users, where there are such.
     fn leads_to_hub(&self, route: &Self::Route) -> bool {
         let _ = route;

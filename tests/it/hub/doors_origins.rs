@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use super::doors_kit::{Events, Socket, ask, publish, serve};
-use crate::support::http::Client;
+use crate::support::http::{ADMIN, Client, PAGES, configured};
 use crate::support::streams;
 use crate::support::web::{read_answer, serve_http, upgrade};
 
@@ -83,6 +83,27 @@ fn a_name_that_was_pointed_here_opens_no_door() {
     for name in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "hub.localhost"] {
         let lines = format!("Host: {name}\r\nOrigin: http://{name}\r\n{own}{BROWSER}");
         assert_eq!(status(address, "POST /publish/a", &lines), 200, "{name}");
+    }
+    server.stop_clean();
+}
+
+/// The same with what is for operators; probes of health tell a stranger nothing, and the page at `/` neither.
+#[test]
+fn a_name_that_was_pointed_here_reads_no_figures() {
+    let server = configured("", &[PAGES, ADMIN]);
+    let (public, admin) = (server.http_address(), server.admin_address());
+    let strange = format!("Host: rebind.test:9180\r\n{BROWSER}");
+    for path in ["/", "/metrics", "/varz", "/connz", "/subsz?limit=1"] {
+        let line = format!("GET {path}");
+        assert_eq!(status(admin, &line, &strange), 403, "{path}");
+        assert_eq!(status(admin, &line, "Host: rebind.test:9180\r\n"), 200, "{path} is read by programs");
+        for name in ["localhost:9180", "127.0.0.1:9180", "[::1]"] {
+            assert_eq!(status(admin, &line, &format!("Host: {name}\r\n{BROWSER}")), 200, "{path} {name}");
+        }
+    }
+    assert_eq!(status(public, "GET /metrics", &strange), 403);
+    for (address, path) in [(admin, "/healthz"), (public, "/healthz"), (public, "/")] {
+        assert_eq!(status(address, &format!("GET {path}"), &strange), 200, "{path}");
     }
     server.stop_clean();
 }

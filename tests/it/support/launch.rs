@@ -34,8 +34,14 @@ impl From<Output> for Ended {
 
 /// Runs a process that is to end by itself.
 #[track_caller]
-pub(crate) fn run(mut command: Command) -> Ended {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+pub(crate) fn run(command: Command) -> Ended {
+    run_from(command, Stdio::null())
+}
+
+/// The same, with a standard input.
+#[track_caller]
+pub(crate) fn run_from(mut command: Command, input: Stdio) -> Ended {
+    let command = command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("the process can be started");
     let pid = Pid::from_child(&child);
     let (sender, receiver) = sync_channel(1);

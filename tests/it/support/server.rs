@@ -64,8 +64,14 @@ impl Server {
 
     /// Starts it by a command of the test's own, which must become the server, and waits until it serves.
     #[track_caller]
-    pub(crate) fn launch(mut command: Command) -> Self {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    pub(crate) fn launch(command: Command) -> Self {
+        Self::launch_from(command, Stdio::null())
+    }
+
+    /// The same, with a standard input.
+    #[track_caller]
+    pub(crate) fn launch_from(mut command: Command, input: Stdio) -> Self {
+        let command = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the process can be started");
         let pid = Pid::from_child(&child);
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));

@@ -116,10 +116,13 @@ impl Reader {
     fn keep(&mut self, bytes: &[u8]) {
         let needed = self.partial.len() + bytes.len();
         if self.partial.capacity() < needed {
-            let doubled = needed.max(2 * self.partial.capacity());
+            let doubled = needed.max(2 * self.partial.capacity()).max(SMALL_BYTES);
             let known = self.parser.length().unwrap_or(usize::MAX);
             self.partial.reserve_exact(doubled.min(known.max(needed)) - self.partial.len());
         }
         self.partial.extend_from_slice(bytes);
     }
 }
+
+/// Memory for the beginning of an operation, unless it is known to need less: most need no more.
+const SMALL_BYTES: usize = 64;

@@ -32,7 +32,7 @@ fn datagrams_are_lost_only_where_the_test_says_so() {
     assert!(sim.send_datagram(socket, peer, b"one"));
     assert!(!sim.send_datagram(socket, peer, b"two"));
     let send_to = |bytes| {
-        let payload = Part::Copied(vec![0; bytes], 0);
+        let payload = Part::Copied(vec![0; bytes].into());
         Op::SendTo { token: token(Kind::SendTo), file: socket, to: Some(peer), payload }
     };
     assert_eq!(outcomes(&mut sim, [send_to(9)]), ["SentTo(Err(WouldBlock))"]);

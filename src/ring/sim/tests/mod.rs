@@ -60,7 +60,7 @@ fn receive(file: Descriptor) -> Op {
 }
 
 fn send(file: Descriptor, bytes: &[u8], wait: bool) -> Op {
-    let gather = Gather::one(Part::Copied(bytes.to_vec(), 0));
+    let gather = Gather::one(Part::Copied(bytes.into()));
     let mode = if wait { SendMode::Wait } else { SendMode::Now };
     Op::Send { token: token(Kind::Send), file, gather, mode }
 }

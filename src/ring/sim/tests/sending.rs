@@ -22,7 +22,7 @@ fn a_gathered_send_arrives_in_order_whatever_part_is_taken() {
         let mut sim = calm();
         let (peer, file) = sim.connected(tcp());
         sim.set_read_window(peer, window);
-        let parts = ["ab", "", "cdefg", "h", "ijk"].map(|part| Part::Copied(part.as_bytes().to_vec(), 0));
+        let parts = ["ab", "", "cdefg", "h", "ijk"].map(|part| Part::Copied(part.as_bytes().into()));
         let mut gather = Gather::new(parts.into());
         let mut read = Vec::new();
         while !gather.is_empty() {

@@ -40,7 +40,7 @@ fn an_operation_of_another_owner_is_caught() {
     let (_, file) = sim.connected(tcp());
     turn(&mut sim, [receive(file)]);
     let token = Token::new(Kind::Send, 0, Generation::new(4));
-    let gather = Gather::one(Part::Copied(b"secret".to_vec(), 0));
+    let gather = Gather::one(Part::Copied(b"secret".to_vec().into()));
     let _ = sim.push(Op::Send { token, file, gather, mode: SendMode::Now });
 }
 

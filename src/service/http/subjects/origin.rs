@@ -50,10 +50,14 @@ impl Origin {
         };
         let with_credentials = admitted == Some(Admitted::Named);
         let preflight = request.method == Method::Options;
-        let objection = objection(request, policy, host, admitted, acts);
-        let denial = objection
-            .map(|sentence| Denial { refused: Refused::Origin, page: Page::sentence(403, sentence) });
+        let denial = objection(request, policy, host, admitted, acts).map(denial);
         (Some(Box::new(Self { allowed, with_credentials, preflight })), denial)
+    }
+
+    /// Judges only the name that a browser asks for: for what no page of any origin may read by a script.
+    pub(in crate::service::http) fn judge_name(request: &Request<'_>, policy: &Policy) -> Option<Denial> {
+        let host = request.headers.get("host").unwrap_or_default();
+        has_strange_name(request, policy, host).then(|| denial(STRANGE_NAME))
     }
 
     /// The fields of its answer.
@@ -68,6 +72,16 @@ impl Origin {
     }
 }
 
+fn denial(sentence: &'static str) -> Denial {
+    Denial { refused: Refused::Origin, page: Page::sentence(403, sentence) }
+}
+
+/// Whether a browser asks by a name that a stranger may have led here.
+fn has_strange_name(request: &Request<'_>, policy: &Policy, host: &[u8]) -> bool {
+    let is_from_browser = || request.headers.iter().any(|(name, value)| is_of_browser(name, value));
+    !policy.hosts.admits(host, &policy.origins) && is_from_browser()
+}
+
 /// Why a request may not be served whose only origin was admitted like this.
 fn objection(
     request: &Request<'_>,
@@ -77,8 +91,7 @@ fn objection(
     acts: bool,
 ) -> Option<&'static str> {
     let headers = &request.headers;
-    let is_from_browser = headers.iter().any(|(name, value)| is_of_browser(name, value));
-    if is_from_browser && !policy.hosts.admits(host, &policy.origins) {
+    if has_strange_name(request, policy, host) {
         return Some(STRANGE_NAME);
     }
     if headers.get("origin").is_some() {

@@ -1,0 +1,198 @@
+//! Who started this process and looks after it, as systemd does: what it is told (sd_notify(3)), and the sockets that it
+//! has opened for us (sd_listen_fds(3)).
+//!
+//! Without such a supervisor nothing here does anything. That a word does not reach it is no reason to end.
+
+#![allow(unsafe_code, reason = "descriptors that were passed are numbers until somebody owns them")]
+
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use socket2::{Domain, Socket, Type};
+
+use super::address::Listen;
+
+/// Whoever looks after this process, if somebody does.
+#[derive(Debug)]
+pub struct Supervisor {
+    /// Silence after which it takes this process for hung.
+    patience: Option<Duration>,
+}
+
+impl Supervisor {
+    /// The one that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`).
+    pub fn find() -> Self {
+        Self { patience: sd_notify::watchdog_enabled() }
+    }
+
+    /// How often it wants to be told that all is well, so that one word may come too late; `None`, never.
+    pub fn pause(&self) -> Option<Duration> {
+        self.patience.map(|patience| patience / 3)
+    }
+
+    /// Says that the process serves, and in words what it does.
+    pub fn ready(&self, status: &str) {
+        tell(&[NotifyState::Status(status), NotifyState::Ready]);
+    }
+
+    /// Says that configuration is read again, until it [is ready](Self::ready) again.
+    pub fn reloading(&self) {
+        // The time is asked for by Type=notify-reload.
+        let mut words = vec![NotifyState::Reloading];
+        words.extend(NotifyState::monotonic_usec_now());
+        tell(&words);
+    }
+
+    /// Says that the process ends, and how long that may take.
+    pub fn stopping(&self, timeout: Duration) {
+        let micros = timeout.as_micros().try_into().unwrap_or(u32::MAX);
+        tell(&[
+            NotifyState::Status("answers finish"),
+            NotifyState::Stopping,
+            NotifyState::ExtendTimeoutUsec(micros),
+        ]);
+    }
+
+    /// Says that all is well.
+    pub fn alive(&self) {
+        tell(&[NotifyState::Watchdog]);
+    }
+}
+
+fn tell(words: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(words) {
+        tracing::debug!("the supervisor was not told: {error}");
+    }
+}
+
+/// Sockets that were passed to this process, until a listener [takes](Self::take) them.
+#[derive(Debug, Default)]
+pub struct Inherited {
+    sockets: Vec<(Listen, OwnedFd)>,
+}
+
+/// Why what was passed cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InheritedError {
+    /// The environment contradicts itself.
+    #[error(
+        "sockets were passed to this process in a way that is not understood: {0}. Try: LISTEN_FDS as sd_listen_fds(3) has it"
+    )]
+    Environment(io::Error),
+    /// A descriptor is none that can be listened at.
+    #[error(
+        "descriptor {number} was passed to listen at, and it {what}. Try: ListenStream= or ListenDatagram= in the unit of the socket"
+    )]
+    Unfit {
+        /// Its number.
+        number: RawFd,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+impl Inherited {
+    /// What the environment says was passed (`LISTEN_FDS`, `LISTEN_PID`). The second time it is nothing: then they have an
+    /// owner.
+    ///
+    /// # Errors
+    /// When one of them is no socket that can be listened at.
+    pub fn take_all() -> Result<Self, InheritedError> {
+        static TAKEN: AtomicBool = AtomicBool::new(false);
+        if TAKEN.swap(true, Ordering::Relaxed) {
+            return Ok(Self::default());
+        }
+        // They are closed when another program is started.
+        let numbers: Vec<RawFd> = sd_notify::listen_fds().map_err(InheritedError::Environment)?.collect();
+        // SAFETY: whoever set LISTEN_PID to this process promised these descriptors to it: they are open, which marking
+        // them close-on-exec has just shown, and nobody else here knows them. `TAKEN` sees to it that they are owned once.
+        let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
+        let owned: Vec<_> = numbers.into_iter().map(own).collect();
+        let sockets = owned.into_iter().map(|(number, socket)| recognise(number, socket));
+        Ok(Self { sockets: sockets.collect::<Result<_, _>>()? })
+    }
+
+    /// The sockets at this address, in the order in which they were passed.
+    pub fn take(&mut self, listen: &Listen) -> Vec<OwnedFd> {
+        let (taken, left) = self.sockets.drain(..).partition(|(address, _)| address == listen);
+        self.sockets = left;
+        let taken: Vec<(Listen, OwnedFd)> = taken;
+        taken.into_iter().map(|(_, socket)| socket).collect()
+    }
+
+    /// Where the first one listens that nobody took.
+    pub fn left(&self) -> Option<&Listen> {
+        self.sockets.first().map(|(address, _)| address)
+    }
+}
+
+/// Where a socket listens.
+fn recognise(number: RawFd, socket: OwnedFd) -> Result<(Listen, OwnedFd), InheritedError> {
+    let socket = Socket::from(socket);
+    let unfit = |what: &str| InheritedError::Unfit { number, what: what.to_owned() };
+    let failed = |error: io::Error| InheritedError::Unfit { number, what: format!("is no socket ({error})") };
+    let (kind, address) = (socket.r#type().map_err(failed)?, socket.local_addr().map_err(failed)?);
+    let is_stream = kind == Type::STREAM;
+    if is_stream && !socket.is_listener().map_err(failed)? {
+        return Err(unfit("does not listen: a connection, perhaps, as Accept=yes passes it"));
+    }
+    let listen = match (address.domain(), address.as_socket(), address.as_pathname()) {
+        (Domain::IPV4 | Domain::IPV6, Some(ip), _) if is_stream => Listen::Tcp(ip),
+        (Domain::IPV4 | Domain::IPV6, Some(ip), _) if kind == Type::DGRAM => Listen::Udp(ip),
+        (Domain::UNIX, _, Some(path)) if is_stream => Listen::Unix(path.to_owned()),
+        _ => return Err(unfit("is of no kind that is served: TCP, UDP, or a Unix stream with a path")),
+    };
+    socket.set_nonblocking(true).map_err(failed)?;
+    Ok((listen, socket.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixDatagram, UnixListener};
+
+    use super::*;
+
+    #[test]
+    fn sockets_say_where_they_listen() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let udp = UdpSocket::bind("[::1]:0").unwrap();
+        let path = std::env::temp_dir().join(format!("supervisor-{}", std::process::id()));
+        let unix = UnixListener::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let expected = [
+            Listen::Tcp(tcp.local_addr().unwrap()),
+            Listen::Udp(udp.local_addr().unwrap()),
+            Listen::Unix(path),
+        ];
+        let passed = [OwnedFd::from(tcp), udp.into(), unix.into()];
+        let sockets = passed.into_iter().zip(3..).map(|(socket, number)| recognise(number, socket).unwrap());
+        let mut inherited = Inherited { sockets: sockets.collect() };
+        for listen in &expected {
+            assert_eq!(inherited.left(), Some(listen));
+            assert_eq!(inherited.take(listen).len(), 1);
+            assert!(inherited.take(listen).is_empty());
+        }
+        assert_eq!(inherited.left(), None);
+    }
+
+    #[track_caller]
+    fn check_unfit(descriptor: impl Into<OwnedFd>, expected: &str) {
+        let error = recognise(7, descriptor.into()).unwrap_err().to_string();
+        assert!(
+            error.starts_with("descriptor 7 was passed to listen at, and it ") && error.contains(expected),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_listened_at_is_named() {
+        check_unfit(std::fs::File::open("/dev/null").unwrap(), "is no socket");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        check_unfit(TcpStream::connect(listener.local_addr().unwrap()).unwrap(), "does not listen");
+        check_unfit(UnixDatagram::unbound().unwrap(), "is of no kind that is served");
+    }
+}
