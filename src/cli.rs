@@ -173,6 +173,8 @@ Signals:
   SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
   SIGHUP            read certificates, keys, tokens and passwords again; connections that are open stay
   SIGUSR1           write the figures to the log
+  SIGUSR2           start the program anew, hand the listening sockets over when it
+                    serves, then stop; if it does not come to serve, nothing changes
 
 Supervisors, as systemd is one:
   NOTIFY_SOCKET     is told what sd_notify(3) has: readiness, reload, stop, and while all

@@ -27,6 +27,9 @@ pub enum StartError {
     /// What a supervisor has passed is no socket to listen at.
     #[error(transparent)]
     Inherited(#[from] InheritedError),
+    /// A listener has no second handle for a process that takes over.
+    #[error("a listener has no second handle: {}{}", .0, descriptors::remedy(.0))]
+    NoHandle(std::io::Error),
     /// A supervisor has passed a socket that no listener is for.
     #[error(
         "a socket at {0} was passed to this process, and no listener has this address. Try: --listen {0}, or a listener in the file"
@@ -158,6 +161,7 @@ impl StartError {
             Self::Config(_) => exit::USAGE,
             Self::Bind(_)
             | Self::Inherited(_)
+            | Self::NoHandle(_)
             | Self::NobodyListens(_)
             | Self::TooManySockets { .. }
             | Self::Credentials(_)

@@ -121,6 +121,9 @@ pub const COPY_SMALL_BYTES: usize = 1024;
 /// Memory for copied bytes that a shard keeps when they are sent.
 pub const COPIES_KEPT_BYTES: usize = 4 << 20;
 
+/// How long a process that is to take over may take until it serves.
+pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Default for the longest silence of a connection in both directions before it is cut.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 /// Default for the longest time a peer may take to read anything of what waits for it before it is cut.

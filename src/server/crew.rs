@@ -29,7 +29,7 @@ pub(super) struct Crew {
     shards: usize,
     switchboard: Switchboard,
     /// Dropped, and so removed, when the shards have ended.
-    _files: Vec<SocketFile>,
+    files: Vec<SocketFile>,
 }
 
 struct Running {
@@ -77,7 +77,7 @@ impl Crew {
         let all: Arc<[Contact]> = contacts.clone().into();
         let mut switchboard = Switchboard::new(plan.capabilities, contacts)?;
         switchboard.tell(count, || Message::Contacts(Arc::clone(&all)));
-        Ok(Self { threads, shards: count, switchboard, _files: plan.files })
+        Ok(Self { threads, shards: count, switchboard, files: plan.files })
     }
 
     /// Starts one more thread, with a service that can ask the shards.
@@ -114,6 +114,11 @@ impl Crew {
     /// Whether all shards have ended.
     pub(super) fn is_over(&self) -> bool {
         self.threads.iter().all(Running::has_ended)
+    }
+
+    /// Leaves the files of Unix sockets to another process.
+    pub(super) fn leave_files(&mut self) {
+        self.files.drain(..).for_each(SocketFile::leave);
     }
 
     pub(super) fn stop(&mut self, timeout: Duration) {

@@ -6,6 +6,7 @@
 mod banner;
 mod crew;
 mod doors;
+mod handover;
 mod inspect;
 mod plan;
 mod services;
@@ -13,11 +14,13 @@ mod switchboard;
 mod users;
 mod watchdog;
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::crew::Crew;
 use self::doors::Doors;
+use self::handover::HandOver;
 use self::inspect::Inspector;
 use self::plan::AdminPlan;
 pub use self::services::http_settings;
@@ -27,7 +30,7 @@ use crate::access::users::Users;
 use crate::config::{Config, Endpoint, Listener};
 use crate::error::{StartError, exit};
 use crate::limits;
-use crate::log;
+use crate::log::{self, Log};
 use crate::metrics::Snapshot;
 use crate::metrics::board::Board;
 use crate::ring::Capabilities;
@@ -37,6 +40,7 @@ use crate::service::http::{Admin, Http};
 use crate::shard;
 use crate::sys::address::Listen;
 use crate::sys::clock;
+use crate::sys::handover::{Origin, Predecessor};
 use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
 use crate::sys::supervisor::{Inherited, Supervisor};
 use crate::tls::Tickets;
@@ -47,9 +51,15 @@ use crate::tls::Tickets;
 /// When it cannot start, or a shard fails while it runs.
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
+    // At once, since its file may be replaced as soon as it serves.
+    let origin = Origin::find();
     let log = log::init(config.log_format, config.log_level);
     let judge = services::judge(config)?;
-    let mut server = Server::begin(config, Inherited::take_all()?, |listeners, datagrams, users, board| {
+    let (predecessor, inherited) = match Predecessor::find()? {
+        Some((predecessor, inherited)) => (Some(predecessor), inherited),
+        None => (None, Inherited::take_all()?),
+    };
+    let mut server = Server::begin(config, inherited, |listeners, datagrams, users, board| {
         let behind = services::behind(config, listeners, judge.as_ref());
         let nats = services::nats_settings(config, listeners, judge.as_ref());
         let ingest = services::ingest(config, datagrams, users);
@@ -59,30 +69,54 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     log.say(&banner::text(&server, config));
     let supervisor = Supervisor::find();
     supervisor.ready(&server.status());
-    let mut watchdog = Watchdog::new(&supervisor);
-    let snapshots = loop {
-        match signals.wait(&server.waker, watchdog.wait()).map_err(StartError::Signals)? {
+    if let Some(predecessor) = predecessor {
+        predecessor.may_go();
+    }
+    let hand_over = HandOver::new(origin, server.waker.clone());
+    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, config, &log)? {
+        return Ok(signal.exit_code());
+    }
+    let snapshots = server.join()?;
+    log.say(&table(&snapshots));
+    let cut: u64 = snapshots.iter().map(|snapshot| snapshot.counters.cut_drain).sum();
+    Ok(if cut == 0 { exit::CLEAN } else { exit::DRAIN_CUT })
+}
+
+/// Does what signals ask for until the server has drained. A second one to stop ends the wait, and is returned.
+fn serve(
+    server: &mut Server,
+    supervisor: &Supervisor,
+    mut hand_over: HandOver,
+    signals: &Signals,
+    config: &Config,
+    log: &Log,
+) -> Result<Option<StopSignal>, StartError> {
+    let mut watchdog = Watchdog::new(supervisor);
+    loop {
+        let wait = watchdog.wait().into_iter().chain(hand_over.wait()).min();
+        match signals.wait(&server.waker, wait).map_err(StartError::Signals)? {
             Woken::Report => log.say(&table(&server.report())),
             Woken::Reload => {
                 supervisor.reloading();
                 server.reload();
                 supervisor.ready(&server.status());
             }
+            Woken::Upgrade => hand_over.begin(&server.handles),
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => {
                 supervisor.stopping(config.drain_timeout);
-                match drain(&mut server, &signals, config)? {
-                    Some(signal) => return Ok(signal.exit_code()),
-                    None => break server.join()?,
-                }
+                return drain(server, signals, config);
             }
         }
+        if let Some(pid) = hand_over.outcome() {
+            tracing::info!("handed over to process {pid}");
+            supervisor.handed_over(pid);
+            server.crew.leave_files();
+            return drain(server, signals, config);
+        }
         watchdog.feed(&mut server.crew);
-    };
-    log.say(&table(&snapshots));
-    let cut: u64 = snapshots.iter().map(|snapshot| snapshot.counters.cut_drain).sum();
-    Ok(if cut == 0 { exit::CLEAN } else { exit::DRAIN_CUT })
+    }
 }
 
 /// Reads the files that a start would read, and opens nothing. Returns what is odd about those that can be used, a sentence
@@ -123,6 +157,8 @@ pub struct Server {
     doors: Doors,
     admin_doors: Doors,
     users: UserBook,
+    /// A second handle of each socket that listens, until the server stops.
+    handles: Vec<OwnedFd>,
 }
 
 impl Server {
@@ -150,6 +186,7 @@ impl Server {
         let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
         let doors = Doors::load(&plan.listeners, &tickets)?;
         let users = UserBook::load(&config.hub)?;
+        let handles = std::mem::take(&mut plan.handles);
         let admin = plan.admin.take();
         let admins = admin.as_ref().map_or(&[][..], |plan| &plan.listeners);
         let admin_doors = Doors::load(admins, &tickets)?;
@@ -174,7 +211,7 @@ impl Server {
             start_admin(&mut crew, config, plan, admin_doors.make(users.users()), words, &waker)?;
         }
         let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
-        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors, users })
+        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors, users, handles })
     }
 
     /// Reads certificates, keys, tokens and the secrets of users again. Connections that are open stay as they are; what cannot be used is
@@ -220,6 +257,8 @@ impl Server {
 
     /// Begins to stop: nothing more is accepted, answers have this long to finish.
     pub fn stop(&mut self, timeout: Duration) {
+        // The last handle of a socket closes it.
+        self.handles.clear();
         self.crew.stop(timeout);
     }
 
@@ -238,9 +277,9 @@ impl Server {
     }
 
     /// Stops the shards that are left after one has failed, and says why it failed.
-    fn fail(mut self) -> StartError {
+    fn fail(&mut self) -> StartError {
         self.stop(Duration::ZERO);
-        match self.join() {
+        match self.crew.join() {
             Err(error) => error,
             Ok(_) => {
                 StartError::ShardFailed { shard: 0, cause: "it ended without being asked to".to_owned() }

@@ -32,6 +32,8 @@ pub(super) struct Plan {
     pub(super) endpoints: Vec<Endpoint>,
     /// Unix sockets' files, removed at the end.
     pub(super) files: Vec<SocketFile>,
+    /// A second handle of each socket, for a successor.
+    pub(super) handles: Vec<OwnedFd>,
 }
 
 /// What the thread behind the admin listeners gets: a small shard of its own, that may wait for the others.
@@ -61,8 +63,12 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
     let (options, files) = sizes(config);
     descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), files))?;
     let mut opened = Opened::default();
+    let mut handles = Vec::new();
     let mut admin = ShardPlan::default();
     for (listener, bound) in open(config, inherited, shards.len())? {
+        for socket in &bound.sockets {
+            handles.push(socket.try_clone().map_err(StartError::NoHandle)?);
+        }
         let own = std::slice::from_mut(&mut admin);
         let takers = if listener.service == ServiceName::Admin { own } else { &mut shards[..] };
         hand_out(&bound.address, bound.sockets, takers);
@@ -73,7 +79,7 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
     let Opened { endpoints, listeners, datagrams, admins, files } = opened;
     let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
-    Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files })
+    Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files, handles })
 }
 
 /// The engine that was asked for; or, when none was, io_uring where the host allows it, and its twin elsewhere.
@@ -175,11 +181,13 @@ fn sizes(config: &Config) -> (Options, u32) {
 /// socket per listener and shard, and a ring per shard; connections themselves take none but in the table. The twin by
 /// readiness has them among the process's own, those of each shard that come at once and are refused included.
 fn descriptors_for(config: &Config, engine: Engine, shards: usize, files: u32) -> u64 {
-    let own = (config.listeners.len() * shards + 2 * shards) as u64;
+    let sockets = (config.listeners.len() * shards) as u64;
+    let own = sockets + 2 * shards as u64;
     let accepting = config.listeners.len() * shards * limits::ACCEPTS_IN_FLIGHT as usize;
     let needed = match engine {
         Engine::Uring => own.max(u64::from(files)),
-        Engine::Epoll => own + u64::from(config.connections) + accepting as u64,
+        // Each socket has a second handle.
+        Engine::Epoll => own + sockets + u64::from(config.connections) + accepting as u64,
     };
     needed + u64::from(limits::DESCRIPTORS_RESERVE)
 }
@@ -210,6 +218,7 @@ fn open(
             [] => bind_patiently(&listener.listen, shards, &options),
             passed => socket::adopt(&listener.listen, passed, shards, &options),
         };
+        let bound = bound.map(|bound| with_file(bound, &passed, inherited.is_succession()));
         match bound {
             Ok(bound) => opened.push((listener, bound)),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
@@ -221,6 +230,17 @@ fn open(
     match inherited.left() {
         None => Ok(opened),
         Some(listen) => Err(StartError::NobodyListens(listen.clone())),
+    }
+}
+
+/// A successor removes the file of a Unix socket, as its predecessor would have.
+fn with_file(bound: Bound, passed: &[OwnedFd], is_succession: bool) -> Bound {
+    match &bound.address {
+        Listen::Unix(path) if is_succession && !passed.is_empty() => {
+            let file = SocketFile::inherit(path).ok();
+            Bound { file, ..bound }
+        }
+        _ => bound,
     }
 }
 
@@ -313,6 +333,6 @@ mod tests {
         assert_eq!(descriptors_for(&config, Engine::Uring, 64, 100), 640 + 128 + 64);
         assert_eq!(descriptors_for(&config, Engine::Uring, 64, 1000), 1000 + 64);
         let config = Config { connections: 5000, ..config };
-        assert_eq!(descriptors_for(&config, Engine::Epoll, 2, 1000), 20 + 4 + 5000 + 20 * 32 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Epoll, 2, 1000), 20 + 4 + 20 + 5000 + 20 * 32 + 64);
     }
 }

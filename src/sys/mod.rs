@@ -15,6 +15,7 @@ pub mod clock;
 pub mod cpu;
 pub mod descriptors;
 pub mod epoll;
+pub mod handover;
 pub mod memory;
 pub mod priority;
 pub mod signal;

@@ -32,6 +32,8 @@ pub enum Woken {
     Stop(StopSignal),
     /// SIGHUP: certificates, keys and tokens are to be read again.
     Reload,
+    /// SIGUSR2: a new process is to take over.
+    Upgrade,
     /// SIGUSR1: the operator wants to see the figures.
     Report,
     /// Another thread called [`Waker::wake`].
@@ -100,11 +102,11 @@ impl AsFd for Waker {
 }
 
 impl Signals {
-    /// Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1 for the calling thread and every thread it will start, ignores SIGPIPE,
+    /// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGUSR2 for the calling thread and every thread it will start, ignores SIGPIPE,
     /// and watches. Call it before the first thread is started.
     pub fn watch() -> io::Result<Self> {
         ignore_broken_pipes();
-        let watched = set_of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1]);
+        let watched = set_of(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGUSR2]);
         block(&watched)?;
         // SAFETY: signalfd(2) reads the set through its pointer. `watched` was initialised by `set_of` and lives until
         // the call has returned.
@@ -149,6 +151,7 @@ fn meaning(record: &[u8; size_of::<libc::signalfd_siginfo>()]) -> Woken {
         Ok(libc::SIGINT) => Woken::Stop(StopSignal::Interrupt),
         Ok(libc::SIGHUP) => Woken::Reload,
         Ok(libc::SIGUSR1) => Woken::Report,
+        Ok(libc::SIGUSR2) => Woken::Upgrade,
         _ => Woken::Stop(StopSignal::Terminate),
     }
 }
@@ -230,6 +233,7 @@ mod tests {
             (libc::SIGINT, Woken::Stop(StopSignal::Interrupt)),
             (libc::SIGHUP, Woken::Reload),
             (libc::SIGUSR1, Woken::Report),
+            (libc::SIGUSR2, Woken::Upgrade),
         ] {
             raise(signal);
             assert_eq!(signals.wait(&waker, DEADLINE).unwrap(), woken);

@@ -104,8 +104,8 @@ fn adopt_all(
         }
     }
     let handles = sockets.iter().cycle().take(shards).map(OwnedFd::try_clone);
-    // Whoever opened a Unix socket removes its file.
     let handles: io::Result<_> = handles.collect();
+    // Whoever opened a Unix socket removes its file.
     Ok(Bound { address: listen.clone(), sockets: handles.at("dup")?, file: None })
 }
 
@@ -138,6 +138,22 @@ pub fn datagram_client(to: SocketAddr, source: Option<IpAddr>) -> io::Result<Own
     bind_source(&socket, source)?;
     socket.connect(&to.into())?;
     Ok(socket.into())
+}
+
+impl SocketFile {
+    /// The file of a Unix socket that somebody else has opened, and leaves to us.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn inherit(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), identity: identity_of(path)? })
+    }
+
+    /// Leaves the file to somebody else.
+    pub fn leave(mut self) {
+        // Nothing stands there that could be unlinked.
+        self.path = PathBuf::new();
+    }
 }
 
 impl Drop for SocketFile {

@@ -46,6 +46,11 @@ impl Supervisor {
         tell(&words);
     }
 
+    /// Says that another process is the service from now on.
+    pub fn handed_over(&self, pid: u32) {
+        tell(&[NotifyState::MainPid(pid)]);
+    }
+
     /// Says that the process ends, and how long that may take.
     pub fn stopping(&self, timeout: Duration) {
         let micros = timeout.as_micros().try_into().unwrap_or(u32::MAX);
@@ -72,6 +77,8 @@ fn tell(words: &[NotifyState<'_>]) {
 #[derive(Debug, Default)]
 pub struct Inherited {
     sockets: Vec<(Listen, OwnedFd)>,
+    /// Whether they come from a process that this one takes the place of.
+    is_succession: bool,
 }
 
 /// Why what was passed cannot be used.
@@ -111,8 +118,28 @@ impl Inherited {
         // them close-on-exec has just shown, and nobody else here knows them. `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
         let owned: Vec<_> = numbers.into_iter().map(own).collect();
-        let sockets = owned.into_iter().map(|(number, socket)| recognise(number, socket));
-        Ok(Self { sockets: sockets.collect::<Result<_, _>>()? })
+        Self::recognise(owned.into_iter(), false)
+    }
+
+    /// What a process has passed whose place this one takes: files of Unix sockets are this one's from now on, and what no
+    /// listener is for any more goes with the predecessor.
+    pub(super) fn from_predecessor(
+        sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
+    ) -> Result<Self, InheritedError> {
+        Self::recognise(sockets, true)
+    }
+
+    fn recognise(
+        sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
+        is_succession: bool,
+    ) -> Result<Self, InheritedError> {
+        let sockets = sockets.map(|(number, socket)| recognise(number, socket));
+        Ok(Self { sockets: sockets.collect::<Result<_, _>>()?, is_succession })
+    }
+
+    /// Whether they come from a process that this one takes the place of.
+    pub fn is_succession(&self) -> bool {
+        self.is_succession
     }
 
     /// The sockets at this address, in the order in which they were passed.
@@ -123,9 +150,9 @@ impl Inherited {
         taken.into_iter().map(|(_, socket)| socket).collect()
     }
 
-    /// Where the first one listens that nobody took.
+    /// Where the first one listens that nobody took, and that somebody should have.
     pub fn left(&self) -> Option<&Listen> {
-        self.sockets.first().map(|(address, _)| address)
+        self.sockets.first().filter(|_| !self.is_succession).map(|(address, _)| address)
     }
 }
 
@@ -170,7 +197,7 @@ mod tests {
         ];
         let passed = [OwnedFd::from(tcp), udp.into(), unix.into()];
         let sockets = passed.into_iter().zip(3..).map(|(socket, number)| recognise(number, socket).unwrap());
-        let mut inherited = Inherited { sockets: sockets.collect() };
+        let mut inherited = Inherited { sockets: sockets.collect(), is_succession: false };
         for listen in &expected {
             assert_eq!(inherited.left(), Some(listen));
             assert_eq!(inherited.take(listen).len(), 1);

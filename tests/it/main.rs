@@ -9,6 +9,7 @@ mod drain;
 mod embed;
 mod examples;
 mod fuzz;
+mod handover;
 mod hostile;
 mod http;
 mod hub;

@@ -127,6 +127,11 @@ impl Server {
         self.addresses("udp://")[0]
     }
 
+    /// The number of the process that was started.
+    pub(crate) fn pid(&self) -> Pid {
+        self.pid
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the server runs, and is ours");
     }

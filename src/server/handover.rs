@@ -1,0 +1,86 @@
+//! A new process takes over: it is started, listens at the same sockets, and when it serves this one drains and ends. One that
+//! does not come to serve changes nothing.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::Builder;
+use std::time::Duration;
+
+use crate::limits;
+use crate::sys::clock::{self, Time};
+use crate::sys::handover::{Origin, Successor, has_said_ready};
+use crate::sys::signal::Waker;
+
+/// What there is to know of successors.
+pub(super) struct HandOver {
+    origin: io::Result<Origin>,
+    waker: Waker,
+    going: Option<Going>,
+}
+
+/// One that was started, and has not said yet that it serves.
+struct Going {
+    successor: Successor,
+    said: Receiver<bool>,
+    deadline: Time,
+}
+
+impl HandOver {
+    /// Successors are started as `origin` says. `waker` wakes whoever is to [look](Self::outcome).
+    pub(super) fn new(origin: io::Result<Origin>, waker: Waker) -> Self {
+        Self { origin, waker, going: None }
+    }
+
+    /// Starts a successor with these sockets. What keeps it from that is said in the log.
+    pub(super) fn begin(&mut self, sockets: &[OwnedFd]) {
+        if let Some(Going { successor, .. }) = &self.going {
+            return tracing::warn!("process {} is taking over already", successor.pid());
+        }
+        match self.start(sockets) {
+            Ok(going) => {
+                tracing::info!("process {} is to take over", going.successor.pid());
+                self.going = Some(going);
+            }
+            Err(error) => {
+                tracing::error!("no process can be started to take over, and this one serves on: {error}")
+            }
+        }
+    }
+
+    fn start(&self, sockets: &[OwnedFd]) -> io::Result<Going> {
+        let origin = self.origin.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+        let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+        let successor = origin.succeed(&sockets)?;
+        let (sender, said) = sync_channel(1);
+        let (mut ready, waker) = (successor.ready()?, self.waker.clone());
+        Builder::new().name("successor".to_owned()).spawn(move || {
+            // Nobody hears it when the wait was given up.
+            let _ = sender.send(has_said_ready(&mut ready));
+            waker.wake();
+        })?;
+        Ok(Going { successor, said, deadline: clock::now().saturating_add(limits::HANDOVER_TIMEOUT) })
+    }
+
+    /// How long to wait for the one that is going on.
+    pub(super) fn wait(&self) -> Option<Duration> {
+        self.going.as_ref().map(|going| going.deadline.saturating_since(clock::now()))
+    }
+
+    /// The number of a process that serves now in the place of this one. One that does not come to it is ended, and that is
+    /// said in the log.
+    pub(super) fn outcome(&mut self) -> Option<u32> {
+        let going = self.going.take()?;
+        let is_late = going.deadline <= clock::now();
+        match going.said.try_recv() {
+            Ok(true) => return Some(going.successor.pid()),
+            Err(_) if !is_late => self.going = Some(going),
+            Ok(false) | Err(_) => {
+                let (pid, end) = (going.successor.pid(), going.successor.dismiss());
+                let why = if is_late { "was given up" } else { "did not come to serve" };
+                tracing::error!("process {pid} {why} ({end}), and this one serves on");
+            }
+        }
+        None
+    }
+}

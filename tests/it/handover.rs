@@ -1,0 +1,220 @@
+//! A new process takes over while clients come and go: none of them is refused, reset or left alone.
+//!
+//! By default there are a few hand-overs; `TIDEMILL_HANDOVERS=50` asks for more.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::launch::BINARY;
+use crate::support::server::{Server, engine, unix};
+use crate::support::{DEADLINE, Folder, eventually, quiet_port, say, streams, text};
+
+/// Clients that come, ask and go until they are told to stop.
+struct Crowd {
+    stop: Arc<AtomicBool>,
+    served: Arc<AtomicU64>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    fn begin(address: SocketAddr) -> Self {
+        let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let client = || {
+            let (stop, served) = (Arc::clone(&stop), Arc::clone(&served));
+            std::thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    visit(address);
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let threads = (0..4).map(|_| client()).collect();
+        Self { stop, served, threads }
+    }
+
+    /// Waits until so many more were served.
+    fn await_more(&self, count: u64) {
+        let goal = self.served.load(Ordering::Relaxed) + count;
+        eventually("clients are served", || goal <= self.served.load(Ordering::Relaxed));
+    }
+
+    /// All that came were served, or this fails.
+    fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.threads.into_iter().for_each(|thread| thread.join().expect("all were served"));
+        self.served.load(Ordering::Relaxed)
+    }
+}
+
+/// One client: it comes, is answered, ends, and sees the other end.
+fn visit(address: SocketAddr) {
+    let mut client = streams::patient(TcpStream::connect(address).expect("it is let in"));
+    client.write_all(b"hello").expect("it is taken");
+    let mut answer = [0; 5];
+    client.read_exact(&mut answer).expect("it is answered");
+    client.shutdown(Shutdown::Write).expect("it is connected");
+    assert_eq!(client.read(&mut answer).expect("an end, and no reset"), 0);
+}
+
+/// The processes that one server has been, from the first on.
+struct Line {
+    first: Server,
+    pid: Pid,
+}
+
+impl Line {
+    fn begin(command: Command) -> Self {
+        let first = Server::launch(command);
+        let pid = first.pid();
+        Self { first, pid }
+    }
+
+    fn ask(&self) {
+        kill_process(self.pid, Signal::USR2).expect("it runs, and is ours");
+    }
+
+    /// Has the last process hand over. Returns which one that was.
+    fn begin_hand_over(&mut self) -> Pid {
+        self.ask();
+        let said = self.first.await_line("handed over to process ");
+        let number = said.last().and_then(|line| line.rsplit(' ').next()).and_then(|word| word.parse().ok());
+        let next = number.and_then(Pid::from_raw).expect("it says which");
+        std::mem::replace(&mut self.pid, next)
+    }
+
+    /// The same, and waits until it has ended.
+    fn hand_over(&mut self) {
+        let last = self.begin_hand_over();
+        eventually("the predecessor has ended", || has_ended(last));
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // The first one is ended by the server of the test.
+        if self.pid != self.first.pid() {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+}
+
+/// Whether a process is gone, or waits to be asked how it ended (proc_pid_stat(5)).
+fn has_ended(pid: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+    stat.map_or(true, |stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z')))
+}
+
+/// The server as a file that can be replaced.
+fn installed(folder: &Folder) -> PathBuf {
+    let path = folder.path("tidemill");
+    fs::copy(BINARY, &path).expect("it can be copied");
+    path
+}
+
+fn serve(program: &Path, listen: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(["--shards", "2", "--drain-timeout", "20s"]);
+    command.args(listen.iter().flat_map(|listen| ["--listen", listen]));
+    on_engine(&mut command);
+    command
+}
+
+/// The engine that all tests run on, where one is named.
+fn on_engine(command: &mut Command) {
+    command.args(engine().into_iter().flat_map(|engine| ["--engine".to_owned(), engine]));
+}
+
+#[test]
+fn nobody_is_lost_when_a_new_process_takes_over() {
+    let count = std::env::var("TIDEMILL_HANDOVERS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let address = SocketAddr::from(([127, 0, 0, 1], quiet_port()));
+    let mut line = Line::begin(serve(BINARY.as_ref(), &[&format!("tcp://{address}")]));
+    let crowd = Crowd::begin(address);
+    for _ in 0..count {
+        crowd.await_more(50);
+        line.hand_over();
+    }
+    crowd.await_more(50);
+    let served = crowd.end();
+    say(&format!("{served} clients were served during {count} hand-overs"));
+}
+
+/// The new program crashes, or does not know its configuration: the old one serves on, and says why. The next try with a
+/// good one succeeds.
+#[test]
+fn a_successor_that_fails_changes_nothing() {
+    let folder = Folder::new();
+    let program = installed(&folder);
+    let address = SocketAddr::from(([127, 0, 0, 1], quiet_port()));
+    let file = folder.write("tidemill.toml", &format!("[[listener]]\naddress = \"tcp://{address}\"\n"));
+    let mut command = Command::new(&program);
+    command.args(["--config", text(&file), "--shards", "2"]);
+    on_engine(&mut command);
+    let mut line = Line::begin(command);
+    let crowd = Crowd::begin(address);
+
+    let replaced = folder.write("crashes", "#!/bin/sh\nexit 7\n");
+    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::rename(&replaced, &program).expect("it is replaced");
+    line.ask();
+    line.first.await_line("did not come to serve (exit status: 7), and this one serves on");
+    crowd.await_more(20);
+
+    fs::remove_file(&program).expect("it is ours");
+    line.ask();
+    line.first.await_line("no process can be started to take over, and this one serves on");
+    crowd.await_more(20);
+
+    installed(&folder);
+    let good = fs::read_to_string(&file).expect("it is ours");
+    fs::write(&file, "[[listener]]\naddress = \"nonsense\"\n").expect("it is ours");
+    line.ask();
+    line.first.await_line("did not come to serve (exit status: 2), and this one serves on");
+    crowd.await_more(20);
+
+    fs::write(&file, good).expect("it is ours");
+    line.hand_over();
+    crowd.await_more(20);
+    crowd.end();
+}
+
+/// Listeners of each kind go over, with the file of a Unix socket, which only the last process removes. Whoever speaks
+/// with the old process may finish, and what the new configuration does not name is closed.
+#[test]
+fn all_kinds_of_listeners_go_over() {
+    let folder = Folder::new();
+    let path = folder.path("socket");
+    let ports = [quiet_port(), quiet_port()];
+    let [tcp, udp] = [format!("tcp://127.0.0.1:{}", ports[0]), format!("udp://127.0.0.1:{}", ports[1])];
+    let mut line = Line::begin(serve(BINARY.as_ref(), &[&tcp, &udp, &unix(&path)]));
+    let mut old = streams::tcp(SocketAddr::from(([127, 0, 0, 1], ports[0])));
+    streams::ping(&mut old, b"hello");
+    let first = line.begin_hand_over();
+    // It was in the midst of a conversation, which ends in order.
+    let mut rest = Vec::new();
+    old.read_to_end(&mut rest).expect("an end, and no reset");
+    assert!(rest.is_empty());
+    eventually("the predecessor has ended", || has_ended(first));
+
+    let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    datagrams.connect(("127.0.0.1", ports[1])).expect("an address");
+    datagrams.set_read_timeout(Some(DEADLINE)).expect("a time-out");
+    datagrams.send(b"hello").expect("it is taken");
+    let mut buffer = [0; 16];
+    assert_eq!(datagrams.recv(&mut buffer).expect("it comes back"), 5);
+    streams::ping(&mut streams::unix(&path), b"hello");
+    streams::ping(&mut streams::tcp(SocketAddr::from(([127, 0, 0, 1], ports[0]))), b"hello");
+    assert!(path.exists());
+    kill_process(line.pid, Signal::TERM).expect("it runs, and is ours");
+    eventually("the last one has ended", || has_ended(line.pid));
+    assert!(!path.exists(), "the last one removes the file");
+}
