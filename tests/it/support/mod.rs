@@ -8,6 +8,7 @@ pub(crate) mod counters;
 pub(crate) mod http;
 pub(crate) mod install;
 pub(crate) mod launch;
+pub(crate) mod nats;
 pub(crate) mod server;
 pub(crate) mod streams;
 pub(crate) mod tls;
