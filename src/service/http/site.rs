@@ -193,7 +193,8 @@ impl Page {
     /// The method is not for this resource (RFC 9110, section 15.5.6).
     pub fn wrong_method(allowed: &'static str) -> Self {
         let field = Some(("Allow", Cow::Borrowed(allowed)));
-        Self { field, ..Self::sentence(405, &format!("Only {allowed} is possible here.")) }
+        let methods = allowed.replace(", ", " and ");
+        Self { field, ..Self::sentence(405, &format!("This takes {methods} only.")) }
     }
 }
 
