@@ -17,6 +17,7 @@ mod peer_faults;
 mod peer_http;
 mod protocols;
 mod pubsub;
+mod pubsub_tidemill;
 mod servers;
 mod several;
 mod truth;

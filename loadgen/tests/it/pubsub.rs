@@ -23,7 +23,7 @@ fn pubsub(url: &str, line: &str) -> (i32, Value) {
 }
 
 /// A run comes to exactly these counts: published, expected, delivered, lost, duplicated, reordered, corrupt.
-fn check(url: &str, line: &str, code: i32, expected: [u64; 7]) -> Value {
+pub(crate) fn check(url: &str, line: &str, code: i32, expected: [u64; 7]) -> Value {
     let (found, json) = pubsub(url, line);
     let names = ["published", "expected", "delivered", "lost", "duplicated", "reordered", "corrupt"];
     let counts = names.map(|name| number(&json, &format!("counts.{name}")));
