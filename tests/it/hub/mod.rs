@@ -9,3 +9,5 @@ mod doors_origins;
 mod doors_passwords;
 mod doors_requests;
 mod doors_users;
+mod slow_doors;
+mod slow_tls;
