@@ -9,5 +9,6 @@ mod doors_origins;
 mod doors_passwords;
 mod doors_requests;
 mod doors_users;
+mod nats_rates;
 mod slow_doors;
 mod slow_tls;
