@@ -1,5 +1,6 @@
 //! The hub in the running process: whoever speaks is heard by whoever listens, whatever they speak.
 
+mod document;
 mod doors;
 mod doors_commands;
 mod doors_events;
