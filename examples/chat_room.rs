@@ -33,7 +33,7 @@ impl Site for Room {
     /// The name of who is in the room.
     type Seat = String;
 
-    fn route(&mut self, request: &Request<'_>) -> bool {
+    fn route(&mut self, request: &Request<'_>, _: Option<&str>) -> bool {
         request.target.path == b"/chat"
     }
 

@@ -23,9 +23,12 @@ use crate::tier::{Engine, RingTier};
 
 /// A socket server for Linux, directly on io_uring: one pinned shard per core.
 ///
-/// Without flags and without a file, it serves echo over TCP and UDP at port 7000, HTTP and WebSocket at port 8080, and
-/// figures for operators at port 9180, each of 127.0.0.1 and [::1]. Nothing is open to other hosts until an address says
-/// so.
+/// Its hub passes on what is published on a subject to everybody who listens there, by NATS, WebSocket, Server-Sent Events or
+/// requests.
+///
+/// Without flags and without a file, it serves echo over TCP and UDP at port 7000, HTTP and WebSocket at port 8080, NATS
+/// clients at port 4222, and figures for operators at port 9180, each of 127.0.0.1 and [::1]. Nothing is open to other hosts
+/// until an address says so.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, after_help = SHORT_END, after_long_help = LONG_END)]
 pub struct Cli {
@@ -334,6 +337,18 @@ mod tests {
         check_refused("--shards", "a value is required for '--shards <N>'");
         check_refused("serve now", "now");
         assert_eq!(parse("--version").unwrap_err().kind(), ErrorKind::DisplayVersion);
+    }
+
+    /// It said nothing of NATS clients.
+    #[test]
+    fn the_help_names_each_port_that_is_served_without_flags() {
+        let help = Cli::command().render_long_help().to_string();
+        for listener in Config::default().listeners {
+            let address = listener.listen.to_string();
+            let (_, port) = address.rsplit_once(':').unwrap();
+            assert!(help.contains(&format!("port {port}")), "{address}");
+        }
+        assert!(help.contains("hub"));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub enum Cut {
     Stalled,
     /// It did not end its side in time after we ended ours.
     Linger,
+    /// The same, and the stop did not leave it more time.
+    LingerInDrain,
     /// It needed private memory while the shard's bound was reached.
     OutboxFull,
     /// It did not read as fast as was published what it listens to.

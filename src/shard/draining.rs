@@ -175,7 +175,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if drain.late {
             // Who has been told everything and only does not end loses nothing.
             let lingers = connection.state() != State::Open && connection.outbox.is_empty();
-            return self.cut(id, if lingers { Cut::Linger } else { Cut::Drain });
+            return self.cut(id, if lingers { Cut::LingerInDrain } else { Cut::Drain });
         }
         let done = drain.ripe(connection.since) <= self.now && connection.is_caught_up();
         let open = connection.state() == State::Open && !connection.told_to_drain;

@@ -39,6 +39,7 @@ impl Notices {
             Cut::Idle => "it was silent for too long",
             Cut::Stalled => "it did not read what waited for it",
             Cut::Linger => "it did not close after we had",
+            Cut::LingerInDrain => "the stop had no more time for it to close after we had",
             Cut::SlowConsumer => "it did not keep up with what it listens to",
             Cut::OutboxFull => "too much waited in memory for peers that do not read",
             Cut::InboxFull => "its unfinished frame was too long",

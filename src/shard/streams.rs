@@ -303,7 +303,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         match cut {
             Cut::Idle => counters.cut_idle += 1,
             Cut::Stalled => counters.cut_stalled += 1,
-            Cut::Linger => counters.cut_linger += 1,
+            Cut::Linger | Cut::LingerInDrain => counters.cut_linger += 1,
             Cut::OutboxFull => counters.cut_outbox += 1,
             Cut::InboxFull => counters.cut_inbox += 1,
             Cut::Drain => counters.cut_drain += 1,

@@ -256,6 +256,24 @@ fn the_last_signal_decides_the_code() {
     check_second([Signal::TERM, Signal::INT], 130);
 }
 
+/// Who was told everything and does not end has time for it; the log says when it is the stop that has none left. (It said that
+/// the peer had not ended in its own time, which it still had.)
+#[test]
+fn a_second_signal_says_why_it_cuts_those_that_linger() {
+    let server = Server::tcp(LONG);
+    let mut client = streams::tcp(server.tcp_address());
+    streams::ping(&mut client, b"hello");
+    server.signal(Signal::TERM);
+    assert_eq!(client.read(&mut [0]).expect("an end, and no reset"), 0);
+    server.signal(Signal::TERM);
+    let farewell = server.wait();
+    let cuts: Vec<&String> =
+        farewell.stderr.iter().filter(|line| line.contains("cut a connection")).collect();
+    assert_eq!(cuts.len(), 1, "{farewell:#?}");
+    assert!(cuts[0].contains("because the stop had no more time for it to close after we had"), "{cuts:?}");
+    drop(client);
+}
+
 /// Ctrl-C once is a stop in order, like SIGTERM.
 #[test]
 fn an_interrupt_stops_in_order() {

@@ -33,7 +33,7 @@ impl Site for One {
     type Route = ();
     type Seat = ();
 
-    fn route(&mut self, _: &Request<'_>) {}
+    fn route(&mut self, _: &Request<'_>, _: Option<&str>) {}
 
     fn content(&self, (): &()) -> Content {
         Content::Discard

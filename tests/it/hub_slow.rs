@@ -3,12 +3,14 @@
 //!
 //! `TIDEMILL_SUBSCRIBERS=1000` makes more of them.
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use serde_json::Value;
+use tidemill::sys::clock;
 
-use crate::support::http::{ADMIN, fetch, figure};
-use crate::support::nats::{Client, NATS, nats, publish};
+use crate::support::http::{ADMIN, figure, row, rows};
+use crate::support::nats::{Client, NATS, nats, number, payload, publish};
 use crate::support::server::Server;
 use crate::support::{Folder, eventually, has_descriptors, skip, streams, text};
 
@@ -17,6 +19,9 @@ const PATIENT: &str = "idle_timeout = \"5m\"\nlinger_timeout = \"5m\"\n";
 /// Few enough that a stuck client's share of the kernel's memory is soon full.
 const KERNEL_BYTES: usize = 16 * 1024;
 const MIB: u64 = 1 << 20;
+/// How long one who reads nothing is waited for, where that is measured; and how much later the server may come to it.
+const PATIENCE: Duration = Duration::from_secs(3);
+const SLACK: Duration = Duration::from_secs(10);
 
 /// A server of so many shards with these tables.
 fn serve(shards: u32, limits: &str, tables: &str) -> Server {
@@ -27,28 +32,12 @@ fn serve(shards: u32, limits: &str, tables: &str) -> Server {
     Server::start(&["--config", text(&file)])
 }
 
-/// A payload of this length that begins with its number.
-fn payload(number: usize, length: usize) -> String {
-    format!("{number:<length$}")
+fn address(client: &Client<TcpStream>) -> SocketAddr {
+    client.stream().local_addr().expect("it is connected")
 }
 
-fn number(payload: &str) -> usize {
-    payload.trim_end().parse().expect("a payload begins with its number")
-}
-
-/// What `/connz` says of a client.
-#[track_caller]
-fn row(server: &Server, client: &Client) -> Value {
-    let address = client.stream.local_addr().expect("it is connected").to_string();
-    let page = fetch(server.admin_address(), "/connz?limit=1000");
-    let page: Value = serde_json::from_slice(&page.body).expect("it is JSON");
-    let rows = page["connections"].as_array().expect("there is a list").clone();
-    let found = rows.into_iter().find(|row| row["address"] == address.as_str());
-    found.unwrap_or_else(|| panic!("{address} is missing: {page:#}"))
-}
-
-fn dropped(server: &Server, client: &Client) -> u64 {
-    let row = row(server, client);
+fn dropped(server: &Server, client: &Client<TcpStream>) -> u64 {
+    let row = row(server, address(client));
     row["hub"]["messages_dropped"].as_u64().unwrap_or_else(|| panic!("no messages_dropped: {row:#}"))
 }
 
@@ -62,17 +51,18 @@ fn check_stuck(shards: u32) {
     if !has_descriptors(2 * count as u64) {
         return skip("so many subscribers need more descriptors than this process may have");
     }
-    let limits = "stall_timeout = \"3s\"\noutbox_per_shard = \"8MiB\"";
+    let limits = format!("stall_timeout = \"{}s\"\noutbox_per_shard = \"8MiB\"", PATIENCE.as_secs());
     let tables = "[hub]\npending_bytes_max = \"256KiB\"\nshared_bytes_per_shard = \"4MiB\"\n";
-    let server = serve(shards, limits, tables);
+    let server = serve(shards, &limits, tables);
     let join = |place: usize| match place % 10 {
         0 => Client::open(streams::tcp_with_buffers(nats(&server), KERNEL_BYTES), Some("s")),
         _ => Client::open(streams::tcp(nats(&server)), Some("s")),
     };
-    let mut clients: Vec<Client> = (0..count).map(join).collect();
+    let mut clients: Vec<Client<TcpStream>> = (0..count).map(join).collect();
     let stuck = clients.iter().step_by(10).count();
     let mut publisher = Client::open(streams::tcp(nats(&server)), None);
     let before = server.peak_bytes();
+    let begun = clock::now();
 
     let slow = || figure(&server, "tidemill_hub_slow_consumers_total");
     let mut next = 0;
@@ -81,16 +71,17 @@ fn check_stuck(shards: u32) {
     const LENGTH: usize = 8 * 1024;
     while next < 200 || slow() < stuck as u64 {
         assert!(next < 20_000, "{} of {stuck} stuck ones are cut after {next} messages", slow());
-        let numbers = next..next + WINDOW;
-        next = numbers.end;
-        let said: String = numbers.clone().map(|number| publish("s", &payload(number, LENGTH))).collect();
-        publisher.say(&said);
-        let expected: String =
-            numbers.map(|number| format!("MSG s 1 {LENGTH}\r\n{}\r\n", payload(number, LENGTH))).collect();
-        let mut read = vec![0; expected.len()];
+        let payloads: Vec<String> = (next..next + WINDOW).map(|number| payload(number, LENGTH)).collect();
+        next += WINDOW;
+        publisher.say(&payloads.iter().map(|payload| publish("s", payload)).collect::<String>());
         for (place, client) in clients.iter_mut().enumerate().filter(|(place, _)| place % 10 != 0) {
-            client.stream.read_exact(&mut read).expect("who reads is not cut");
-            assert!(read == expected.as_bytes(), "subscriber {place} hears everything, in order");
+            for expected in &payloads {
+                let (subject, payload) = client.message().expect("who reads is not cut");
+                assert!(
+                    subject == "s" && payload == *expected,
+                    "subscriber {place} hears everything, in order"
+                );
+            }
         }
     }
     assert_eq!(slow(), stuck as u64, "nobody else is slow");
@@ -102,8 +93,33 @@ fn check_stuck(shards: u32) {
     assert!(peak <= bound, "{peak} bytes were in use at most, {bound} are promised");
 
     let all = u64::try_from(count - stuck + 1).expect("few");
-    eventually("the stuck ones are gone", || figure(&server, "tidemill_hub_clients") == all);
+    // How long each had been silent when it was seen last, by the server's own clock: that of a test is late when others have
+    // the processor. Each may have been silent for as long as it may before it was slow, and then for as long again.
+    let addresses: Vec<String> =
+        clients.iter().step_by(10).map(|client| address(client).to_string()).collect();
+    let mut silent: BTreeMap<String, f64> = BTreeMap::new();
+    eventually("the stuck ones are gone", || {
+        let rows = rows(&server);
+        let there = rows.iter().filter_map(|row| {
+            let address = row["address"].as_str().filter(|one| addresses.iter().any(|stuck| stuck == one))?;
+            Some((address.to_owned(), row["idle_seconds"].as_f64().expect("it is a number")))
+        });
+        silent.extend(there);
+        figure(&server, "tidemill_hub_clients") == all
+    });
+    let took = clock::now().saturating_since(begun);
+    assert!(PATIENCE <= took, "they had their time: {took:?}");
+    let most = (2 * PATIENCE + SLACK).as_secs_f64();
+    let late: Vec<_> = silent.iter().filter(|(_, seconds)| most < **seconds).collect();
+    assert!(late.is_empty(), "{most} s are the most: {late:?}");
     assert_eq!(slow(), stuck as u64);
+    // Whoever read is still there, and hears what is said next.
+    publisher.say(&publish("s", "last"));
+    for client in
+        clients.iter_mut().enumerate().filter(|(place, _)| place % 10 != 0).map(|(_, client)| client)
+    {
+        assert_eq!(client.message(), Ok(("s".to_owned(), "last".to_owned())));
+    }
     drop(clients);
     eventually("all that was borrowed is home", || figure(&server, "tidemill_hub_lent_bytes") == 0);
 }
@@ -150,7 +166,7 @@ fn who_was_too_slow_is_told_so_behind_whole_messages() {
 
 /// A client that does not read, and somebody who says so much that messages are left out for it. Returns them with how
 /// many were said about `fill`.
-fn stall(server: &Server, fill: &str) -> (Client, Client, usize) {
+fn stall(server: &Server, fill: &str) -> (Client<TcpStream>, Client<TcpStream>, usize) {
     let stalled = Client::open(streams::tcp_with_buffers(nats(server), KERNEL_BYTES), Some(">"));
     let mut publisher = Client::open(streams::tcp(nats(server)), None);
     let mut said = 0;
@@ -166,7 +182,7 @@ fn stall(server: &Server, fill: &str) -> (Client, Client, usize) {
 }
 
 /// All that it hears up to the message about `end`.
-fn read_to_end(client: &mut Client) -> Vec<(String, usize)> {
+fn read_to_end(client: &mut Client<TcpStream>) -> Vec<(String, usize)> {
     let mut all = Vec::new();
     loop {
         let (subject, payload) = client.message().expect("nobody is cut");

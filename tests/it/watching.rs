@@ -24,7 +24,7 @@ fn serve(shards: u32, limits: &str, tables: &str) -> Server {
     Server::start(&["--config", text(&file)])
 }
 
-fn come(server: &Server, subject: Option<&str>) -> Client {
+fn come(server: &Server, subject: Option<&str>) -> Client<TcpStream> {
     Client::open(streams::tcp(nats(server)), subject)
 }
 
@@ -37,8 +37,8 @@ fn json(server: &Server, path: &str) -> Value {
 
 /// What `/connz` says of what a client does in the hub.
 #[track_caller]
-fn interest(server: &Server, client: &Client) -> Value {
-    let address = client.stream.local_addr().expect("it is connected").to_string();
+fn interest(server: &Server, client: &Client<TcpStream>) -> Value {
+    let address = client.stream().local_addr().expect("it is connected").to_string();
     let page = json(server, "/connz");
     let rows = page["connections"].as_array().expect("there is a list");
     let row = rows.iter().find(|row| row["address"] == address.as_str());
@@ -52,7 +52,7 @@ fn interest(server: &Server, client: &Client) -> Value {
 #[test]
 fn subscriptions_are_shown_as_they_are() {
     let server = serve(2, "", "");
-    let mut clients: Vec<Client> = (0..3).map(|_| come(&server, Some("news.>"))).collect();
+    let mut clients: Vec<Client<TcpStream>> = (0..3).map(|_| come(&server, Some("news.>"))).collect();
     for (client, lines) in [
         (0, "SUB jobs blue 2\r\nSUB own 3\r\n"),
         (1, "SUB jobs blue 2\r\n"),
@@ -128,7 +128,7 @@ fn a_connection_is_shown_with_what_it_hears() {
 // --- Subscribers that do not keep up -------------------------------------------------------------------------------
 
 /// A client that reads nothing, and whose share of the kernel's memory is soon full.
-fn stuck(server: &Server) -> Client {
+fn stuck(server: &Server) -> Client<TcpStream> {
     Client::open(streams::tcp_with_buffers(nats(server), 16 * 1024), Some(">"))
 }
 
@@ -204,7 +204,7 @@ fn slow_consumers_are_counted_by_reason() {
 #[test]
 fn the_histogram_has_each_delivery_once() {
     let server = serve(2, "", "");
-    let mut listeners: Vec<Client> = (0..4).map(|_| come(&server, Some("s"))).collect();
+    let mut listeners: Vec<Client<TcpStream>> = (0..4).map(|_| come(&server, Some("s"))).collect();
     let mut publisher = come(&server, None);
     for number in 0..25 {
         publisher.say(&publish("s", &number.to_string()));
@@ -267,7 +267,7 @@ fn doors_add_up_to_all_that_was_published() {
 #[test]
 fn figures_of_shards_add_up() {
     let server = serve(3, "", "");
-    let mut clients: Vec<Client> = (0..9).map(|_| come(&server, Some("s"))).collect();
+    let mut clients: Vec<Client<TcpStream>> = (0..9).map(|_| come(&server, Some("s"))).collect();
     clients[0].say(&publish("s", "x").repeat(5));
     for client in &mut clients {
         (0..5).for_each(|_| assert_eq!(client.message(), Ok(("s".to_owned(), "x".to_owned()))));
@@ -301,8 +301,7 @@ fn refused_access_is_counted_by_reason() {
                  subscribe_allow = [\"b\"]\n";
     let server = serve(1, "", users);
     let enter = |password: &str| {
-        let mut client = Client { stream: streams::tcp(nats(&server)) };
-        assert!(client.line().starts_with("INFO "));
+        let mut client = Client::greeted(streams::tcp(nats(&server)));
         client.say(&format!(
             "CONNECT {{\"verbose\":false,\"user\":\"alice\",\"pass\":\"{password}\"}}\r\nPING\r\n"
         ));

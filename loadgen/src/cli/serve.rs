@@ -78,7 +78,7 @@ pub struct ServeFlags {
     )]
     pub corrupt: Often,
 
-    /// Close each connection after the answer to its Nth message.
+    /// Close each connection after the answer to its Nth message; over HTTP that answer says so (Connection: close).
     #[arg(long, value_name = "N", value_parser = whole::<u64>, allow_hyphen_values = true, help_heading = "Faults")]
     pub close_after: Option<u64>,
 

@@ -110,7 +110,7 @@ impl Connection {
         }
         self.stage = Stage::Closing;
         self.outbox = Vec::new();
-        self.reader = Reader::new(Some(1)); // What it had read is of no use any more.
+        self.reader = Reader::new(Some(1), None); // What it had read is of no use any more.
         Step::Close
     }
 
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn connection() -> Connection {
-        Connection::new(Descriptor::new(1), Reader::new(Some(4)))
+        Connection::new(Descriptor::new(1), Reader::new(Some(4), None))
     }
 
     fn name(step: &Step) -> &'static str {

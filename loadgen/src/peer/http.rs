@@ -25,6 +25,10 @@ pub struct HttpReader {
     content: Option<Content>,
     /// Whether nothing that follows will be read: a request was the last one, or was none.
     is_over: bool,
+    /// Requests that were answered.
+    answered: u64,
+    /// How many of them are answered here, if there is an end to them.
+    close_after: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -44,6 +48,11 @@ struct Reply {
 }
 
 impl HttpReader {
+    /// A reader for a new connection, which is closed behind so many requests, if it is.
+    pub fn new(close_after: Option<u64>) -> Self {
+        Self { close_after, ..Self::default() }
+    }
+
     /// Takes what came, and tells which requests are in it.
     pub fn read(&mut self, bytes: &[u8], table: &mut Table, found: &mut Vec<Found>) {
         self.inbox.extend_from_slice(bytes);
@@ -100,11 +109,15 @@ impl HttpReader {
     }
 
     fn answer(&mut self, reply: Reply, content: &[u8], found: &mut Vec<Found>) {
+        self.answered += 1;
+        // The last one says so (RFC 9112, section 9.6): who did not know might already have sent the next request.
+        let is_last = self.close_after == Some(self.answered);
+        let persistence = if is_last { Persistence::Close } else { reply.persistence };
         let content = if reply.is_echo { content } else { FIXED };
-        let bytes = respond(200, reply.persistence, content, !reply.is_head);
+        let bytes = respond(200, persistence, content, !reply.is_head);
         let has_content = !reply.is_head && !content.is_empty();
         let corruptible = has_content.then(|| bytes.len() - 1);
-        self.is_over = reply.persistence == Persistence::Close;
+        self.is_over = persistence == Persistence::Close;
         found.push(Found::Message(Answer { bytes, corruptible, ends: self.is_over }));
     }
 }
@@ -150,7 +163,11 @@ mod tests {
     }
 
     fn read_cut(text: &str, cut: usize) -> Vec<Found> {
-        let (mut reader, mut table, mut found) = (HttpReader::default(), Table::new(), Vec::new());
+        read_by(HttpReader::default(), text, cut)
+    }
+
+    fn read_by(mut reader: HttpReader, text: &str, cut: usize) -> Vec<Found> {
+        let (mut table, mut found) = (Table::new(), Vec::new());
         let (one, two) = text.as_bytes().split_at(cut);
         reader.read(one, &mut table, &mut found);
         reader.read(two, &mut table, &mut found);
@@ -194,6 +211,17 @@ mod tests {
         let stays = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: keep-alive\r\n\r\nHello, world!";
         let found = read("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
         assert_eq!(found, [answer(stays, true, false)]);
+    }
+
+    #[test]
+    fn the_last_answer_before_a_close_says_so() {
+        let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let close = "HTTP/1.1 200 OK\r\nContent-Length: 13\r\nConnection: close\r\n\r\nHello, world!";
+        let expected = [answer(HELLO, true, false), answer(close, true, true)];
+        let text = get.repeat(3);
+        for cut in 0..text.len() {
+            assert_eq!(read_by(HttpReader::new(Some(2)), &text, cut), expected, "cut at {cut}");
+        }
     }
 
     #[test]

@@ -43,11 +43,12 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// A reader for a new connection: of messages of this size, or of HTTP.
-    pub fn new(size: Option<usize>) -> Self {
+    /// A reader for a new connection: of messages of this size, or of HTTP. The connection is closed behind so many of them, if
+    /// it is.
+    pub fn new(size: Option<usize>, close_after: Option<u64>) -> Self {
         match size {
             Some(size) => Self::Echo { size, partial: Vec::new() },
-            None => Self::Http(Box::default()),
+            None => Self::Http(Box::new(HttpReader::new(close_after))),
         }
     }
 
@@ -97,7 +98,7 @@ mod tests {
         let text = b"aaabbbcccdd";
         for one in 0..=text.len() {
             for two in one..=text.len() {
-                let mut reader = Reader::new(Some(3));
+                let mut reader = Reader::new(Some(3), None);
                 let (mut found, mut table) = (Vec::new(), Table::new());
                 for piece in [&text[..one], &text[one..two], &text[two..]] {
                     reader.read(piece, &mut table, &mut found);

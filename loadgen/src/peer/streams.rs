@@ -130,7 +130,7 @@ impl Streams {
             self.places.push(Place::default());
             slot(self.places.len() - 1)
         });
-        let reader = Reader::new(self.manner.size);
+        let reader = Reader::new(self.manner.size, self.manner.close_after);
         self.places[index(slot)].connection = Some(Connection::new(file, reader));
         self.arm(slot, false, turn);
     }

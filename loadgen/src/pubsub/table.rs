@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::result::{Config, Counts, PubsubResult, Server, Stuck};
 use crate::report::table::cell;
-use crate::report::{show_bytes, show_count, show_nanos};
+use crate::report::{counted, show_bytes, show_count, show_nanos};
 use crate::result::{Latency, Status};
 
 impl fmt::Display for PubsubResult {
@@ -75,11 +75,13 @@ fn what(config: &Config) -> String {
         None => format!("at most {} under way", show_count(config.window as f64)),
     };
     let (from, to) =
-        if config.request_reply { ("requesters", "responders") } else { ("publishers", "subscribers") };
+        if config.request_reply { ("requester", "responder") } else { ("publisher", "subscriber") };
+    let (publishers, subscribers) = (counted((*publishers).into(), from), counted((*subscribers).into(), to));
+    let (subjects, size) = (counted(*subjects as u64, "subject"), counted(*size as u64, "byte"));
     let wildcards =
         if config.wildcards == 0 { String::new() } else { format!(" ({} by wildcard)", config.wildcards) };
     format!(
-        "{}{}: {publishers} {from}, {subscribers} {to}{wildcards}, {subjects} subjects, {size} bytes, {loop_model}",
+        "{}{}: {publishers}, {subscribers}{wildcards}, {subjects}, {size}, {loop_model}",
         config.url,
         elsewhere.unwrap_or_default()
     )
@@ -116,7 +118,8 @@ fn fate(stuck: &Stuck) -> String {
         1 => format!(", {first:.1} s after the load began"),
         _ => format!(", {first:.1} to {last:.1} s after the load began"),
     });
-    format!("stuck         {subscribers} read nothing, {cut} of them were cut{}", when.unwrap_or_default())
+    let were = if *cut == 1 { "was" } else { "were" };
+    format!("stuck         {subscribers} read nothing, {cut} of them {were} cut{}", when.unwrap_or_default())
 }
 
 fn row(name: &str, latency: &Latency) -> String {
@@ -138,7 +141,7 @@ mod tests {
         let text = example().to_string();
         for words in [
             "100,000/s",
-            "1 publishers, 100 subscribers",
+            "1 publisher, 100 subscribers",
             "0 lost",
             "2,000,000 for a CPU second",
             "1.00 µs a delivery",
@@ -161,6 +164,6 @@ mod tests {
         let all = Stuck { cut: 10, first_cut_s: Some(2.04), last_cut_s: Some(3.96), ..none };
         check(all, "10 read nothing, 10 of them were cut, 2.0 to 4.0 s after the load began");
         let one = Stuck { subscribers: 1, cut: 1, first_cut_s: Some(2.04), last_cut_s: Some(2.04) };
-        check(one, "1 read nothing, 1 of them were cut, 2.0 s after the load began");
+        check(one, "1 read nothing, 1 of them was cut, 2.0 s after the load began");
     }
 }

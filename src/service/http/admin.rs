@@ -144,7 +144,7 @@ impl<I: Inspect> Site for Admin<I> {
     /// Nobody speaks WebSocket here.
     type Seat = ();
 
-    fn route(&mut self, request: &Request<'_>) -> Route {
+    fn route(&mut self, request: &Request<'_>, _: Option<&str>) -> Route {
         let route = match request.target.path {
             b"/" => Route::Home,
             b"/healthz" => Route::Health,

@@ -170,7 +170,7 @@ impl<R> Begun<R> {
         request: &Request<'_>,
         context: &mut Context<'_>,
     ) -> (Self, Option<Asker>) {
-        let route = site.route(request);
+        let route = site.route(request, settings.credentials.query.as_deref());
         let (who, denial, asker) = match site.leads_to_hub(&route) {
             false => (None, authorization::check(request, settings, site.is_open(&route), context), None),
             true => match Who::asks(request, settings, context) {

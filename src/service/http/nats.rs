@@ -125,7 +125,7 @@ impl Site for Stream<'_> {
     type Route = ();
     type Seat = ();
 
-    fn route(&mut self, _: &Request<'_>) {}
+    fn route(&mut self, _: &Request<'_>, _: Option<&str>) {}
 
     fn content(&self, (): &()) -> Content {
         Content::Discard

@@ -65,13 +65,13 @@ impl Site for Public {
     type Route = Route;
     type Seat = Seat;
 
-    fn route(&mut self, request: &Request<'_>) -> Route {
+    fn route(&mut self, request: &Request<'_>, credential: Option<&str>) -> Route {
         let path = request.target.path;
         let route = by_path(path);
         let reads = matches!(request.method, Method::Get | Method::Head);
         match (route, request.method) {
             (_, Method::Options) if path == b"*" => Route::Server,
-            (Route::Missing, method) => Errand::read(method, path, request.target.query)
+            (Route::Missing, method) => Errand::read(method, path, request.target.query, credential)
                 .map_or(Route::Missing, |errand| Route::Hub(Box::new(errand))),
             (Route::Echo, Method::Post | Method::Put) => Route::Echo,
             (Route::Echo, _) => Route::WrongMethod("POST, PUT"),

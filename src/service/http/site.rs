@@ -18,8 +18,8 @@ pub trait Site {
     /// What it remembers of one WebSocket connection.
     type Seat;
 
-    /// Where this request leads.
-    fn route(&mut self, request: &Request<'_>) -> Self::Route;
+    /// Where this request leads. The parameter of its query that is called `credential` says who asks, and nothing else.
+    fn route(&mut self, request: &Request<'_>, credential: Option<&str>) -> Self::Route;
 
     /// What is to be done with this route's content.
     fn content(&self, route: &Self::Route) -> Content;
@@ -200,7 +200,8 @@ impl Page {
     /// The method is not for this resource (RFC 9110, section 15.5.6).
     pub fn wrong_method(allowed: &'static str) -> Self {
         let field = Some(("Allow", Cow::Borrowed(allowed)));
-        Self { field, ..Self::sentence(405, &format!("Only {allowed} is possible here.")) }
+        let methods = allowed.replace(", ", " and ");
+        Self { field, ..Self::sentence(405, &format!("This takes {methods} only.")) }
     }
 }
 

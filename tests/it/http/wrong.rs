@@ -162,7 +162,7 @@ fn requests_are_understood_however_they_are_cut() {
         (
             b"DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx".to_vec(),
             405,
-            "Only GET, HEAD is possible here.\n",
+            "This takes GET and HEAD only.\n",
         ),
         (
             b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_vec(),

@@ -5,7 +5,7 @@ use std::io::Write;
 use rustix::process::Signal;
 use tungstenite::{Error, Message};
 
-use super::doors_kit::{Events, Socket, publish, serve};
+use super::doors_kit::{Events, Socket, ask, publish, serve};
 use crate::support::web::{self, serve_http};
 use crate::support::{eventually, streams};
 
@@ -87,6 +87,11 @@ fn paths_name_subjects() {
         ("/sse?subject=a%20b", 400),
         ("/sse", 400),
         ("/sse?subject=a&format=yaml", 400),
+        ("/sse?subject=a&format=json&event=subject", 400),
+        ("/sse?subjects=a", 400),
+        ("/ws/a?ehco=false", 400),
+        ("/request/a?timeuot=2s", 400),
+        ("/request/a?reply=b", 400),
         ("/ws/a", 426),
         ("/publish/a", 405),
     ];
@@ -95,7 +100,16 @@ fn paths_name_subjects() {
         assert_eq!(answer.status, status, "{path}");
         assert!(answer.text().trim_end().ends_with(['.', 'l']), "{path}: {}", answer.text());
     }
-    assert!(server.counters().total("refused_subject") >= 7);
+    for (target, sentence) in [
+        ("/publish/a?repyl=b", "The query has \"repyl\": only reply is known here.\n"),
+        ("/publish/a?reply=b&reply=c", "The query has reply twice.\n"),
+        // No credential is asked for here, so that none has a name.
+        ("/publish/a?access_token=x", "The query has \"access_token\": only reply is known here.\n"),
+    ] {
+        let answer = ask(address, "POST", target, "", b"x");
+        assert_eq!((answer.status, answer.text()), (400, sentence), "{target}");
+    }
+    assert_eq!(server.counters().total("refused_subject"), 15);
     server.stop_clean();
 }
 

@@ -2,8 +2,11 @@
 
 use std::io::Write;
 use std::net::UdpSocket;
+use std::time::Duration;
 
-use super::doors_kit::{self, Events, Socket, ask, publish};
+use tidemill::sys::clock;
+
+use super::doors_kit::{self, Event, Events, Socket, ask, publish};
 use crate::support::web::{serve, serve_http};
 use crate::support::{Folder, eventually, streams};
 
@@ -69,6 +72,47 @@ fn events_have_the_form_that_was_asked_for() {
     assert_eq!(bytes.status, 200);
     assert_eq!(object.data(), r#"{"subject":"a.b","base64":"AP8="}"#);
     drop((plain, named, object));
+    server.stop_clean();
+}
+
+/// When nothing is published a comment comes all the same, so that nobody between takes the stream for dead; and then what is
+/// published comes as ever.
+#[test]
+fn silence_is_broken_by_comments() {
+    let server = doors_kit::serve();
+    let address = server.http_address();
+    let mut events = Events::open(address, "subject=a");
+    let begun = clock::now();
+    let heartbeat = events.block().expect("it goes on");
+    assert_eq!(heartbeat, Event { comments: vec![String::new()], ..Event::default() });
+    // The documentation says 15 s; the stream was a little older when its clock was first read here.
+    let took = clock::now().saturating_since(begun);
+    assert!(Duration::from_secs(14) <= took, "{took:?}");
+    publish(address, "a", "x");
+    assert_eq!(events.data(), "x");
+    drop(events);
+    server.stop_clean();
+}
+
+/// After a restart not all browsers come back at once: each is told a time of its own, from 2 to 5 s, and the times are spread
+/// over all of that.
+#[test]
+fn the_times_to_come_again_are_spread() {
+    const STREAMS: usize = 200;
+    let server = doors_kit::serve();
+    let address = server.http_address();
+    let mut events: Vec<Events> = (0..STREAMS).map(|_| Events::begin(address, "subject=a", "")).collect();
+    let times: Vec<u64> = events
+        .iter_mut()
+        .map(|events| events.block().expect("it begins").retry.expect("it begins with a time"))
+        .collect();
+    assert!(times.iter().all(|time| (2000..=5000).contains(time)), "{times:?}");
+    // Of 200 in thirds of equal chance, fewer than 30 in one of them come once in ten million runs.
+    for third in [2000..3000, 3000..4000, 4000..5001] {
+        let count = times.iter().filter(|time| third.contains(*time)).count();
+        assert!(30 <= count, "{count} in {third:?}: {times:?}");
+    }
+    drop(events);
     server.stop_clean();
 }
 

@@ -1,7 +1,7 @@
 //! Clients of the hub without a library: WebSockets of tungstenite's, and streams of events read by hand as the HTML
 //! standard has them (section 9.2.6).
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use tungstenite::client::IntoClientRequest;
@@ -88,7 +88,7 @@ impl Socket {
 
 /// A stream of events.
 pub(super) struct Events {
-    stream: TcpStream,
+    stream: BufReader<TcpStream>,
     pub(super) head: Head,
 }
 
@@ -122,9 +122,16 @@ impl Events {
     /// Asks for one, with these lines more, and reads the head of the answer.
     #[track_caller]
     pub(super) fn begin(address: SocketAddr, query: &str, lines: &str) -> Self {
-        let mut stream = streams::tcp(address);
+        Self::begin_on(streams::tcp(address), query, lines)
+    }
+
+    /// The same on this connection.
+    #[track_caller]
+    pub(super) fn begin_on(stream: TcpStream, query: &str, lines: &str) -> Self {
+        let address = stream.peer_addr().expect("it is connected");
+        let mut stream = BufReader::new(stream);
         let request = format!("GET /sse?{query} HTTP/1.1\r\nHost: {address}\r\n{lines}\r\n");
-        stream.write_all(request.as_bytes()).expect("the server reads");
+        stream.get_mut().write_all(request.as_bytes()).expect("the server reads");
         let head = web::read_head(&mut stream);
         Self { stream, head }
     }
@@ -151,10 +158,12 @@ impl Events {
 
     /// Sends something that nobody reads. Returns whether the server has had enough.
     pub(super) fn chatter(&mut self) -> bool {
-        self.stream.write_all(&[b'x'; 4096]).is_err()
+        self.stream.get_mut().write_all(&[b'x'; 4096]).is_err()
     }
 
-    fn line(&mut self) -> Option<String> {
+    /// The next line; `None` at the end.
+    #[track_caller]
+    pub(super) fn line(&mut self) -> Option<String> {
         let mut bytes = Vec::new();
         loop {
             let mut byte = [0];

@@ -1,7 +1,7 @@
 //! @nats-io/nats-core in a real browser, as it is, over the browser's own WebSocket.
 //!
 //! The package is made of CommonJS modules. The test writes a page that has them all in it, each a function, and a
-//! `require` of a few lines; the page runs the same behaviours as Node does, and posts what is as it should be to the
+//! `require` of a few lines; the page runs what Node does, too, and posts what is as it should be to the
 //! test, one after the other.
 
 use std::fmt::Write as _;
@@ -12,33 +12,101 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
-use super::peer::{Hub, Settings};
+use super::peer::{Hub, Settings, User};
 use super::program::{Language, behaviours, source};
+use super::shared::alice;
 use super::tools;
 use crate::browser::browser;
-use crate::support::{DEADLINE, Folder, skip, text};
+use crate::support::{DEADLINE, Folder, quiet_port, skip, text};
 
 /// The packages that nats-core is made of.
 const PACKAGES: [&str; 4] = ["@nats-io/nats-core", "@nats-io/nkeys", "@nats-io/nuid", "tweetnacl"];
 
+/// What a page tells of what it runs, or nothing where this host has no browser or no packages, which is said.
+struct Told {
+    reports: Receiver<String>,
+    _window: Window,
+    _profile: Folder,
+}
+
+impl Told {
+    /// Opens a page that runs this against a server: an expression of `core`, `connect` and `ok`, and of what behaviours.mjs has.
+    #[track_caller]
+    fn by(address: &str, script: &str) -> Option<Self> {
+        let browser = browser()?;
+        let modules = tools::node_modules().inspect_err(|why| skip(why)).ok()?;
+        let page = page(&Path::new(modules).join("node_modules"), address, script);
+        let (url, reports) = serve(page);
+        let profile = Folder::new();
+        let window = Window::open(browser, &url, &profile.path("profile"));
+        Some(Self { reports, _window: window, _profile: profile })
+    }
+
+    /// Waits for the next thing that is as it should be.
+    #[track_caller]
+    fn await_ok(&self, name: &str) {
+        let report = self.reports.recv_timeout(DEADLINE);
+        let report = report.unwrap_or_else(|_| panic!("nothing comes in the place of {name}"));
+        assert_eq!(report, format!("ok {name}"));
+    }
+
+    /// Waits for all these things, in this order, and for a good end.
+    #[track_caller]
+    fn await_all(&self, names: &[&str]) {
+        names.iter().for_each(|name| self.await_ok(name));
+        assert_eq!(self.reports.recv_timeout(DEADLINE).as_deref(), Ok("the end"));
+    }
+}
+
 /// Everything that a user of nats-core does, in a browser.
 #[test]
 fn nats_core_in_a_browser_does_what_its_users_do() {
-    let Some(browser) = browser() else { return };
-    let modules = match tools::node_modules() {
-        Ok(folder) => Path::new(folder).join("node_modules"),
-        Err(why) => return skip(&why),
-    };
     let Some(hub) = Hub::start(&Settings::default()) else { return };
-    let (url, reports) = serve(page(&modules, &hub.websocket()));
-    let profile = Folder::new();
-    let _window = Window::open(browser, &url, &profile.path("profile"));
-    for name in behaviours(Language::JavaScript) {
-        let report =
-            reports.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("nothing comes in the place of {name}"));
-        assert_eq!(report, format!("ok {name}"));
+    let Some(told) = Told::by(&hub.websocket(), "behaviours(core, connect, ok)") else { return };
+    told.await_all(&behaviours(Language::JavaScript));
+}
+
+/// What one may not do is told to the page by the client, and the connection stays.
+#[test]
+fn nats_core_in_a_browser_hears_what_it_may_not_do() {
+    let Some(hub) = Hub::start(&Settings { users: vec![alice()], ..Settings::default() }) else { return };
+    let Some(told) = Told::by(&hub.websocket(), "permissions(connect, ok)") else { return };
+    told.await_all(&["may not subscribe", "may not publish", "may do the rest"]);
+}
+
+/// The right password and the right token let in, and others do not.
+#[test]
+fn nats_core_in_a_browser_says_who_it_is() {
+    let by_name = Settings {
+        users: vec![User { name: "alice", password: "wonderland", ..User::default() }],
+        ..Settings::default()
+    };
+    let by_token = Settings { token: Some("s3cret-s3cret-s3cret"), ..Settings::default() };
+    let user = |password: &str| format!("{{ user: 'alice', pass: '{password}' }}");
+    let token = |token: &str| format!("{{ token: '{token}' }}");
+    for (settings, right, wrong) in [
+        (by_name, user("wonderland"), user("underland")),
+        (by_token, token("s3cret-s3cret-s3cret"), token("secret-secret-secret")),
+    ] {
+        let Some(hub) = Hub::start(&settings) else { return };
+        let script = [right, wrong, "{}".to_owned()]
+            .map(|options| format!("await credentials(connect, {options}, ok);"));
+        let script = format!("(async () => {{ {} }})()", script.concat());
+        let Some(told) = Told::by(&hub.websocket(), &script) else { return };
+        told.await_all(&["let in", "refused", "refused"]);
     }
-    assert_eq!(reports.recv_timeout(DEADLINE).as_deref(), Ok("the end"));
+}
+
+/// When the server comes back on its port, the client in the page does, and its subscriptions are as before.
+#[test]
+fn nats_core_in_a_browser_comes_back() {
+    let settings = Settings { web_port: quiet_port(), ..Settings::default() };
+    let Some(hub) = Hub::start(&settings) else { return };
+    let Some(told) = Told::by(&hub.websocket(), "comesBack(connect, ok)") else { return };
+    told.await_ok("ready");
+    drop(hub);
+    let _hub = Hub::start(&settings).expect("it started before");
+    told.await_all(&["came back"]);
 }
 
 /// A browser that runs, and is killed when a test gives it up.
@@ -102,8 +170,8 @@ fn answer(mut stream: TcpStream, page: &str) -> Option<String> {
     String::from_utf8(body).ok()
 }
 
-/// A page with all modules and the behaviours.
-fn page(modules: &Path, url: &str) -> String {
+/// A page with all modules and the behaviours, which runs this against that address.
+fn page(modules: &Path, address: &str, run: &str) -> String {
     let mut script = String::from("const modules = {\n");
     for package in PACKAGES {
         for file in javascript(&modules.join(package)) {
@@ -117,7 +185,7 @@ fn page(modules: &Path, url: &str) -> String {
     let behaviours = behaviours.replace("export async", "async");
     format!(
         "<!doctype html><meta charset=\"utf-8\"><body><script>{script}}};\n{REQUIRE}\n{behaviours}\n\
-         run({url:?});</script></body>"
+         run({address:?}, (core, connect, ok) => {run});</script></body>"
     )
 }
 
@@ -147,11 +215,11 @@ function load(name) {
 }
 let said = Promise.resolve();
 const say = (line) => (said = said.then(() => fetch("/", { method: "POST", body: line })));
-async function run(url) {
+async function run(url, act) {
   try {
     const core = load(entries["@nats-io/nats-core"]);
     const connect = (options) => core.wsconnect({ servers: url, timeout: 60_000, reconnect: false, ...options });
-    await behaviours(core, connect, (name) => say(`ok ${name}`));
+    await act(core, connect, (name) => say(`ok ${name}`));
     say("the end");
   } catch (error) {
     say(`wrong: ${error} ${error.stack}`);

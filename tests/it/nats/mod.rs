@@ -24,6 +24,6 @@ mod seeds;
 mod shards;
 mod shared;
 mod tls;
-mod tokens;
+pub(crate) mod tokens;
 mod toml;
 mod tools;

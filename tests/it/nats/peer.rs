@@ -17,6 +17,8 @@ use super::{toml, tools};
 pub(super) struct Settings {
     /// Where it listens for NATS; the system chooses if it is zero.
     pub(super) port: u16,
+    /// The same for NATS within WebSocket.
+    pub(super) web_port: u16,
     pub(super) users: Vec<User>,
     pub(super) token: Option<&'static str>,
     /// The files of a certificate and its key; TLS is then required, after INFO if nothing else is said.
@@ -190,9 +192,10 @@ impl Drop for Broker {
 
 /// The settings in the language of nats-server.
 fn configuration(settings: &Settings) -> String {
-    let port = if settings.port == 0 { -1 } else { i32::from(settings.port) };
+    let [port, web_port] =
+        [settings.port, settings.web_port].map(|port| if port == 0 { -1 } else { i32::from(port) });
     let mut lines = format!(
-        "listen: \"127.0.0.1:{port}\"\nwebsocket {{ listen: \"127.0.0.1:-1\", no_tls: true }}\nping_interval: \"1h\"\n\
+        "listen: \"127.0.0.1:{port}\"\nwebsocket {{ listen: \"127.0.0.1:{web_port}\", no_tls: true }}\nping_interval: \"1h\"\n\
          authorization {{ timeout: 60\n"
     );
     if let Some(token) = settings.token {

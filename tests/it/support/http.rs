@@ -5,6 +5,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 
+use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
 use super::server::Server;
@@ -215,6 +216,22 @@ pub(crate) fn figure(server: &Server, name: &str) -> u64 {
     let values: Vec<u64> = page.text().lines().filter_map(of).collect();
     assert!(!values.is_empty(), "there is no {name}: {}", page.text());
     values.iter().sum()
+}
+
+/// What `/connz` says of the connection that comes from this address.
+#[track_caller]
+pub(crate) fn row(server: &Server, address: SocketAddr) -> Value {
+    let rows = rows(server);
+    let found = rows.iter().find(|row| row["address"] == address.to_string());
+    found.unwrap_or_else(|| panic!("{address} is missing: {rows:#?}")).clone()
+}
+
+/// What `/connz` says of the thousand oldest connections.
+#[track_caller]
+pub(crate) fn rows(server: &Server) -> Vec<Value> {
+    let page = fetch(server.admin_address(), "/connz?limit=1000");
+    let page: Value = serde_json::from_slice(&page.body).expect("it is JSON");
+    page["connections"].as_array().expect("there is a list").clone()
 }
 
 /// How often something was refused for this reason.

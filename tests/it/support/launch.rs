@@ -6,6 +6,7 @@ use std::sync::mpsc::sync_channel;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::DEADLINE;
+pub(crate) use super::install::can_run;
 
 /// The binary that is tested.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_tidemill");
@@ -78,11 +79,4 @@ pub(crate) fn check_calm(stderr: &str) {
     for word in ["panicked", "backtrace", "BACKTRACE"] {
         assert!(!stderr.contains(word), "{stderr}");
     }
-}
-
-/// Whether this host has a tool and lets this process use it, tried out with these arguments.
-pub(crate) fn can_run(program: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
 }

@@ -1,25 +1,32 @@
-//! A client of the NATS protocol that says exactly what a test tells it to, line by line.
+//! A client of the NATS protocol that says exactly what a test tells it to, over any stream, and reads line by line.
+//!
+//! Payloads begin with a number, so that it is seen what is missing, and where.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 
 use super::server::Server;
 
 /// A listener for clients of NATS on a port that the system chooses.
 pub(crate) const NATS: &str = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"nats\"\n";
 
-/// One client, who says and reads what a test wants.
-pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+/// One client.
+pub(crate) struct Client<S> {
+    stream: BufReader<S>,
 }
 
-impl Client {
+impl<S: Read + Write> Client<S> {
     /// Comes in, subscribes to something, and waits until that is in force on all shards.
     #[track_caller]
-    pub(crate) fn open(stream: TcpStream, subject: Option<&str>) -> Self {
-        let mut client = Self { stream };
-        assert!(client.line().starts_with("INFO "));
-        client.say("CONNECT {\"verbose\":false,\"pedantic\":false}\r\n");
+    pub(crate) fn open(stream: S, subject: Option<&str>) -> Self {
+        Self::open_as(stream, "", subject)
+    }
+
+    /// The same as somebody: with these fields more in CONNECT, each behind a comma.
+    #[track_caller]
+    pub(crate) fn open_as(stream: S, fields: &str, subject: Option<&str>) -> Self {
+        let mut client = Self::greeted(stream);
+        client.say(&format!("CONNECT {{\"verbose\":false,\"pedantic\":false{fields}}}\r\n"));
         if let Some(subject) = subject {
             client.say(&format!("SUB {subject} 1\r\n"));
         }
@@ -27,8 +34,22 @@ impl Client {
         client
     }
 
+    /// One who has been greeted, and has said nothing yet.
+    #[track_caller]
+    pub(crate) fn greeted(stream: S) -> Self {
+        let mut client = Self { stream: BufReader::new(stream) };
+        assert!(client.line().starts_with("INFO "));
+        client
+    }
+
+    /// Its stream. What has been read from it stands in the client's own memory.
+    pub(crate) fn stream(&self) -> &S {
+        self.stream.get_ref()
+    }
+
+    #[track_caller]
     pub(crate) fn say(&mut self, text: &str) {
-        self.stream.write_all(text.as_bytes()).expect("the server reads");
+        self.stream.get_mut().write_all(text.as_bytes()).expect("the server reads");
     }
 
     /// Waits until all that was said is done.
@@ -38,17 +59,21 @@ impl Client {
         assert_eq!(self.line(), "PONG\r\n");
     }
 
-    /// One line; what was read of it if the stream ends.
+    /// One line; what was read of it if the stream ends. A ping of the server's, which comes when a client has been there for two
+    /// seconds, is passed over.
+    #[track_caller]
     pub(crate) fn line(&mut self) -> String {
-        let mut line = Vec::new();
-        let mut byte = [0];
-        while !line.ends_with(b"\r\n") && self.stream.read(&mut byte).expect("it comes in time") != 0 {
-            line.push(byte[0]);
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).expect("it comes in time, and is text");
+            if line != "PING\r\n" {
+                return line;
+            }
         }
-        String::from_utf8(line).expect("lines are text")
     }
 
     /// The subject and the payload of the next message, or the line that came instead.
+    #[track_caller]
     pub(crate) fn message(&mut self) -> Result<(String, String), String> {
         let line = self.line();
         let words: Vec<&str> = line.trim_end().split(' ').collect();
@@ -61,9 +86,20 @@ impl Client {
     }
 }
 
-/// The lines that publish this.
+/// What publishes this.
 pub(crate) fn publish(subject: &str, payload: &str) -> String {
     format!("PUB {subject} {}\r\n{payload}\r\n", payload.len())
+}
+
+/// A payload of this length that begins with its number.
+pub(crate) fn payload(number: usize, length: usize) -> String {
+    format!("{number:<length$}")
+}
+
+/// The number that a payload begins with.
+#[track_caller]
+pub(crate) fn number(payload: &str) -> usize {
+    payload.trim_end().parse().expect("a payload begins with its number")
 }
 
 /// Where a server listens for clients of NATS.

@@ -9,16 +9,27 @@ use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 use tungstenite::{Error, Message, WebSocket};
 
+use crate::nats::tokens;
 use crate::support::web::{self, serve_http};
 use crate::support::{Folder, streams};
 
 /// A client that has read the greeting.
 #[track_caller]
 fn connect(address: SocketAddr, bearer: Option<&str>) -> Result<WebSocket<TcpStream>, u16> {
-    let mut request = format!("ws://{address}/nats").into_client_request().expect("a request");
-    if let Some(bearer) = bearer {
-        let value = format!("Bearer {bearer}").parse().expect("a field");
-        request.headers_mut().insert("Authorization", value);
+    let bearer = bearer.map(|bearer| ("Authorization", format!("Bearer {bearer}")));
+    connect_with(address, "", bearer)
+}
+
+/// The same with this query and this field.
+#[track_caller]
+fn connect_with(
+    address: SocketAddr,
+    query: &str,
+    field: Option<(&'static str, String)>,
+) -> Result<WebSocket<TcpStream>, u16> {
+    let mut request = format!("ws://{address}/nats{query}").into_client_request().expect("a request");
+    if let Some((name, value)) = field {
+        request.headers_mut().insert(name, value.parse().expect("a field"));
     }
     match tungstenite::client(request, streams::tcp(address)) {
         Ok((mut socket, _)) => {
@@ -113,6 +124,53 @@ fn a_token_in_the_request_or_in_connect_lets_in() {
     assert_eq!(await_bytes(&mut stranger, b"\r\n"), b"-ERR 'Authorization Violation'\r\n");
     drop((bearer, silent, stranger));
     server.stop_clean();
+}
+
+/// The credential of the request may be a cookie, a parameter of the query or a JSON Web Token, where the listener has it so; a
+/// wrong one is refused at once, in each of these places, and so are two that differ.
+#[test]
+fn a_credential_may_stand_wherever_the_listener_has_it() {
+    const TOKEN: &str = "a-secret-of-many-letters-0123456789";
+    const OTHER: &str = "another-secret-of-letters-0123456789";
+    let folder = Folder::new();
+    for (name, text) in [("tokens", &format!("alice:{TOKEN}\n")[..]), ("secret", tokens::SECRET)] {
+        let path = folder.write(name, text);
+        fs::set_permissions(path, Permissions::from_mode(0o600)).expect("it is ours");
+    }
+    let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\nservice = \"http\"\n\
+        [listener.auth]\ntokens = \"tokens\"\njwt_secret = \"secret\"\ncookie = \"session\"\nquery = \"access_token\"\n";
+    let server = web::serve(&folder, "", listener, &["--shards", "1"]);
+    let cookie = |token: &str| Some(("Cookie", format!("theme=dark; session={token}")));
+    let query = |token: &str| format!("?access_token={token}");
+    let bearer = |token: &str| Some(("Authorization", format!("Bearer {token}")));
+    let connect = |query: &str, field| connect_with(server.http_address(), query, field);
+    for (query, field) in [
+        ("", cookie(TOKEN)),
+        (&*query(TOKEN), None),
+        ("", bearer(tokens::GOOD)),
+        (&*query(tokens::GOOD), None),
+        ("", cookie(tokens::GOOD)),
+        (&*query(TOKEN), cookie(TOKEN)),
+    ] {
+        let place = format!("{query:?} {field:?}");
+        let mut socket = connect(query, field).unwrap_or_else(|status| panic!("{status}: {place}"));
+        socket.send(Message::binary("CONNECT {\"verbose\":false}\r\nPING\r\n")).expect("it is read");
+        assert_eq!(await_bytes(&mut socket, b"\r\n"), b"PONG\r\n", "{place}");
+    }
+    for (query, field) in [
+        ("", cookie(OTHER)),
+        (&*query(OTHER), None),
+        ("", bearer(tokens::EXPIRED)),
+        ("", bearer(tokens::FORGED)),
+        (&*query(TOKEN), cookie(tokens::GOOD)),
+        (&*query(OTHER), bearer(TOKEN)),
+    ] {
+        let place = format!("{query:?} {field:?}");
+        assert_eq!(connect(query, field).err(), Some(401), "{place}");
+    }
+    let counters = server.counters();
+    assert_eq!(counters.total("refused_credential_bad") + counters.total("refused_credential_expired"), 6);
+    server.stop();
 }
 
 /// A frame may hold the largest payload with its line, and more than that, as with nats-server; a message of several frames is

@@ -8,6 +8,7 @@
 //! | `{"type":"request","id":7,"subject":"a.b","data":"hello","timeout_ms":500}` | `{"type":"reply","id":7,"data":"hi"}`, or an error |
 //! | any of them with an `"id"` | `{"type":"ok","id":7}`, or `{"type":"error","id":7,"error":"A sentence."}` |
 //! | — | `{"type":"message","sid":"1","subject":"a.b","data":"hello"}` |
+//! | — | `{"type":"dropped","messages":12}`: so many were left out for one who did not keep up |
 //!
 //! `sid`, `queue`, `reply`, `data` and `timeout_ms` may be left out: a subscription without a `sid` is called like its
 //! subject, a request waits for two seconds. An `id` is a string or a number of your own. Bytes that are no text stand in

@@ -75,9 +75,15 @@ impl Errand {
         matches!(self, Self::Publish(_) | Self::Enquire(_))
     }
 
-    /// What a request wants; `None` if nothing of the hub stands at its path.
-    pub fn read(method: Method<'_>, path: &[u8], query: Option<&[u8]>) -> Option<Self> {
-        let query = query.unwrap_or_default();
+    /// What a request wants; `None` if nothing of the hub stands at its path. The parameter of the query that is called
+    /// `credential` says who asks, and nothing else.
+    pub fn read(
+        method: Method<'_>,
+        path: &[u8],
+        query: Option<&[u8]>,
+        credential: Option<&str>,
+    ) -> Option<Self> {
+        let query = Query { text: query.unwrap_or_default(), credential };
         let (allowed, errand) = match path {
             b"/sse" => ("GET, HEAD", listen(query)),
             b"/ws" => ("GET", talk(None, query)),
@@ -112,39 +118,78 @@ fn is_allowed(method: Method<'_>, allowed: &str) -> bool {
 
 type Rule = Cow<'static, str>;
 
-fn talk(rest: Option<&[u8]>, query: &[u8]) -> Result<Errand, Rule> {
+/// What stands behind the question mark, and what in it is not for us.
+#[derive(Clone, Copy)]
+struct Query<'a> {
+    text: &'a [u8],
+    credential: Option<&'a str>,
+}
+
+/// A name and a value.
+type Parameter<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+impl<'a> Query<'a> {
+    /// Its parameters, all of which have these names. Only [`MANY`] may stand there more than once: of others nobody could say
+    /// which is meant. What is misspelt is refused, since it would be as if it had not been said.
+    fn read(self, names: &[&str]) -> Result<Vec<Parameter<'a>>, Rule> {
+        let mut all: Vec<Parameter<'a>> = Vec::new();
+        for parameter in parameters(self.text) {
+            let (name, value) = parameter.map_err(|_| BAD_QUERY)?;
+            let is = |known: &str| known.as_bytes() == &*name;
+            match names.iter().find(|known| is(known)) {
+                Some(known) if *known != MANY && all.iter().any(|(earlier, _)| *earlier == name) => {
+                    return Err(format!("The query has {known} twice.").into());
+                }
+                Some(_) => all.push((name, value)),
+                None if self.credential.is_some_and(is) => {}
+                None => return Err(unknown(&name, names)),
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn unknown(name: &[u8], names: &[&str]) -> Rule {
+    let shown: String = String::from_utf8_lossy(name).chars().take(SHOWN_CHARS).collect();
+    let known = match names {
+        [one] => format!("{one} is"),
+        [first @ .., last] => format!("{} and {last} are", first.join(", ")),
+        [] => "nothing is".to_owned(),
+    };
+    format!("The query has {shown:?}: only {known} known here.").into()
+}
+
+fn talk(rest: Option<&[u8]>, query: Query<'_>) -> Result<Errand, Rule> {
     let filter =
         rest.map(subject::from_path).map(|filter| filter.filter(|filter| subject::is_filter(filter)));
     let filter = filter.map(|filter| filter.ok_or(FILTER_RULE)).transpose()?;
     let publish = filter.clone().filter(|filter| !subject::has_wildcard(filter));
     let mut opening = Opening { filter, publish, echo: true };
-    for parameter in parameters(query) {
-        let (name, value) = parameter.map_err(|_| BAD_QUERY)?;
+    for (name, value) in query.read(&["echo", "publish"])? {
         match &*name {
             b"echo" => opening.echo = read_bool(&value).ok_or("echo is true or false.")?,
-            b"publish" => opening.publish = Some(read_subject(&value)?),
-            _ => {}
+            _ => opening.publish = Some(read_subject(&value)?),
         }
     }
     Ok(Errand::Talk(opening))
 }
 
-fn listen(query: &[u8]) -> Result<Errand, Rule> {
+fn listen(query: Query<'_>) -> Result<Errand, Rule> {
     let mut filters: Vec<Box<[u8]>> = Vec::new();
     let mut style = EventStyle::Plain;
-    for parameter in parameters(query) {
-        let (name, value) = parameter.map_err(|_| BAD_QUERY)?;
-        match (&*name, &*value) {
-            (b"subject", value) => {
-                for filter in value.split(|byte| *byte == b',') {
-                    add_filter(&mut filters, filter)?;
-                }
-            }
-            (b"event", b"subject") => style = EventStyle::Named,
-            (b"format", b"json") => style = EventStyle::Json,
+    for (name, value) in query.read(&[MANY, "event", "format"])? {
+        let other = match (&*name, &*value) {
+            (b"event", b"subject") => EventStyle::Named,
+            (b"format", b"json") => EventStyle::Json,
             (b"event", _) => return Err("event is subject, or is left out.".into()),
             (b"format", _) => return Err("format is json, or is left out.".into()),
-            _ => {}
+            (_, value) => {
+                value.split(|byte| *byte == b',').try_for_each(|filter| add_filter(&mut filters, filter))?;
+                continue;
+            }
+        };
+        if std::mem::replace(&mut style, other) != EventStyle::Plain {
+            return Err("An event has its subject by event=subject or by format=json, not by both.".into());
         }
     }
     if filters.is_empty() {
@@ -169,31 +214,29 @@ fn add_filter(filters: &mut Vec<Box<[u8]>>, filter: &[u8]) -> Result<(), Rule> {
     Ok(())
 }
 
-fn publication(rest: &[u8], query: &[u8]) -> Result<Publication, Rule> {
-    let subject =
-        subject::from_path(rest).filter(|subject| subject::is_subject(subject)).ok_or(SUBJECT_RULE)?;
+fn publication(rest: &[u8], query: Query<'_>) -> Result<Publication, Rule> {
+    let subject = path_subject(rest)?;
     let mut publication = Publication { subject, ..Publication::default() };
-    for parameter in parameters(query) {
-        let (name, value) = parameter.map_err(|_| BAD_QUERY)?;
-        if &*name == b"reply" {
-            publication.reply = read_subject(&value)?;
-        }
+    for (_, value) in query.read(&["reply"])? {
+        publication.reply = read_subject(&value)?;
     }
     Ok(publication)
 }
 
-fn enquiry(rest: &[u8], query: &[u8]) -> Result<Errand, Rule> {
-    let publication = Publication { reply: Box::default(), ..publication(rest, query)? };
+fn enquiry(rest: &[u8], query: Query<'_>) -> Result<Errand, Rule> {
+    let publication = Publication { subject: path_subject(rest)?, ..Publication::default() };
     let mut timeout = limits::REQUEST_TIMEOUT;
-    for parameter in parameters(query) {
-        let (name, value) = parameter.map_err(|_| BAD_QUERY)?;
-        if &*name == b"timeout" {
-            let read = std::str::from_utf8(&value).ok().and_then(|text| humantime::parse_duration(text).ok());
-            let fits = |time: &Duration| !time.is_zero() && *time <= limits::REQUEST_TIMEOUT_MAX;
-            timeout = read.filter(fits).ok_or("timeout is a time up to 30s, as in 500ms or 2s.")?;
-        }
+    for (_, value) in query.read(&["timeout"])? {
+        let read = std::str::from_utf8(&value).ok().and_then(|text| humantime::parse_duration(text).ok());
+        let fits = |time: &Duration| !time.is_zero() && *time <= limits::REQUEST_TIMEOUT_MAX;
+        timeout = read.filter(fits).ok_or("timeout is a time up to 30s, as in 500ms or 2s.")?;
     }
     Ok(Errand::Enquire(Enquiry { publication, timeout }))
+}
+
+fn path_subject(rest: &[u8]) -> Result<Box<[u8]>, Rule> {
+    let subject = subject::from_path(rest).filter(|subject| subject::is_subject(subject));
+    Ok(subject.ok_or(SUBJECT_RULE)?)
 }
 
 fn read_subject(value: &[u8]) -> Result<Box<[u8]>, Rule> {
@@ -222,6 +265,10 @@ pub(crate) fn kind_of(content_type: Option<&[u8]>, content: &[u8]) -> Kind {
     if media.is_empty() || media == FORM { Kind::Unknown } else { Kind::Binary }
 }
 
+/// The one parameter that may stand there more than once.
+const MANY: &str = "subject";
+/// Most characters of a strange name that are said again.
+const SHOWN_CHARS: usize = 32;
 const BAD_QUERY: &str = "The query has a % without two hexadecimal digits.";
 
 #[cfg(test)]
@@ -231,7 +278,8 @@ mod tests {
     fn read(method: &'static str, target: &str) -> Option<Errand> {
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-        Errand::read(Method::from_bytes(method.as_bytes()), path.as_bytes(), query.map(str::as_bytes))
+        let (method, query) = (Method::from_bytes(method.as_bytes()), query.map(str::as_bytes));
+        Errand::read(method, path.as_bytes(), query, Some("access_token"))
     }
 
     fn boxed(text: &str) -> Option<Box<[u8]>> {
@@ -284,6 +332,10 @@ mod tests {
         check_wrong("GET", "/sse?subject=a&event=x", "event");
         check_wrong("GET", "/sse?subject=a&format=xml", "format");
         check_wrong("GET", "/sse?subject=%zz", "%");
+        // The last one won.
+        check_wrong("GET", "/sse?subject=a&event=subject&format=json", "not by both");
+        check_wrong("GET", "/sse?subject=a&format=json&event=subject", "not by both");
+        check_wrong("GET", "/sse?subject=a&format=json&format=json", "format twice");
         let many = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
         assert!(matches!(read("GET", &format!("/sse?subject={}", many(64))), Some(Errand::Listen(_))));
         check_wrong("GET", &format!("/sse?subject={}", many(65)), "64");
@@ -305,12 +357,35 @@ mod tests {
         let second = Duration::from_secs(1);
         assert_eq!(read("GET", "/request/a"), Some(Errand::Enquire(enquiry(2 * second))));
         assert_eq!(
-            read("POST", "/request/a?timeout=30s&reply=x"),
+            read("POST", "/request/a?timeout=30s&access_token=x"),
             Some(Errand::Enquire(enquiry(30 * second)))
         );
+        check_wrong("POST", "/request/a?timeout=1s&timeout=2s", "timeout twice");
+        check_wrong("POST", "/publish/a?reply=b&reply=c", "reply twice");
         for wrong in ["31s", "0s", "2", "soon", ""] {
             check_wrong("GET", &format!("/request/a?timeout={wrong}"), "timeout");
         }
+    }
+
+    /// What was misspelt was as if it had not been said.
+    #[test]
+    fn an_unknown_parameter_is_named_beside_those_that_are_known() {
+        let check = |target: &str, expected: &str| {
+            assert_eq!(read("GET", target), Some(Errand::Wrong(expected.to_owned().into())), "{target}");
+        };
+        check("/ws/a?ehco=false", r#"The query has "ehco": only echo and publish are known here."#);
+        check(
+            "/sse?subject=a&access_token=x&Format=json",
+            r#"The query has "Format": only subject, event and format are known here."#,
+        );
+        check("/request/a?reply=x", r#"The query has "reply": only timeout is known here."#);
+        check("/request/a?%0a%ff%22", "The query has \"\\n\u{fffd}\\\"\": only timeout is known here.");
+        let long = "x".repeat(33);
+        check(
+            &format!("/request/a?{long}=1"),
+            &format!("The query has {:?}: only timeout is known here.", &long[1..]),
+        );
+        check_wrong("POST", "/publish/a?timeout=1s", r#""timeout": only reply"#);
     }
 
     #[test]

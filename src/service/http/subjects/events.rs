@@ -8,7 +8,8 @@
 //!
 //! The stream begins with the time after which a browser is to come again; the comment `listening` says that from now on
 //! nothing that is published anywhere is missed. Silence is broken by comments. Each event has an `id`; a `Last-Event-ID`
-//! is taken, and says nothing yet. The answer has neither a length nor chunks, because many share its bytes: it ends with
+//! is taken, and says nothing yet. An event named `dropped` has no `id`: it says how many were left out for one who did not keep
+//! up. The answer has neither a length nor chunks, because many share its bytes: it ends with
 //! the connection.
 
 use super::super::answers::count_answer;

@@ -12,12 +12,15 @@ use tidemill::limits::{EVENT_SUBJECTS_MAX, REQUEST_TIMEOUT, REQUEST_TIMEOUT_MAX,
 use tidemill::protocol::http1::{HeadLimits, Method, Progress, Table, parse_request};
 use tidemill::service::http::{Enquiry, Errand, Listen, Opening, Publication};
 
+/// The parameter that says who asks.
+const CREDENTIAL: &str = "access_token";
+
 pub(super) fn run(data: &[u8]) {
     let mut halves = data.splitn(2, |byte| *byte == b' ');
     let (Some(method), Some(target)) = (halves.next(), halves.next()) else { return };
     let mut parts = target.splitn(2, |byte| *byte == b'?');
     let (path, query) = (parts.next().unwrap_or_default(), parts.next());
-    let errand = Errand::read(Method::from_bytes(method), path, query);
+    let errand = Errand::read(Method::from_bytes(method), path, query, Some(CREDENTIAL));
     check(method, path, query, errand.as_ref());
     within_a_request(data, path, query);
 }
@@ -113,40 +116,44 @@ fn talk(filter: Option<&[u8]>, pairs: &[(String, String)]) -> Option<Errand> {
         .map_or(Some(None), |one| one.map(Some))?;
     let mut publish = filter.filter(|filter| is_literal(filter)).map(Into::into);
     let mut echo = true;
-    for (name, value) in pairs {
+    for (name, value) in once(pairs, &["echo", "publish"])? {
         match (name.as_str(), value.as_str()) {
             ("echo", "true" | "1") => echo = true,
             ("echo", "false" | "0") => echo = false,
             ("publish", subject) if is_literal(subject.as_bytes()) => {
                 publish = Some(subject.as_bytes().into())
             }
-            ("echo" | "publish", _) => return None,
-            _ => {}
+            _ => return None,
         }
     }
     Some(Errand::Talk(Opening { filter: filter.map(Into::into), publish, echo }))
 }
 
 fn listen(pairs: &[(String, String)]) -> Option<Errand> {
-    let mut style = EventStyle::Plain;
+    let (subjects, others): (Vec<_>, Vec<_>) = pairs.iter().cloned().partition(|(name, _)| name == "subject");
+    let style = match once(&others, &["event", "format"])?[..] {
+        [] => EventStyle::Plain,
+        [(name, value)] if name == "event" && value == "subject" => EventStyle::Named,
+        [(name, value)] if name == "format" && value == "json" => EventStyle::Json,
+        _ => return None,
+    };
     let mut filters: Vec<Box<[u8]>> = Vec::new();
-    for (name, value) in pairs {
-        match (name.as_str(), value.as_str()) {
-            ("subject", value) => {
-                for filter in value.split(',').map(str::as_bytes) {
-                    is_filter(filter).then_some(())?;
-                    filters.push(filter.into());
-                    filters = widest(filters);
-                    (filters.len() <= EVENT_SUBJECTS_MAX).then_some(())?;
-                }
-            }
-            ("event", "subject") => style = EventStyle::Named,
-            ("format", "json") => style = EventStyle::Json,
-            ("event" | "format", _) => return None,
-            _ => {}
-        }
+    for filter in subjects.iter().flat_map(|(_, value)| value.split(',')).map(str::as_bytes) {
+        is_filter(filter).then_some(())?;
+        filters.push(filter.into());
+        filters = widest(filters);
+        (filters.len() <= EVENT_SUBJECTS_MAX).then_some(())?;
     }
     (!filters.is_empty()).then_some(Errand::Listen(Listen { filters, style }))
+}
+
+/// The parameters without the credential, if all of them are among these, and each is there once.
+fn once<'a>(pairs: &'a [(String, String)], known: &[&str]) -> Option<Vec<&'a (String, String)>> {
+    let rest: Vec<_> =
+        pairs.iter().filter(|(name, _)| known.contains(&name.as_str()) || name != CREDENTIAL).collect();
+    let count = |wanted: &str| rest.iter().filter(|(name, _)| name == wanted).count();
+    let is_good = |(name, _): &&(String, String)| known.contains(&name.as_str()) && count(name) == 1;
+    rest.iter().all(|pair| is_good(pair)).then_some(rest)
 }
 
 /// Those of which no other hears all that they hear, the first of several that are the same.
@@ -161,7 +168,7 @@ fn widest(filters: Vec<Box<[u8]>>) -> Vec<Box<[u8]>> {
 fn publication(subject: &[u8], pairs: &[(String, String)]) -> Option<Publication> {
     let mut publication = Publication { subject: subject.into(), ..Publication::default() };
     is_literal(subject).then_some(())?;
-    for (_, value) in pairs.iter().filter(|(name, _)| name == "reply") {
+    for (_, value) in once(pairs, &["reply"])? {
         is_literal(value.as_bytes()).then_some(())?;
         publication.reply = value.as_bytes().into();
     }
@@ -170,11 +177,10 @@ fn publication(subject: &[u8], pairs: &[(String, String)]) -> Option<Publication
 
 /// Of times only those are read here that have a number and a unit.
 fn check_enquiry(subject: &[u8], pairs: &[(String, String)], errand: &Errand) {
-    let Some(publication) = publication(subject, pairs) else {
+    let (true, Some(times)) = (is_literal(subject), once(pairs, &["timeout"])) else {
         return assert!(is_wrong(errand), "{errand:?}");
     };
-    let times: Vec<&str> =
-        pairs.iter().filter(|(name, _)| name == "timeout").map(|(_, value)| value.as_str()).collect();
+    let times: Vec<&str> = times.iter().map(|(_, value)| value.as_str()).collect();
     let read = |time: &str| {
         let (number, unit) = time.split_at(time.find(|letter: char| !letter.is_ascii_digit())?);
         let number = number.parse::<u32>().ok()?;
@@ -193,7 +199,7 @@ fn check_enquiry(subject: &[u8], pairs: &[(String, String)], errand: &Errand) {
             _ => return assert!(is_wrong(errand), "{errand:?}"),
         },
     };
-    let publication = Publication { reply: Box::default(), ..publication };
+    let publication = Publication { subject: subject.into(), ..Publication::default() };
     assert_eq!(*errand, Errand::Enquire(Enquiry { publication, timeout: expected }));
 }
 
