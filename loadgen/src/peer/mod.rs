@@ -112,7 +112,7 @@ pub fn serve(
             report(&summarise(&url, desk));
             false
         }
-        Ok(Woken::Waker | Woken::TimedOut) => false,
+        Ok(Woken::Upgrade | Woken::Waker | Woken::TimedOut) => false,
         Err(error) => {
             watched = Err(PeerError::Signals(error));
             true

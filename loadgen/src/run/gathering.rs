@@ -82,7 +82,7 @@ impl Gathering {
                 Woken::Stop(_) => stop.store(true, Ordering::Relaxed), // Pairs with nothing: see `Worker`.
                 Woken::Waker => is_ending = true,
                 // It ends by itself soon, whether its terminal is there or not.
-                Woken::Reload | Woken::Report | Woken::TimedOut => {}
+                Woken::Reload | Woken::Upgrade | Woken::Report | Woken::TimedOut => {}
             }
         }
         Ok(stop.load(Ordering::Relaxed))
