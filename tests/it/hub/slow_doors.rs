@@ -3,12 +3,11 @@
 
 use std::net::{SocketAddr, TcpStream};
 
-use serde_json::Value;
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
 
 use super::doors_kit::{Events, Socket};
-use crate::support::http::{ADMIN, row};
+use crate::support::http::{ADMIN, figure, row};
 use crate::support::nats::{Client, payload, publish};
 use crate::support::server::Server;
 use crate::support::web::serve;
@@ -173,9 +172,7 @@ fn run(policy: &str, last: &[(&str, usize)], check: impl Fn(&[(String, usize)], 
             assert_eq!(found.told, dropped, "and told");
         }
     }
-    let varz = crate::support::http::fetch(server.admin_address(), "/varz");
-    let varz: Value = serde_json::from_slice(&varz.body).expect("it is JSON");
-    assert_eq!(varz["counters"]["hub_slow_consumers"], 0, "nobody is cut");
+    assert_eq!(figure(&server, "tidemill_hub_slow_consumers_total"), 0, "nobody is cut");
     drop((all, publisher));
     server.stop_clean();
 }
