@@ -62,6 +62,14 @@ impl HandOver {
         Ok(Going { successor, said, deadline: clock::now().saturating_add(limits::HANDOVER_TIMEOUT) })
     }
 
+    /// Ends one that has not come to serve: the service is to stop, and not to go on in another process.
+    pub(super) fn give_up(&mut self) {
+        if let Some(Going { successor, .. }) = self.going.take() {
+            tracing::warn!("process {} does not take over, since a stop was asked for", successor.pid());
+            successor.dismiss();
+        }
+    }
+
     /// How long to wait for the one that is going on.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.going.as_ref().map(|going| going.deadline.saturating_since(clock::now()))

@@ -105,6 +105,7 @@ fn serve(
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => {
+                hand_over.give_up();
                 supervisor.stopping(config.drain_timeout);
                 return drain(server, signals, config);
             }

@@ -187,6 +187,28 @@ fn a_successor_that_fails_changes_nothing() {
     crowd.end();
 }
 
+/// A stop is a stop: a successor that has not come to serve goes as well.
+#[test]
+fn a_stop_ends_a_successor_that_does_not_serve_yet() {
+    let folder = Folder::new();
+    let program = installed(&folder);
+    let server = Server::launch(serve(&program, &["tcp://127.0.0.1:0"]));
+    let replaced = folder.write("hangs", "#!/bin/sh\nexec sleep 600\n");
+    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::rename(&replaced, &program).expect("it is replaced");
+    server.signal(Signal::USR2);
+    let said = server.await_line("is to take over");
+    let words = said.last().expect("it was said").split_whitespace();
+    let number = words.skip_while(|word| *word != "process").nth(1).and_then(|word| word.parse().ok());
+    let successor = number.and_then(Pid::from_raw).expect("it says which");
+    assert!(!has_ended(successor));
+    // A second time changes nothing.
+    server.signal(Signal::USR2);
+    server.await_line("is taking over already");
+    server.stop_clean();
+    assert!(has_ended(successor));
+}
+
 /// Listeners of each kind go over, with the file of a Unix socket, which only the last process removes. Whoever speaks
 /// with the old process may finish, and what the new configuration does not name is closed.
 #[test]
