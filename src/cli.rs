@@ -47,6 +47,24 @@ enum Command {
     /// Say whether the configuration is valid and its files can be used, and open nothing.
     #[command(after_help = SHORT_END, after_long_help = LONG_END)]
     Check(Flags),
+    /// Say what this host offers a server of this configuration, and what hurts; change nothing.
+    ///
+    /// Each line says what was found and what would be well; those that are not well, why it matters and the command that
+    /// helps. It needs no privilege: what cannot be seen without one is told with the command that shows it. Run it as the
+    /// server's user, with the server's options and limits, which are its own, too; while the server runs or before.
+    #[command(after_help = SHORT_END, after_long_help = DOCTOR_END)]
+    Doctor(DoctorFlags),
+}
+
+/// The flags of all commands, and its own.
+#[derive(Clone, Debug, Args)]
+struct DoctorFlags {
+    /// Write JSON: format, version, verdict, exit_code, summary and findings, each of which has name, severity, found,
+    /// wanted, why and command.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    flags: Flags,
 }
 
 /// What to do, once the default command has been filled in.
@@ -56,6 +74,11 @@ pub enum Action {
     Serve,
     /// Validate the configuration.
     Check,
+    /// Look at the host.
+    Doctor {
+        /// For scripts.
+        json: bool,
+    },
     /// Print the configuration.
     Print,
 }
@@ -170,6 +193,7 @@ Examples:
   tidemill --listen unix:/run/tidemill/echo.sock    for processes of this host only
   tidemill --print-config > tidemill.toml           a file to begin with
   tidemill check --config tidemill.toml             is it valid?
+  tidemill doctor --config tidemill.toml            what does this host lack?
   tidemill --config tidemill.toml --log-format json
 
 Signals:
@@ -191,7 +215,27 @@ Exit codes:
   3            could not start: port, permission, io_uring, limits, or a file of
                certificates, keys or tokens
   4            stopped, but the drain time-out cut connections
+  5            the doctor found something that hurts
   130,143      ended at once by a second SIGINT or SIGTERM";
+
+const DOCTOR_END: &str = "\
+Examples:
+  tidemill doctor                                   for the default configuration
+  tidemill doctor --config tidemill.toml            for this one
+  tidemill doctor --json | jq -r '.findings[] | select(.severity == \"warn\") | .command'
+
+Severities:
+  ok      as it should be
+  note    worth knowing: it may matter to some, or could not be found out
+  warn    it costs or loses something
+  error   the server would not start
+
+Exit codes:
+  0       nothing hurts; there may be notes
+  1       the report could not be written
+  2       the command line or the configuration is wrong
+  3       there are errors
+  5       there are warnings, and no errors";
 
 impl Cli {
     /// What to do, and with which flags.
@@ -200,6 +244,7 @@ impl Cli {
             None => (Action::Serve, self.flags),
             Some(Command::Serve(flags)) => (Action::Serve, flags),
             Some(Command::Check(flags)) => (Action::Check, flags),
+            Some(Command::Doctor(DoctorFlags { json, flags })) => (Action::Doctor { json }, flags),
         };
         if flags.print_config { (Action::Print, flags) } else { (action, flags) }
     }
@@ -278,6 +323,8 @@ mod tests {
         check_action("serve --shards 2", Action::Serve);
         check_action("check --shards 2", Action::Check);
         check_action("check --print-config", Action::Print);
+        check_action("doctor", Action::Doctor { json: false });
+        check_action("doctor --shards 2 --json", Action::Doctor { json: true });
         check_action("--print-config", Action::Print);
     }
 
@@ -336,6 +383,8 @@ mod tests {
         check_refused("--high-water -1", "invalid value '-1' for '--high-water <SIZE>': a size is");
         check_refused("--shards", "a value is required for '--shards <N>'");
         check_refused("serve now", "now");
+        check_refused("doctor now", "now");
+        check_refused("serve --json", "--json");
         assert_eq!(parse("--version").unwrap_err().kind(), ErrorKind::DisplayVersion);
     }
 

@@ -154,6 +154,15 @@ impl StartError {
         matches!(self, Self::RingDisabled { .. } | Self::RingForbidden | Self::RingMissing | Self::RingTooOld)
     }
 
+    /// The sentence in its two parts: what is wrong, and what to try, if there is something.
+    pub fn parts(&self) -> (String, Option<String>) {
+        let sentence = self.to_string();
+        match sentence.split_once(". Try: ") {
+            Some((cause, remedy)) => (cause.to_owned(), Some(remedy.to_owned())),
+            None => (sentence, None),
+        }
+    }
+
     /// The exit code of a process that ends for this reason; `tidemill --help` explains them.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -195,6 +204,8 @@ pub mod exit {
     pub const NOT_STARTED: u8 = 3;
     /// The server stopped, but the drain's deadline cut connections.
     pub const DRAIN_CUT: u8 = 4;
+    /// The doctor found something that costs or loses something; the server would start.
+    pub const HURTS: u8 = 5;
 }
 
 /// What it means that io_uring_setup(2) failed with `errno`; `disabled_sysctl` is `kernel.io_uring_disabled`, `memlock`
@@ -235,6 +246,8 @@ mod tests {
     fn check(errno: i32, sysctl: Option<u32>, memlock: Option<u64>, sentence: &str) {
         let error = ring_unavailable(errno, sysctl, memlock);
         assert_eq!(error.to_string(), sentence);
+        let (cause, remedy) = error.parts();
+        assert_eq!(remedy.map_or(cause.clone(), |remedy| format!("{cause}. Try: {remedy}")), sentence);
         assert_eq!(error.exit_code(), 3);
     }
 

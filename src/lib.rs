@@ -70,6 +70,8 @@ pub mod config;
 #[forbid(unsafe_code)]
 pub mod connection;
 #[forbid(unsafe_code)]
+pub mod doctor;
+#[forbid(unsafe_code)]
 pub mod error;
 #[forbid(unsafe_code)]
 pub mod hub;

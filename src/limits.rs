@@ -37,6 +37,10 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(10);
 pub const BIND_PATIENCE: Duration = Duration::from_millis(500);
 /// Longest configuration file that is read, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
+/// Bytes that the doctor reads of a file of the kernel: the interrupts of a thousand cores are some of them.
+pub const DOCTOR_FILE_BYTES_MAX: u64 = 16 << 20;
+/// Lines that the doctor looks at in a file that has one for each connection of the host; it counts no further.
+pub const DOCTOR_LINES_MAX: usize = 4 << 20;
 
 // --- The listener ----------------------------------------------------------------------------------------------
 

@@ -2,12 +2,13 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 use tidemill::cli::{Action, Cli};
 use tidemill::config::Config;
+use tidemill::doctor::{self, Form};
 use tidemill::error::{StartError, exit};
 use tidemill::server;
 
@@ -36,6 +37,11 @@ fn run(cli: Cli) -> Result<u8, StartError> {
             server::check(&config)?.iter().for_each(|warning| say(&format!("tidemill: {warning}")));
             print("The configuration is valid.\n")
         }
+        Action::Doctor { json } => {
+            let form = if json { Form::Json } else { Form::Table { coloured: shows_colours() } };
+            let (report, code) = doctor::examine(&config, form);
+            print(&report).map(|_| code)
+        }
         Action::Serve => server::run(&config),
     }
 }
@@ -47,6 +53,13 @@ fn print(text: &str) -> Result<u8, StartError> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(StartError::Output(error)),
         Ok(()) | Err(_) => Ok(exit::CLEAN),
     }
+}
+
+/// Whether standard output is a terminal that shows colours to somebody who wants them (no-color.org).
+fn shows_colours() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// Writes one sentence to standard error, if there is one.

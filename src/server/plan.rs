@@ -82,21 +82,27 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
     Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files, handles })
 }
 
-/// The engine that was asked for; or, when none was, io_uring where the host allows it, and its twin elsewhere.
+/// The engine that serves; when it is not the one that is better, and nobody asked for it, a warning says why.
 fn choose_engine(config: &Config) -> Result<Capabilities, StartError> {
+    let (capabilities, refusal) = find_engine(config)?;
+    if let Some(refusal) = refusal {
+        tracing::warn!("serving by epoll, which costs more: {refusal}");
+    }
+    Ok(capabilities)
+}
+
+/// The engine that was asked for; or, when none was, io_uring where the host allows it, and its twin elsewhere, with the
+/// reason.
+pub(super) fn find_engine(config: &Config) -> Result<(Capabilities, Option<StartError>), StartError> {
     let tier = config.engine_max.unwrap_or(RingTier::V6_17);
     if config.engine == Some(Engine::Epoll) {
-        return Ok(Capabilities::of_epoll(tier));
+        return Ok((Capabilities::of_epoll(tier), None));
     }
-    let error = match Capabilities::probe(tier) {
-        Ok(capabilities) => return Ok(capabilities),
-        Err(error) => ring_failed(error),
-    };
-    if config.engine == Some(Engine::Uring) || !error.is_refusal() {
-        return Err(error);
+    match Capabilities::probe(tier).map_err(ring_failed) {
+        Ok(capabilities) => Ok((capabilities, None)),
+        Err(error) if config.engine == Some(Engine::Uring) || !error.is_refusal() => Err(error),
+        Err(error) => Ok((Capabilities::of_epoll(tier), Some(error))),
     }
-    tracing::warn!("serving by epoll, which costs more: {error}");
-    Ok(Capabilities::of_epoll(tier))
 }
 
 /// What was opened, in the order of the configuration.
@@ -143,8 +149,13 @@ fn admin_plan(
 
 /// One shard per core, or as many as asked for; more than cores share them in turn.
 fn shards_on(config: &Config) -> Vec<ShardPlan> {
-    let in_turn = cores_for(config).into_iter().cycle().take(count_shards(config));
+    let in_turn = cores_of_shards(config).into_iter();
     in_turn.map(|core| ShardPlan { core: Some(core), ..ShardPlan::default() }).collect()
+}
+
+/// The core of each shard.
+pub(super) fn cores_of_shards(config: &Config) -> Vec<usize> {
+    cores_for(config).into_iter().cycle().take(count_shards(config)).collect()
 }
 
 /// How many shards there will be.
@@ -175,6 +186,12 @@ fn sizes(config: &Config) -> (Options, u32) {
     let options = Options { number: 0, slots, bounds, outbox_bytes: config.outbox_bytes_per_shard, rates };
     let sockets = u32::try_from(config.listeners.len()).expect("LISTENERS_MAX is small");
     (options, slots + sockets)
+}
+
+/// Descriptors that the process needs, whatever the engine will be when there is none.
+pub(super) fn descriptors_wanted(config: &Config, engine: Option<&Capabilities>, shards: usize) -> u64 {
+    let engine = engine.map_or(Engine::Uring, |capabilities| capabilities.engine);
+    descriptors_for(config, engine, shards, sizes(config).1)
 }
 
 /// Descriptors that the process needs. A ring's table may not be larger than its limit, and while it starts it has a
@@ -271,7 +288,7 @@ fn hand_out(address: &Listen, sockets: Vec<OwnedFd>, shards: &mut [ShardPlan]) {
 
 /// Makes the rings smaller when all of them together would not fit into the memory that may be locked: a host with
 /// many cores and the usual 8 MiB must still start. Linux charges 64 bytes per submission and 16 per completion.
-fn fit(mut setup: Setup, memlock: Option<u64>, shards: u64) -> Setup {
+pub(super) fn fit(mut setup: Setup, memlock: Option<u64>, shards: u64) -> Setup {
     let Some(memlock) = memlock else { return setup };
     let budget = memlock / 2 / shards.max(1);
     while budget < ring_bytes(&setup) && SMALLEST_QUEUE < setup.submissions {
@@ -284,7 +301,7 @@ fn fit(mut setup: Setup, memlock: Option<u64>, shards: u64) -> Setup {
 /// Below this a ring is of no use, and the lack of memory is better said.
 const SMALLEST_QUEUE: u32 = 128;
 
-fn ring_bytes(setup: &Setup) -> u64 {
+pub(super) fn ring_bytes(setup: &Setup) -> u64 {
     u64::from(setup.submissions) * 64 + u64::from(setup.completions) * 16
 }
 

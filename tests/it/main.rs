@@ -5,6 +5,7 @@ mod chat_room;
 mod abilities;
 mod admin;
 mod browser;
+mod doctor;
 mod drain;
 mod embed;
 mod examples;

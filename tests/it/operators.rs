@@ -7,8 +7,8 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
 
+use crate::support::forbid::forbid_io_uring;
 use crate::support::launch::{BINARY, can_run, check_calm, check_refused, check_sentence, run, tidemill};
 use crate::support::server::Server;
 use crate::support::{Folder, has_ipv6, skip, streams, text};
@@ -305,12 +305,7 @@ const BECOMES: &str = "operators::becomes_a_server_without_io_uring";
 #[test]
 fn becomes_a_server_without_io_uring() {
     let Ok(errno) = std::env::var(FORBIDDEN_ERRNO) else { return };
-    let errno = errno.parse().expect("it is a number");
-    let refused = [(libc::SYS_io_uring_setup, vec![])].into();
-    let arch = std::env::consts::ARCH.try_into().expect("seccomp knows this machine");
-    let filter = SeccompFilter::new(refused, SeccompAction::Allow, SeccompAction::Errno(errno), arch);
-    let program: BpfProgram = filter.and_then(TryInto::try_into).expect("the filter is right");
-    apply_filter(&program).expect("a process may forbid itself anything");
+    forbid_io_uring(errno.parse().expect("it is a number"));
     let mut command = tidemill(&["--listen", "tcp://127.0.0.1:0", "--shards", "2"]);
     let engine = std::env::var(FORBIDDEN_ENGINE).ok();
     command.args(engine.into_iter().flat_map(|engine| ["--engine".to_owned(), engine]));

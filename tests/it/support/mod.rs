@@ -5,6 +5,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod counters;
+pub(crate) mod forbid;
 pub(crate) mod http;
 pub(crate) mod install;
 pub(crate) mod launch;
