@@ -153,7 +153,7 @@ fn once<'a>(pairs: &'a [(String, String)], known: &[&str]) -> Option<Vec<&'a (St
         pairs.iter().filter(|(name, _)| known.contains(&name.as_str()) || name != CREDENTIAL).collect();
     let count = |wanted: &str| rest.iter().filter(|(name, _)| name == wanted).count();
     let is_good = |(name, _): &&(String, String)| known.contains(&name.as_str()) && count(name) == 1;
-    rest.iter().all(|pair| is_good(pair)).then_some(rest)
+    rest.iter().all(is_good).then_some(rest)
 }
 
 /// Those of which no other hears all that they hear, the first of several that are the same.
