@@ -21,7 +21,7 @@ const STUCK: u32 = 100;
 /// more, or when 256 KiB wait for it, which takes 1.3 s; and it is seen within one second more.
 const TIMES: (f64, f64) = (0.6, 2.4);
 /// MiB of shared bytes, and of private ones, in the configuration; and of empty buffers that a shard keeps.
-const CONFIGURED_MIB: [u64; 3] = [16, 16, 16];
+const CONFIGURED_MIB: [u64; 3] = [16, 16, 20];
 
 /// One slice of each kind, and the largest resident memory in each.
 struct Pair {
@@ -116,7 +116,7 @@ fn bound() -> String {
     let of = |subscribers: u32| shared + u64::from(subscribers) * mib(HUB_CROWDED_BYTES);
     format!(
         " src/hub/mod.rs bounds it by {} MiB, since only {STUCK} have more waiting than they take: shared_bytes_per_shard and \
-         outbox_per_shard of 16 MiB each, {} MiB for each of them, 16 MiB of empty buffers, {} MiB of one turn.",
+         outbox_per_shard of 16 MiB each, {} MiB for each of them, 20 MiB of empty buffers, {} MiB of one turn.",
         of(STUCK),
         mib(HUB_CROWDED_BYTES),
         mib(HUB_TURN_BYTES),

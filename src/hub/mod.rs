@@ -24,7 +24,7 @@
 //! + 1 MiB for each subscriber           beyond that, whoever has no more waiting is not cut
 //! + limits.outbox_per_shard             bytes copied for single connections, and room for the parts of their sends
 //! + 1 MiB for each subscriber under a policy that drops, and its last 64 KiB in the outbox
-//! + 16 MiB                              empty buffers that are kept
+//! + 20 MiB                              empty buffers that are kept: 16 of what is shared, 4 of what is copied
 //! + what one turn adds                  bounds are looked at where something is added, once in a turn
 //! ```
 //!

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use tidemill::sys::clock;
+use serde_json::Value;
+use tidemill::sys::clock::{self, Time};
 
 use crate::support::http::{ADMIN, figure, row, rows};
 use crate::support::nats::{Client, NATS, nats, number, payload, publish};
@@ -43,6 +44,92 @@ fn dropped(server: &Server, client: &Client<TcpStream>) -> u64 {
 
 // --- Cut -----------------------------------------------------------------------------------------------------------
 
+/// What is under way at any time fits into the memory that the kernel has for each who reads.
+const WINDOW: usize = 4;
+const LENGTH: usize = 8 * 1024;
+
+/// Subscribers to one subject, one in ten of whom never reads, and who publishes to them.
+struct Crowd {
+    reading: Vec<Client<TcpStream>>,
+    stuck: Vec<Client<TcpStream>>,
+    publisher: Client<TcpStream>,
+    /// How many messages were said.
+    said: usize,
+}
+
+impl Crowd {
+    fn join(server: &Server, count: usize) -> Self {
+        let stuck = count.div_ceil(10);
+        let stalls = || Client::open(streams::tcp_with_buffers(nats(server), KERNEL_BYTES), Some("s"));
+        Self {
+            stuck: (0..stuck).map(|_| stalls()).collect(),
+            reading: (stuck..count).map(|_| Client::open(streams::tcp(nats(server)), Some("s"))).collect(),
+            publisher: Client::open(streams::tcp(nats(server)), None),
+            said: 0,
+        }
+    }
+
+    /// Says some messages, which all who read hear, in order.
+    fn say_window(&mut self) {
+        let window = self.said..self.said + WINDOW;
+        self.said = window.end;
+        let payloads: Vec<String> = window.map(|number| payload(number, LENGTH)).collect();
+        self.publisher.say(&payloads.iter().map(|payload| publish("s", payload)).collect::<String>());
+        for client in &mut self.reading {
+            for expected in &payloads {
+                let (subject, payload) = client.message().expect("who reads is not cut");
+                assert!(subject == "s" && payload == *expected, "everybody hears everything, in order");
+            }
+        }
+    }
+
+    /// Whoever reads is still there, and hears what is said next.
+    fn check_last(&mut self) {
+        self.publisher.say(&publish("s", "last"));
+        for client in &mut self.reading {
+            assert_eq!(client.message(), Ok(("s".to_owned(), "last".to_owned())));
+        }
+    }
+
+    /// Waits until the connections of the stuck ones are over, and checks that each had the time that it has, and not much
+    /// more.
+    fn check_stuck_go(&self, server: &Server, begun: Time) {
+        let stuck: Vec<String> = self.stuck.iter().map(|client| address(client).to_string()).collect();
+        // Those who read, and the publisher.
+        let others = self.reading.len() as u64 + 1;
+        // How long each had been silent when it was seen last, by the server's own clock: that of a test is late when others
+        // have the processor.
+        let mut silent: BTreeMap<String, f64> = BTreeMap::new();
+        eventually("the stuck ones are gone", || {
+            let there = silences(server, &stuck);
+            // Whoever is to go has left the hub before its connection ends.
+            let is_gone = there.is_empty() && figure(server, "tidemill_hub_clients") == others;
+            silent.extend(there);
+            is_gone
+        });
+        let took = clock::now().saturating_since(begun);
+        assert!(PATIENCE <= took, "they had their time: {took:?}");
+        // Each may have been silent for as long as it may before it was slow, and then for as long again.
+        let most = (2 * PATIENCE + SLACK).as_secs_f64();
+        let late: Vec<_> = silent.iter().filter(|(_, seconds)| most < **seconds).collect();
+        assert!(late.is_empty(), "{most} s are the most: {late:?}");
+        // It is the server's deadline that ended them, and not the kernel's, which has twice that time.
+        let counters = server.counters();
+        let ends = (counters.total("cut_stalled"), counters.total("reset_by_peer"));
+        assert_eq!(ends, (stuck.len() as u64, 0));
+    }
+}
+
+/// For how many seconds each of these connections has been silent, if it is there.
+fn silences(server: &Server, addresses: &[String]) -> BTreeMap<String, f64> {
+    let rows = rows(server);
+    let silence = |row: &Value| {
+        let address = row["address"].as_str().filter(|one| addresses.iter().any(|other| other == one))?;
+        Some((address.to_owned(), row["idle_seconds"].as_f64().expect("it is a number")))
+    };
+    rows.iter().filter_map(silence).collect()
+}
+
 /// One in ten never reads. The others hear everything, in order; the stuck ones are counted, cut, and gone when they have
 /// read nothing for the time that they have; and all this takes no more memory than is promised.
 fn check_stuck(shards: u32) {
@@ -54,79 +141,27 @@ fn check_stuck(shards: u32) {
     let limits = format!("stall_timeout = \"{}s\"\noutbox_per_shard = \"8MiB\"", PATIENCE.as_secs());
     let tables = "[hub]\npending_bytes_max = \"256KiB\"\nshared_bytes_per_shard = \"4MiB\"\n";
     let server = serve(shards, &limits, tables);
-    let join = |place: usize| match place % 10 {
-        0 => Client::open(streams::tcp_with_buffers(nats(&server), KERNEL_BYTES), Some("s")),
-        _ => Client::open(streams::tcp(nats(&server)), Some("s")),
-    };
-    let mut clients: Vec<Client<TcpStream>> = (0..count).map(join).collect();
-    let stuck = clients.iter().step_by(10).count();
-    let mut publisher = Client::open(streams::tcp(nats(&server)), None);
-    let before = server.peak_bytes();
-    let begun = clock::now();
+    let mut crowd = Crowd::join(&server, count);
+    let stuck = crowd.stuck.len() as u64;
+    let (before, begun) = (server.peak_bytes(), clock::now());
 
     let slow = || figure(&server, "tidemill_hub_slow_consumers_total");
-    let mut next = 0;
-    // What is under way at any time fits into the memory that the kernel has for each who reads.
-    const WINDOW: usize = 4;
-    const LENGTH: usize = 8 * 1024;
-    while next < 200 || slow() < stuck as u64 {
-        assert!(next < 20_000, "{} of {stuck} stuck ones are cut after {next} messages", slow());
-        let payloads: Vec<String> = (next..next + WINDOW).map(|number| payload(number, LENGTH)).collect();
-        next += WINDOW;
-        publisher.say(&payloads.iter().map(|payload| publish("s", payload)).collect::<String>());
-        for (place, client) in clients.iter_mut().enumerate().filter(|(place, _)| place % 10 != 0) {
-            for expected in &payloads {
-                let (subject, payload) = client.message().expect("who reads is not cut");
-                assert!(
-                    subject == "s" && payload == *expected,
-                    "subscriber {place} hears everything, in order"
-                );
-            }
-        }
+    while crowd.said < 200 || slow() < stuck {
+        assert!(crowd.said < 20_000, "{} of {stuck} stuck ones are cut after {}", slow(), crowd.said);
+        crowd.say_window();
     }
-    assert_eq!(slow(), stuck as u64, "nobody else is slow");
+    assert_eq!(slow(), stuck, "nobody else is slow");
     // The formula of the hub: what is borrowed, what a stuck one may have waiting beyond that, what is copied, what is kept;
     // and a turn's worth for each stage that a message goes through, with what the allocator does not give back.
-    let waiting = stuck as u64 * 256 * 1024;
+    let waiting = stuck * 256 * 1024;
     let bound = before + u64::from(shards) * ((4 + 8 + 16) * MIB + waiting + 8 * MIB);
     let peak = server.peak_bytes();
     assert!(peak <= bound, "{peak} bytes were in use at most, {bound} are promised");
 
-    let all = u64::try_from(count - stuck + 1).expect("few");
-    // How long each had been silent when it was seen last, by the server's own clock: that of a test is late when others have
-    // the processor. Each may have been silent for as long as it may before it was slow, and then for as long again.
-    let addresses: Vec<String> =
-        clients.iter().step_by(10).map(|client| address(client).to_string()).collect();
-    let mut silent: BTreeMap<String, f64> = BTreeMap::new();
-    eventually("the stuck ones are gone", || {
-        let rows = rows(&server);
-        let there = rows.iter().filter_map(|row| {
-            let address = row["address"].as_str().filter(|one| addresses.iter().any(|stuck| stuck == one))?;
-            Some((address.to_owned(), row["idle_seconds"].as_f64().expect("it is a number")))
-        });
-        let there: BTreeMap<String, f64> = there.collect();
-        // Whoever is to go has left the hub before its connection ends.
-        let is_gone = there.is_empty() && figure(&server, "tidemill_hub_clients") == all;
-        silent.extend(there);
-        is_gone
-    });
-    let took = clock::now().saturating_since(begun);
-    assert!(PATIENCE <= took, "they had their time: {took:?}");
-    let most = (2 * PATIENCE + SLACK).as_secs_f64();
-    let late: Vec<_> = silent.iter().filter(|(_, seconds)| most < **seconds).collect();
-    assert!(late.is_empty(), "{most} s are the most: {late:?}");
-    assert_eq!(slow(), stuck as u64);
-    // It is the server's deadline that ended them, and not the kernel's, which has twice that time.
-    let counters = server.counters();
-    assert_eq!((counters.total("cut_stalled"), counters.total("reset_by_peer")), (stuck as u64, 0));
-    // Whoever read is still there, and hears what is said next.
-    publisher.say(&publish("s", "last"));
-    for client in
-        clients.iter_mut().enumerate().filter(|(place, _)| place % 10 != 0).map(|(_, client)| client)
-    {
-        assert_eq!(client.message(), Ok(("s".to_owned(), "last".to_owned())));
-    }
-    drop(clients);
+    crowd.check_stuck_go(&server, begun);
+    assert_eq!(slow(), stuck);
+    crowd.check_last();
+    drop(crowd);
     eventually("all that was borrowed is home", || figure(&server, "tidemill_hub_lent_bytes") == 0);
 }
 
@@ -153,17 +188,7 @@ fn who_was_too_slow_is_told_so_behind_whole_messages() {
         publisher.flush();
         said += 1;
     }
-    let mut heard = 0;
-    let last = loop {
-        match stuck.message() {
-            Ok((_, payload)) => assert_eq!(number(&payload), heard, "without a gap"),
-            Err(line) => break line,
-        }
-        heard += 1;
-    };
-    assert_eq!(last, "-ERR 'Slow Consumer'\r\n");
-    assert!(0 < heard && heard < said, "{heard} of {said}");
-    assert_eq!(stuck.line(), "", "and nothing comes behind that");
+    stuck.check_cut(said);
     drop((stuck, publisher));
     server.stop_clean();
 }

@@ -84,6 +84,23 @@ impl<S: Read + Write> Client<S> {
         payload.truncate(payload.len() - 2);
         Ok((subject.to_owned(), String::from_utf8(payload).expect("it was text")))
     }
+
+    /// Checks what somebody finds who was cut for being slow while so many numbered messages were said: whole ones from the
+    /// first on without a gap, then why, and nothing behind that.
+    #[track_caller]
+    pub(crate) fn check_cut(&mut self, said: usize) {
+        let mut heard = 0;
+        let last = loop {
+            match self.message() {
+                Ok((_, payload)) => assert_eq!(number(&payload), heard, "without a gap"),
+                Err(line) => break line,
+            }
+            heard += 1;
+        };
+        assert_eq!(last, "-ERR 'Slow Consumer'\r\n");
+        assert!(0 < heard && heard < said, "{heard} of {said}");
+        assert_eq!(self.line(), "", "and nothing comes behind that");
+    }
 }
 
 /// What publishes this.
