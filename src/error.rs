@@ -21,6 +21,9 @@ pub enum StartError {
     /// What was asked for cannot be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// What can change while a server runs cannot be together with what cannot.
+    #[error("what can change while it runs does not go with what cannot: {0}. Try: a start anew")]
+    Mixed(ConfigError),
     /// A listener could not be opened.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -167,7 +170,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ShardFailed { .. } | Self::Output(_) => exit::FAILED,
-            Self::Config(_) => exit::USAGE,
+            Self::Config(_) | Self::Mixed(_) => exit::USAGE,
             Self::Bind(_)
             | Self::Inherited(_)
             | Self::NoHandle(_)

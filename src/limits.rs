@@ -20,6 +20,8 @@ pub use self::tls::*;
 
 /// Most shards: more than the cores of any machine we know. More is refused at start-up.
 pub const SHARDS_MAX: usize = 1024;
+/// Keys that one line of the log names when the configuration was read again; of more, how many there are is said.
+pub const KEYS_LISTED_MAX: usize = 100;
 /// Most listeners in one configuration. More is refused at start-up.
 pub const LISTENERS_MAX: usize = 64;
 /// Default for connections open at once, over all shards. One more is accepted and closed, and counted.

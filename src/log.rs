@@ -8,17 +8,21 @@
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use tracing::level_filters::LevelFilter;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
-use tracing_subscriber::fmt::format::{Format, Full, Writer};
+use tracing_subscriber::fmt::format::{Format, Full, Json, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::{LogFormat, LogLevel};
@@ -28,7 +32,8 @@ use crate::limits;
 #[derive(Debug)]
 pub struct Log {
     writer: NonBlocking,
-    format: LogFormat,
+    form: Arc<Form>,
+    shown: reload::Handle<Targets, Registry>,
     _flush: WorkerGuard,
 }
 
@@ -36,7 +41,7 @@ impl Log {
     /// Says something that is no event, as the banner and the figures are: as it stands to people, as an event to
     /// machines. It is said at every level: whoever asks for the figures gets them.
     pub fn say(&self, text: &str) {
-        match self.format {
+        match self.form.get() {
             LogFormat::Human => {
                 // The queue takes it or drops it.
                 let _ = self.writer.clone().write_all(text.as_bytes());
@@ -46,27 +51,87 @@ impl Log {
     }
 }
 
+impl Log {
+    /// From now on events are written so, from this level on.
+    pub fn change(&self, format: LogFormat, level: LogLevel) {
+        self.form.set(format);
+        // It fails only where the subscriber of the host of a library was there before, who decides what is shown.
+        let _ = self.shown.reload(shown(level));
+    }
+}
+
 /// Sends the events of this process to standard error from now on. It starts a thread: block signals first.
 pub fn init(format: LogFormat, level: LogLevel) -> Log {
     let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(limits::LOG_LINES_WAITING);
     let (writer, flush) = queue.thread_name("log").finish(io::stderr());
-    let shown = shown(level);
-    let lines =
-        fmt().with_max_level(LevelFilter::TRACE).with_writer(writer.clone()).log_internal_errors(false);
-    // Either fails only where a subscriber is set already, and then that one was meant: the host's of a library.
-    let _ = match format {
-        LogFormat::Human if is_journal() => {
-            let plain = fmt::format().without_time().with_level(false).with_target(false).with_ansi(false);
-            lines.event_format(ForJournal(plain)).finish().with(shown).try_init()
+    let form = Arc::new(Form::new(format));
+    let (filter, shown) = reload::Layer::new(shown(level));
+    let lines = fmt::layer()
+        .with_writer(writer.clone())
+        .with_ansi(io::stderr().is_terminal())
+        .log_internal_errors(false)
+        .event_format(Lines::new(Arc::clone(&form)));
+    // It fails only where a subscriber is set already, and then that one was meant: the host's of a library.
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    Log { writer, form, shown, _flush: flush }
+}
+
+/// How events are written now.
+#[derive(Debug)]
+struct Form(AtomicBool);
+
+impl Form {
+    fn new(format: LogFormat) -> Self {
+        Self(AtomicBool::new(format == LogFormat::Json))
+    }
+
+    fn get(&self) -> LogFormat {
+        // Relaxed: it guards no other memory.
+        if self.0.load(Ordering::Relaxed) { LogFormat::Json } else { LogFormat::Human }
+    }
+
+    fn set(&self, format: LogFormat) {
+        self.0.store(format == LogFormat::Json, Ordering::Relaxed);
+    }
+}
+
+/// Lines in the form that is asked for; to the journal, as it reads them.
+struct Lines {
+    form: Arc<Form>,
+    journal: Option<ForJournal>,
+    human: Format<Full>,
+    json: Format<Json>,
+}
+
+impl Lines {
+    fn new(form: Arc<Form>) -> Self {
+        let plain = || fmt::format().without_time().with_level(false).with_target(false).with_ansi(false);
+        Self {
+            form,
+            journal: is_journal().then(|| ForJournal(plain())),
+            human: fmt::format().with_target(false),
+            json: fmt::format().json().flatten_event(true).with_span_list(false),
         }
-        LogFormat::Human => {
-            lines.with_target(false).with_ansi(io::stderr().is_terminal()).finish().with(shown).try_init()
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        match (self.form.get(), &self.journal) {
+            (LogFormat::Json, _) => self.json.format_event(context, writer, event),
+            (LogFormat::Human, Some(journal)) => journal.format_event(context, writer, event),
+            (LogFormat::Human, None) => self.human.format_event(context, writer, event),
         }
-        LogFormat::Json => {
-            lines.json().flatten_event(true).with_span_list(false).finish().with(shown).try_init()
-        }
-    };
-    Log { writer, format, _flush: flush }
+    }
 }
 
 /// Whether the journal reads standard error: systemd says which stream it is (`JOURNAL_STREAM`, systemd.exec(5)), since what

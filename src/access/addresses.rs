@@ -84,11 +84,17 @@ impl Refusal {
     }
 }
 
-/// All addresses that are remembered.
+/// All addresses that are remembered, and what each may do.
 #[derive(Debug)]
 pub struct Addresses {
     limits: AddressLimits,
     entries_per_part: usize,
+    book: Arc<Book>,
+}
+
+/// What is remembered, whatever the limits are.
+#[derive(Debug)]
+struct Book {
     hasher: RandomState,
     parts: Box<[Mutex<Part>]>,
     arrivals_in_all: SharedBucket,
@@ -141,11 +147,25 @@ impl Addresses {
         Self {
             limits,
             entries_per_part: entries.div_ceil(limits::ADDRESS_PARTS),
-            parts: (0..limits::ADDRESS_PARTS).map(|_| part()).collect(),
-            hasher,
-            arrivals_in_all: SharedBucket::default(),
-            uncounted: AtomicU64::new(0),
-            hand: AtomicUsize::new(0),
+            book: Arc::new(Book {
+                parts: (0..limits::ADDRESS_PARTS).map(|_| part()).collect(),
+                hasher,
+                arrivals_in_all: SharedBucket::default(),
+                uncounted: AtomicU64::new(0),
+                hand: AtomicUsize::new(0),
+            }),
+        }
+    }
+
+    /// The same addresses under other limits: what was counted is counted on. What is one address, and how many are
+    /// remembered, stays as it is.
+    #[must_use]
+    pub fn under(&self, limits: AddressLimits) -> Self {
+        let AddressLimits { ipv4_prefix, ipv6_prefix, entries, .. } = self.limits;
+        Self {
+            limits: AddressLimits { ipv4_prefix, ipv6_prefix, entries, ..limits },
+            entries_per_part: self.entries_per_part,
+            book: Arc::clone(&self.book),
         }
     }
 
@@ -159,14 +179,14 @@ impl Addresses {
         drop(part);
         let key = guest.is_some().then_some(key);
         if key.is_none() {
-            self.uncounted.fetch_add(1, Ordering::Relaxed); // A counter, read on its own.
+            self.book.uncounted.fetch_add(1, Ordering::Relaxed); // A counter, read on its own.
         }
         Ok(Ticket { guest: guest.unwrap_or_default(), key, home: Arc::clone(self) })
     }
 
     /// Addresses that are remembered now.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| lock(part).entries.len()).sum()
+        self.book.parts.iter().map(|part| lock(part).entries.len()).sum()
     }
 
     /// True when no address is remembered.
@@ -176,15 +196,15 @@ impl Addresses {
 
     /// Arrivals that found a part of the map full of addresses with connections, and were not counted.
     pub fn uncounted(&self) -> u64 {
-        self.uncounted.load(Ordering::Relaxed) // A counter, read on its own.
+        self.book.uncounted.load(Ordering::Relaxed) // A counter, read on its own.
     }
 
     /// Forgets the addresses of the next part of the map that need not be remembered any more. Arrivals do so in passing;
     /// whoever calls this now and then gets the memory back when nobody arrives.
     pub fn forget(&self, now: Time) {
         // Relaxed: it only spreads the work.
-        let at = self.hand.fetch_add(1, Ordering::Relaxed) % self.parts.len();
-        let mut part = lock(&self.parts[at]);
+        let at = self.book.hand.fetch_add(1, Ordering::Relaxed) % self.book.parts.len();
+        let mut part = lock(&self.book.parts[at]);
         part.forget(now, usize::MAX);
         if part.entries.len() < part.entries.capacity() / 4 {
             part.entries.shrink_to_fit();
@@ -200,7 +220,7 @@ impl Addresses {
             entry.arrivals.check(rate, 1, now).map_err(Refusal::Arrivals)?;
         }
         match &self.limits.arrivals_in_all {
-            Some(rate) => self.arrivals_in_all.take(rate, 1, now).map_err(Refusal::ArrivalsInAll),
+            Some(rate) => self.book.arrivals_in_all.take(rate, 1, now).map_err(Refusal::ArrivalsInAll),
             None => Ok(()),
         }
     }
@@ -211,9 +231,9 @@ impl Addresses {
 
     fn part(&self, key: AddressKey) -> MutexGuard<'_, Part> {
         // The map within the part uses the lowest and the highest bits of the same hash.
-        let middle = (self.hasher.hash_one(key) >> 24) % (limits::ADDRESS_PARTS as u64);
+        let middle = (self.book.hasher.hash_one(key) >> 24) % (limits::ADDRESS_PARTS as u64);
         let at = usize::try_from(middle).unwrap_or(0);
-        lock(&self.parts[at])
+        lock(&self.book.parts[at])
     }
 }
 
@@ -297,6 +317,13 @@ impl Ticket {
     /// Charges bytes that have arrived to the address; says how long to read no more.
     pub fn charge_bytes(&self, bytes: u64, now: Time) -> Duration {
         charge(&self.guest.bytes, self.home.limits.bytes.as_ref(), bytes, now)
+    }
+
+    /// From now on these limits hold for it, if they are about the same addresses.
+    pub fn move_under(&mut self, addresses: &Arc<Addresses>) {
+        if Arc::ptr_eq(&self.home.book, &addresses.book) {
+            self.home = Arc::clone(addresses);
+        }
     }
 
     /// False when there was no room to count the address; then the buckets are the connection's own.
@@ -478,7 +505,7 @@ mod tests {
         let addresses = addresses(|limits| (limits.entries, limits.bytes) = (1, rate("1/s burst 1000")));
         let of_one_part: Vec<IpAddr> = (0..u32::MAX)
             .map(|at| IpAddr::V4(Ipv4Addr::from_bits(at)))
-            .filter(|ip| addresses.hasher.hash_one(addresses.key(*ip)) >> 24 & 63 == 5)
+            .filter(|ip| addresses.book.hasher.hash_one(addresses.key(*ip)) >> 24 & 63 == 5)
             .take(4)
             .collect();
         let [a, b, c, d] = of_one_part[..] else { panic!() };

@@ -1,8 +1,9 @@
 //! What one connection takes, against the rates of a connection, those of its address, and those of its user.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::addresses::Ticket;
+use super::addresses::{Addresses, Ticket};
 use super::bucket::{Bucket, Wait};
 use super::rate::Rate;
 use super::users::Seat;
@@ -35,6 +36,11 @@ impl Meter {
     /// The meter of a connection that comes with this ticket.
     pub fn new(ticket: Option<Ticket>) -> Self {
         Self { ticket, ..Self::default() }
+    }
+
+    /// From now on the limits of its address are these.
+    pub fn move_under(&mut self, addresses: &Arc<Addresses>) {
+        self.ticket.iter_mut().for_each(|ticket| ticket.move_under(addresses));
     }
 
     /// Charges what comes from here on to this user as well. What came before was nobody's.

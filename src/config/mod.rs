@@ -4,6 +4,7 @@
 //! fills its fields by hand has them checked by [`Config::validate`]. What only the host can answer (is the port free, is there IPv6, what is in a certificate's file) is found out when the server starts. Data comes from
 //! [`Layer`]s, one for each source, and goes to the server as plain fields.
 
+mod change;
 pub mod endpoint;
 mod error;
 mod file;
@@ -21,6 +22,7 @@ pub mod units;
 use std::path::Path;
 use std::time::Duration;
 
+pub use self::change::Change;
 pub use self::endpoint::Endpoint;
 pub use self::error::ConfigError;
 pub use self::hub::{Hub, SlowRule};

@@ -16,7 +16,8 @@ const WIDTH: usize = 100;
 pub(super) fn print(config: &Config) -> String {
     let defaults = Config::default();
     let mut text = comment(
-        "The configuration of Tidemill. Durations are written as 250ms, 30s or 10m, sizes as 64KiB or 1MiB.",
+        "The configuration of Tidemill. Durations are written as 250ms, 30s or 10m, sizes as 64KiB or 1MiB. SIGHUP has a \
+         server that runs read this file again; each key says from when on its new value holds then (Reload).",
     );
     print_tables(&mut text, "server", &KEYS, config, &defaults);
     for (index, listener) in config.listeners.iter().enumerate() {
@@ -63,7 +64,7 @@ fn print_listener(text: &mut String, listener: &Listener, explain: bool) {
     text.push_str(&format!("\n[[{LISTENER}]]\n"));
     for key in &LISTENER_KEYS {
         if explain {
-            text.push_str(&comment(key.about));
+            text.push_str(&comment(&format!("{} {}", key.about, key.reload.about())));
         }
         if explain || (key.show)(listener).is_some() {
             text.push_str(&line(key, listener));
@@ -103,7 +104,7 @@ fn example() -> String {
 fn print_examples<T>(text: &mut String, header: &str, keys: &[Key<T>]) {
     text.push_str(&format!("#{header}\n"));
     for key in keys {
-        text.push_str(&comment(key.about));
+        text.push_str(&comment(&format!("{} {}", key.about, key.reload.about())));
         text.push_str(&format!("#{} = {}\n", key.name, key.example));
     }
 }
@@ -112,7 +113,7 @@ fn print_examples<T>(text: &mut String, header: &str, keys: &[Key<T>]) {
 fn print_tables<T>(text: &mut String, section: &str, keys: &[Key<T>], config: &T, defaults: &T) {
     text.push_str(&format!("\n[{section}]\n"));
     for key in keys.iter().filter(|key| key.section == section) {
-        text.push_str(&comment(&format!("{}{}", key.about, default(key, defaults))));
+        text.push_str(&comment(&format!("{}{} {}", key.about, default(key, defaults), key.reload.about())));
         text.push_str(&line(key, config));
     }
 }

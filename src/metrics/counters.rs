@@ -322,6 +322,8 @@ counters! {
         "Requests with a credential that is not good here."
     Sum refused_credential_expired "tidemill_refused_total{reason=\"credential_expired\"}"
         "Requests with a credential whose time is over or has not come."
+    Sum refused_credential_revoked "tidemill_refused_total{reason=\"credential_revoked\"}"
+        "Connections of users that a reload has removed or changed."
     Sum refused_password_timeout "tidemill_refused_total{reason=\"password_timeout\"}"
         "Passwords that could not be checked in time."
     Sum refused_origin "tidemill_refused_total{reason=\"origin\"}"

@@ -11,6 +11,7 @@ mod nats;
 pub mod process;
 pub mod prometheus;
 mod refused;
+pub mod reloads;
 mod tally;
 
 use std::time::Duration;

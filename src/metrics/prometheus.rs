@@ -8,15 +8,16 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::process::Process;
+use super::reloads::Reloads;
 use super::{Counters, Kind, Row, TABLE, Tally, UNSEEN};
 
 /// The media type of the format.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// All figures as text; with those of the process, where somebody could read them.
-pub fn encode(tally: &Tally, process: Option<Process>) -> String {
+/// All figures as text; with those of the process and of its configuration, where somebody could read them.
+pub fn encode(tally: &Tally, process: Option<Process>, reloads: Option<Reloads>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Figures(tally.clone(), process)));
+    registry.register_collector(Box::new(Figures(tally.clone(), process, reloads)));
     let mut text = String::new();
     // Writing to a string does not fail.
     let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
@@ -24,7 +25,7 @@ pub fn encode(tally: &Tally, process: Option<Process>) -> String {
 }
 
 #[derive(Debug)]
-struct Figures(Tally, Option<Process>);
+struct Figures(Tally, Option<Process>, Option<Reloads>);
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
@@ -34,7 +35,8 @@ impl Collector for Figures {
         }
         self.encode_stalls(&mut encoder)?;
         self.encode_deliveries(&mut encoder)?;
-        self.1.map_or(Ok(()), |process| encode_process(process, &mut encoder))
+        self.1.map_or(Ok(()), |process| encode_process(process, &mut encoder))?;
+        self.2.map_or(Ok(()), |reloads| encode_reloads(reloads, &mut encoder))
     }
 }
 
@@ -112,6 +114,31 @@ fn encode_process(process: Process, encoder: &mut DescriptorEncoder<'_>) -> Resu
     ConstGauge::new(i64::try_from(process.resident_bytes).unwrap_or(i64::MAX)).encode(resident)
 }
 
+/// By names such as Prometheus has them for itself.
+fn encode_reloads(reloads: Reloads, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let help = "How often the configuration was read again.";
+    let mut family = encoder.encode_descriptor("tidemill_config_reloads", help, None, MetricType::Counter)?;
+    for (outcome, count) in [("succeeded", reloads.succeeded), ("failed", reloads.failed)] {
+        ConstCounter::new(count).encode(family.encode_family(&[("outcome", outcome)])?)?;
+    }
+    let gauges = [
+        (
+            "tidemill_config_last_reload_successful",
+            "Whether the configuration that was read last holds.",
+            i64::from(reloads.last_succeeded),
+        ),
+        (
+            "tidemill_config_loaded_timestamp_seconds",
+            "When the configuration that holds was read, in seconds since 1970.",
+            i64::try_from(reloads.loaded_at).unwrap_or(i64::MAX),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        ConstGauge::new(value).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;
+    }
+    Ok(())
+}
+
 /// The figures of each shard, with its number for a label: their sum is that of the server.
 fn encode_shards(
     row: &Row,
@@ -152,7 +179,9 @@ mod tests {
         let mut tally = Tally::default();
         tally.add(0, &one.snapshot());
         tally.add(2, &other.snapshot());
-        encode(&tally, Some(Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 }))
+        let process = Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 };
+        let reloads = Reloads { succeeded: 5, failed: 2, last_succeeded: false, loaded_at: 1_700_000_000 };
+        encode(&tally, Some(process), Some(reloads))
     }
 
     /// The lines are those of the OpenMetrics specification, 1.0, section 5.
@@ -175,6 +204,12 @@ mod tests {
             "process_cpu_seconds_total 1.23",
             "# TYPE process_resident_memory_bytes gauge",
             "process_resident_memory_bytes 4096",
+            "# TYPE tidemill_config_reloads counter",
+            "tidemill_config_reloads_total{outcome=\"succeeded\"} 5",
+            "tidemill_config_reloads_total{outcome=\"failed\"} 2",
+            "# TYPE tidemill_config_last_reload_successful gauge",
+            "tidemill_config_last_reload_successful 0",
+            "tidemill_config_loaded_timestamp_seconds 1700000000",
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }

@@ -77,6 +77,8 @@ refusals! {
         "It showed a credential that is not good here."
     CredentialExpired refused_credential_expired "credential_expired"
         "It showed a credential whose time is over or has not come."
+    CredentialRevoked refused_credential_revoked "credential_revoked"
+        "Its user was removed or changed when the configuration was read again."
     PasswordTimeout refused_password_timeout "password_timeout"
         "Its password could not be checked in the time that there is for that."
     Origin refused_origin "origin"

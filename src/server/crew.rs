@@ -14,7 +14,7 @@ use crate::metrics::Snapshot;
 use crate::ring::{Bell, Epoll, Host, RingError, Setup, Uring};
 use crate::service::Service;
 use crate::shard::mailbox::{Address, Contact, Mailbox, Message, mailbox};
-use crate::shard::{Door, House, Options, Shard, Sockets};
+use crate::shard::{House, Options, Shard, Sockets, Terms};
 use crate::sys::clock;
 use crate::sys::cpu;
 use crate::sys::signal::Waker;
@@ -125,12 +125,15 @@ impl Crew {
         self.switchboard.tell(self.threads.len(), || Message::Stop(timeout));
     }
 
-    /// Gives the shards new doors; those of the admin listeners are its own.
-    pub(super) fn change_doors(&mut self, doors: &Arc<[Door]>, admin_doors: &Arc<[Door]>) {
-        self.switchboard.tell(self.shards, || Message::Doors(Arc::clone(doors)));
-        if self.shards < self.threads.len() {
-            self.switchboard.tell_one(self.shards, Message::Doors(Arc::clone(admin_doors)));
+    /// Gives the shards new terms; those of the thread behind the admin listeners are its own. Returns when all of them hold,
+    /// or the first of those where that is not known after a second.
+    pub(super) fn change_terms(&mut self, terms: &Arc<Terms>, admin_terms: Option<Terms>) -> Option<usize> {
+        self.switchboard.tell(self.shards, || Message::Terms(Arc::clone(terms)));
+        if let Some(terms) = admin_terms.filter(|_| self.shards < self.threads.len()) {
+            self.switchboard.tell_one(self.shards, Message::Terms(Arc::new(terms)));
         }
+        // A mailbox is read in its order, so who answers has taken over what was told before.
+        self.switchboard.first_silent(self.threads.len())
     }
 
     /// The first shard that does not answer within a second.

@@ -15,7 +15,7 @@ use crate::tls::{CertificateFiles, ClientAuth, Credentials, Tickets, TlsSettings
 
 /// What the doors of a group of listeners are made of.
 pub(super) struct Doors {
-    entries: Vec<Entry>,
+    entries: Vec<Arc<Entry>>,
 }
 
 /// What one door is made of.
@@ -24,7 +24,6 @@ struct Entry {
     networks: AccessList,
     proxy_protocol: bool,
     tls: Option<Credentials>,
-    auth: Option<AuthSettings>,
     authenticator: Option<Arc<Authenticator>>,
     /// Whether it leads to the hub.
     has_users: bool,
@@ -37,14 +36,29 @@ impl Doors {
     /// # Errors
     /// A sentence about the file that cannot be used.
     pub(super) fn load(listeners: &[Listener], tickets: &Tickets) -> Result<Self, StartError> {
-        let entries = listeners.iter().map(|listener| Entry::load(listener, tickets));
+        let entries = listeners.iter().map(|listener| Entry::load(listener, tickets, None).map(Arc::new));
         Ok(Self { entries: entries.collect::<Result<_, _>>()? })
     }
 
-    /// Reads the files again. What cannot be used is said, and stays as it was. Returns whether all could.
-    pub(super) fn reload(&mut self) -> bool {
-        // All of them, so that each mistake is said.
-        self.entries.iter_mut().map(Entry::reload).filter(|read| !read).count() == 0
+    /// As [`load`](Self::load), for the same listeners again, of which other things may be said now. Of those that have `gone`
+    /// from the configuration no file is read: they keep what they have.
+    ///
+    /// # Errors
+    /// A sentence about the file that cannot be used.
+    pub(super) fn load_again(
+        &self,
+        listeners: &[Listener],
+        gone: &[bool],
+        tickets: &Tickets,
+    ) -> Result<Self, StartError> {
+        let again = |((listener, before), gone): ((&Listener, &Arc<Entry>), &bool)| {
+            if *gone {
+                return Ok(Arc::clone(before));
+            }
+            Entry::load(listener, tickets, Some(before)).map(Arc::new)
+        };
+        let entries = listeners.iter().zip(&self.entries).zip(gone).map(again);
+        Ok(Self { entries: entries.collect::<Result<_, _>>()? })
     }
 
     /// The doors as they are now, in the order of the listeners; those that lead to the hub with its users.
@@ -54,21 +68,34 @@ impl Doors {
 
     /// What is odd about the files that can be used.
     pub(super) fn warnings(&self) -> Vec<String> {
-        self.entries.iter().flat_map(Entry::warnings).collect()
+        self.entries.iter().flat_map(|entry| entry.warnings()).collect()
+    }
+
+    /// Says it in the log.
+    pub(super) fn warn(&self) {
+        self.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 
     /// Where certificates are shown that nobody has signed, with their fingerprints.
     pub(super) fn fingerprints(&self) -> Vec<(&str, &str)> {
-        self.entries.iter().filter_map(Entry::fingerprint).collect()
+        self.entries.iter().filter_map(|entry| entry.fingerprint()).collect()
     }
 }
 
 impl Entry {
-    fn load(listener: &Listener, tickets: &Tickets) -> Result<Self, StartError> {
+    fn load(listener: &Listener, tickets: &Tickets, before: Option<&Self>) -> Result<Self, StartError> {
         let name = listener.listen.to_string();
-        let tls = listener.tls.as_ref().map(|tls| Credentials::load(tls_settings(listener, tls), tickets));
+        let before = before.and_then(|before| before.tls.as_ref());
+        let load = |tls: &config::Tls| match before {
+            Some(before) => Credentials::load_after(tls_settings(listener, tls), tickets, before),
+            None => Credentials::load(tls_settings(listener, tls), tickets),
+        };
+        let tls = listener.tls.as_ref().map(load);
         let tls = tls.transpose().map_err(|error| StartError::Credentials(error.to_string()))?;
-        let auth = listener.auth.as_ref().map(auth_settings);
+        let authenticator = listener.auth.as_ref().map(|auth| Authenticator::load(&auth_settings(auth)));
+        let authenticator =
+            authenticator.transpose().map_err(|error| StartError::Credentials(error.to_string()))?;
+        let authenticator = authenticator.map(Arc::new);
         let networks = access_list(listener)?;
         let proxy_protocol = listener.proxy_protocol;
         let has_users = matches!(listener.service, ServiceName::Nats | ServiceName::Http);
@@ -78,11 +105,7 @@ impl Entry {
             TlsMode::First => TlsStart::First,
             TlsMode::Auto => TlsStart::Either,
         };
-        let mut entry =
-            Self { name, networks, proxy_protocol, tls, auth, authenticator: None, has_users, tls_start };
-        entry.read_keys().map_err(StartError::Credentials)?;
-        entry.warn();
-        Ok(entry)
+        Ok(Self { name, networks, proxy_protocol, tls, authenticator, has_users, tls_start })
     }
 
     fn fingerprint(&self) -> Option<(&str, &str)> {
@@ -90,35 +113,11 @@ impl Entry {
         Some((&self.name, fingerprint))
     }
 
-    fn reload(&mut self) -> bool {
-        let tls = self.tls.as_mut().map_or(Ok(()), Credentials::reload).map_err(|error| error.to_string());
-        let keys = self.read_keys();
-        for error in [&tls, &keys].into_iter().filter_map(|result| result.as_ref().err()) {
-            tracing::error!("{} keeps what it had: {error}", self.name);
-        }
-        self.warn();
-        tls.is_ok() && keys.is_ok()
-    }
-
-    fn read_keys(&mut self) -> Result<(), String> {
-        if let Some(settings) = &self.auth {
-            let authenticator = Authenticator::load(settings).map_err(|error| error.to_string())?;
-            self.authenticator = Some(Arc::new(authenticator));
-        }
-        Ok(())
-    }
-
     /// What is odd about the files.
     fn warnings(&self) -> impl Iterator<Item = String> {
         let tls = self.tls.iter().flat_map(Credentials::warnings).map(ToString::to_string);
         let keys = self.authenticator.iter().flat_map(|authenticator| authenticator.warnings()).cloned();
         tls.chain(keys).map(|warning| format!("{}: {warning}", self.name))
-    }
-
-    fn warn(&self) {
-        for warning in self.warnings() {
-            tracing::warn!("{warning}");
-        }
     }
 
     fn door(&self, users: &Arc<Users>) -> Door {
@@ -133,9 +132,9 @@ impl Entry {
     }
 }
 
-/// Those of one address, over all shards.
-pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
-    Arc::new(Addresses::new(AddressLimits {
+/// What those of one address may do, over all shards.
+pub(super) fn address_limits(config: &Config) -> AddressLimits {
+    AddressLimits {
         connections: Some(config.connections_per_address),
         arrivals: config.accept_rate_per_address,
         arrivals_in_all: config.accept_rate,
@@ -143,7 +142,7 @@ pub(super) fn addresses(config: &Config) -> Arc<Addresses> {
         messages: config.message_rate_per_address,
         bytes: config.byte_rate_per_address,
         ..AddressLimits::default()
-    }))
+    }
 }
 
 /// Those whose datagrams are counted: each address has the rates of messages and bytes that its connections have together,

@@ -70,6 +70,11 @@ impl HandOver {
         }
     }
 
+    /// The number of one that was started, and has not said yet that it serves.
+    pub(super) fn successor(&self) -> Option<u32> {
+        self.going.as_ref().map(|going| going.successor.pid())
+    }
+
     /// How long to wait for the one that is going on.
     pub(super) fn wait(&self) -> Option<Duration> {
         self.going.as_ref().map(|going| going.deadline.saturating_since(clock::now()))

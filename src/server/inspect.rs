@@ -1,11 +1,14 @@
 //! What the operators' pages find out from the shards.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::news::News;
 use super::switchboard::Switchboard;
 use crate::connection::{Listed, Order};
 use crate::hub::{HubSizes, ListedFilter};
 use crate::metrics::Tally;
+use crate::metrics::reloads::Reloads;
 use crate::service::http::Inspect;
 use crate::sys::clock::{self, Time};
 
@@ -14,7 +17,7 @@ pub(super) struct Inspector {
     pub(super) switchboard: Switchboard,
     pub(super) shards: usize,
     pub(super) since: Time,
-    pub(super) listeners: Vec<String>,
+    pub(super) news: Arc<News>,
     pub(super) engine: String,
 }
 
@@ -39,8 +42,12 @@ impl Inspect for Inspector {
         clock::now().saturating_since(self.since)
     }
 
-    fn listeners(&self) -> &[String] {
-        &self.listeners
+    fn listeners(&self) -> Vec<String> {
+        self.news.listeners()
+    }
+
+    fn reloads(&self) -> Reloads {
+        self.news.reloads()
     }
 
     fn engine(&self) -> &str {

@@ -4,12 +4,16 @@
 //! only waits: for signals, and for a shard that ends. It reaches the shards through their mailboxes.
 
 mod banner;
+mod common;
 mod crew;
 mod doors;
+mod groups;
 mod handover;
 mod inspect;
 mod needs;
+mod news;
 mod plan;
+mod reload;
 mod services;
 mod switchboard;
 mod users;
@@ -19,27 +23,30 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::common::{Access, Common};
 use self::crew::Crew;
 use self::doors::Doors;
 use self::handover::HandOver;
 use self::inspect::Inspector;
 pub use self::needs::{Needs, RingSizes};
+use self::news::News;
 use self::plan::AdminPlan;
+pub use self::reload::Reloaded;
+use self::reload::Running;
+use self::services::Kit;
 pub use self::services::http_settings;
 use self::users::UserBook;
 use self::watchdog::Watchdog;
 use crate::access::users::Users;
-use crate::config::{Config, Endpoint, Listener};
+use crate::config::{Config, Endpoint, Listener, Source};
 use crate::error::{StartError, exit};
-use crate::limits;
 use crate::log::{self, Log};
 use crate::metrics::Snapshot;
 use crate::metrics::board::Board;
 use crate::ring::Capabilities;
 use crate::service::Service;
-use crate::service::house::House;
+use crate::service::house::{House, Wiring};
 use crate::service::http::{Admin, Http};
-use crate::shard;
 use crate::sys::address::Listen;
 use crate::sys::clock;
 use crate::sys::handover::{Origin, Predecessor};
@@ -47,27 +54,27 @@ use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
 use crate::sys::supervisor::{Inherited, Supervisor};
 use crate::tls::Tickets;
 
-/// Serves the configured services until a signal asks to stop, and returns the exit code.
+/// Serves the configured services until a signal asks to stop, and returns the exit code. `source` is where the configuration
+/// came from, and comes from again on SIGHUP.
 ///
 /// # Errors
 /// When it cannot start, or a shard fails while it runs.
-pub fn run(config: &Config) -> Result<u8, StartError> {
+pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     // At once, since its file may be replaced as soon as it serves.
     let origin = Origin::find();
     let log = log::init(config.log_format, config.log_level);
-    let judge = services::judge(config)?;
+    let kit = Kit::new(config)?;
     let (predecessor, inherited) = match Predecessor::find()? {
         Some((predecessor, inherited)) => (Some(predecessor), inherited),
         None => (None, Inherited::take_all()?),
     };
     let mut server = Server::begin(config, inherited, |listeners, datagrams, users, board| {
-        let behind = services::behind(config, listeners, judge.as_ref());
-        let nats = services::nats_settings(config, listeners, judge.as_ref());
-        let ingest = services::ingest(config, datagrams, users);
+        let Wiring { behind, nats, ingest } = kit.wiring(config, (listeners, datagrams), users);
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
+    server.running.kit = Some(kit);
     log.say(&banner::text(&server, config));
     let supervisor = Supervisor::find();
     supervisor.ready(&server.status());
@@ -75,7 +82,7 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
         predecessor.may_go();
     }
     let hand_over = HandOver::new(origin, server.waker.clone());
-    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, config, &log)? {
+    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &log)? {
         return Ok(signal.exit_code());
     }
     let snapshots = server.join()?;
@@ -90,7 +97,7 @@ fn serve(
     supervisor: &Supervisor,
     mut hand_over: HandOver,
     signals: &Signals,
-    config: &Config,
+    source: &Source,
     log: &Log,
 ) -> Result<Option<StopSignal>, StartError> {
     let mut watchdog = Watchdog::new(supervisor);
@@ -98,25 +105,21 @@ fn serve(
         let wait = watchdog.wait().into_iter().chain(hand_over.wait()).min();
         match signals.wait(&server.waker, wait).map_err(StartError::Signals)? {
             Woken::Report => log.say(&table(&server.report())),
-            Woken::Reload => {
-                supervisor.reloading();
-                server.reload();
-                supervisor.ready(&server.status());
-            }
+            Woken::Reload => reload::from_source(server, source, log, supervisor, &hand_over),
             Woken::Upgrade => hand_over.begin(&server.handles),
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => {
                 hand_over.give_up();
-                supervisor.stopping(config.drain_timeout);
-                return drain(server, signals, config);
+                supervisor.stopping(server.config().drain_timeout);
+                return drain(server, signals);
             }
         }
         if let Some(pid) = hand_over.outcome() {
             tracing::info!("handed over to process {pid}");
             supervisor.handed_over(pid);
             server.crew.leave_files();
-            return drain(server, signals, config);
+            return drain(server, signals);
         }
         watchdog.feed(&mut server.crew);
     }
@@ -135,14 +138,19 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
 }
 
 /// Stops in order. A second signal ends the wait, and is returned.
-fn drain(server: &mut Server, signals: &Signals, config: &Config) -> Result<Option<StopSignal>, StartError> {
-    server.stop(config.drain_timeout);
-    tracing::info!("stopping: answers have {} to finish", humantime::format_duration(config.drain_timeout));
+fn drain(server: &mut Server, signals: &Signals) -> Result<Option<StopSignal>, StartError> {
+    let timeout = server.config().drain_timeout;
+    server.stop(timeout);
+    tracing::info!("stopping: answers have {} to finish", humantime::format_duration(timeout));
     while !server.crew.is_over() {
         // The shards end by themselves after the deadline; this wait has no other bound.
-        if let Woken::Stop(signal) = signals.wait(&server.waker, None).map_err(StartError::Signals)? {
-            tracing::warn!("stopping at once: connections are cut");
-            return Ok(Some(signal));
+        match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
+            Woken::Stop(signal) => {
+                tracing::warn!("stopping at once: connections are cut");
+                return Ok(Some(signal));
+            }
+            Woken::Reload => tracing::info!("stopping: nothing is read again"),
+            Woken::Report | Woken::Upgrade | Woken::Waker | Woken::TimedOut => {}
         }
     }
     Ok(None)
@@ -157,9 +165,9 @@ pub struct Server {
     endpoints: Vec<Endpoint>,
     addresses: Vec<Listen>,
     capabilities: Capabilities,
-    doors: Doors,
-    admin_doors: Doors,
-    users: UserBook,
+    /// What holds while it runs.
+    running: Running,
+    news: Arc<News>,
     /// A second handle of each socket that listens, until the server stops.
     handles: Vec<OwnedFd>,
 }
@@ -185,47 +193,23 @@ impl Server {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
         let mut plan = plan::draw(config, inherited)?;
-        let (capabilities, endpoints) = (plan.capabilities, plan.endpoints.clone());
-        let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
-        let doors = Doors::load(&plan.listeners, &tickets)?;
-        let users = UserBook::load(&config.hub)?;
-        let handles = std::mem::take(&mut plan.handles);
+        let common = Common::new(config, std::mem::take(&mut plan.groups), plan.shards.len())?;
+        let access = Access::load(config, &common)?;
+        access.warn();
+        let (listeners, datagrams) =
+            (common.groups.streams.listeners(config), common.groups.datagrams.listeners(config));
+        let make = prepare(&listeners, &datagrams, access.users.users(), &common.board);
+        let endpoints = common.groups.endpoints(config);
+        let (capabilities, handles) = (plan.capabilities, std::mem::take(&mut plan.handles));
+        let news = Arc::new(News::new(&endpoints));
         let admin = plan.admin.take();
-        let admins = admin.as_ref().map_or(&[][..], |plan| &plan.listeners);
-        let admin_doors = Doors::load(admins, &tickets)?;
-        let board = Arc::new(Board::new(plan.shards.len()));
-        let house = shard::House {
-            doors: doors.make(users.users()),
-            datagram_networks: doors::datagram_networks(&plan.datagrams)?,
-            addresses: Some(doors::addresses(config)),
-            senders: doors::senders(config),
-            counts_bytes: config.byte_rate_per_address.is_some() || users.users().counts_bytes(),
-            board: Some(Arc::clone(&board)),
-            slow_rules: services::slow_rules(config),
-            subscriptions: config.hub.subscriptions_per_shard,
-            shared_bytes: config.hub.shared_bytes_per_shard,
-            shards: u16::try_from(plan.shards.len()).expect("SHARDS_MAX is small"),
-            ..shard::House::open(config.connections)
-        };
-        let make = prepare(&plan.listeners, &plan.datagrams, users.users(), &board);
-        let words = endpoints.iter().map(ToString::to_string).collect();
-        let mut crew = Crew::start(plan, &house, make, &waker)?;
+        let mut crew = Crew::start(plan, &common.house(config, &access)?, make, &waker)?;
         if let Some(plan) = admin {
-            start_admin(&mut crew, config, plan, admin_doors.make(users.users()), words, &waker)?;
+            start_admin(&mut crew, config, plan, (&common, &access), &news, &waker)?;
         }
         let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
-        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors, users, handles })
-    }
-
-    /// Reads certificates, keys, tokens and the secrets of users again. Connections that are open stay as they are; what cannot be used is
-    /// said in the log, and stays as it was.
-    pub fn reload(&mut self) {
-        let all = self.doors.reload() & self.admin_doors.reload() & self.users.reload();
-        let users = self.users.users();
-        self.crew.change_doors(&self.doors.make(users), &self.admin_doors.make(users));
-        if all {
-            tracing::info!("certificates, keys and tokens were read again");
-        }
+        let running = Running { start: config.clone(), config: config.clone(), common, access, kit: None };
+        Ok(Self { crew, waker, endpoints, addresses, capabilities, running, news, handles })
     }
 
     /// Where it listens, with the ports that the system chose.
@@ -240,7 +224,8 @@ impl Server {
 
     /// Listeners whose certificate nobody has signed, each with the certificate's SHA-256 fingerprint.
     pub fn fingerprints(&self) -> Vec<(&str, &str)> {
-        self.doors.fingerprints().into_iter().chain(self.admin_doors.fingerprints()).collect()
+        let Access { doors, admin_doors, .. } = &self.running.access;
+        doors.fingerprints().into_iter().chain(admin_doors.fingerprints()).collect()
     }
 
     /// What its rings can do.
@@ -276,7 +261,8 @@ impl Server {
     /// What a supervisor shows of it.
     fn status(&self) -> String {
         let (places, shards) = (self.endpoints.len(), self.crew.cores().len());
-        format!("serves at {places} addresses, {shards} shards, {}", said_engine(self.capabilities))
+        let stale = if self.news.reloads().last_succeeded { "" } else { "; the last reload changed nothing" };
+        format!("serves at {places} addresses, {shards} shards, {}{stale}", said_engine(self.capabilities))
     }
 
     /// Stops the shards that are left after one has failed, and says why it failed.
@@ -305,20 +291,17 @@ fn start_admin(
     crew: &mut Crew,
     config: &Config,
     plan: AdminPlan,
-    doors: Arc<[shard::Door]>,
-    listeners: Vec<String>,
+    (common, access): (&Common, &Access),
+    news: &Arc<News>,
     waker: &Waker,
 ) -> Result<(), StartError> {
-    let house = shard::House {
-        doors,
-        addresses: Some(doors::admin_addresses()),
-        ..shard::House::open(limits::ADMIN_CONNECTIONS)
-    };
-    let settings = plan.listeners.iter().map(|listener| http_settings(config, listener)).collect();
-    let (since, shards) = (clock::now(), crew.cores().len());
+    let house = common.admin_house(access);
+    let listeners = common.groups.admins.listeners(config);
+    let settings = listeners.iter().map(|listener| http_settings(config, listener)).collect();
+    let (since, shards, news) = (clock::now(), crew.cores().len(), Arc::clone(news));
     let engine = said_engine(plan.setup.capabilities);
     let make = move |switchboard| {
-        let inspector = Inspector { switchboard, shards, since, listeners, engine };
+        let inspector = Inspector { switchboard, shards, since, news, engine };
         Http::new(Admin::new(inspector), settings)
     };
     crew.start_admin(plan, &house, make, waker)

@@ -3,8 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use super::groups::Groups;
 use crate::access::meter::Rates;
-use crate::config::{Config, Endpoint, Listener, ServiceName};
+use crate::config::{Config, ServiceName};
 use crate::connection::Bounds;
 use crate::error::{StartError, ring_unavailable};
 use crate::limits;
@@ -22,14 +23,10 @@ pub(super) struct Plan {
     pub(super) setup: Setup,
     pub(super) options: Options,
     pub(super) shards: Vec<ShardPlan>,
-    /// The stream listeners of the shards, in the order of their sockets.
-    pub(super) listeners: Vec<Listener>,
-    /// Their datagram listeners, in the order of their sockets.
-    pub(super) datagrams: Vec<Listener>,
+    /// Which listeners were opened.
+    pub(super) groups: Groups,
     /// For the admin listeners, if there are any.
     pub(super) admin: Option<AdminPlan>,
-    /// Where all of them listen, in the order of the configuration.
-    pub(super) endpoints: Vec<Endpoint>,
     /// Unix sockets' files, removed at the end.
     pub(super) files: Vec<SocketFile>,
     /// A second handle of each socket, for a successor.
@@ -41,8 +38,6 @@ pub(super) struct AdminPlan {
     pub(super) setup: Setup,
     pub(super) options: Options,
     pub(super) shard: ShardPlan,
-    /// Its listeners, in the order of their sockets.
-    pub(super) listeners: Vec<Listener>,
 }
 
 /// What one shard gets.
@@ -62,24 +57,26 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
     let capabilities = choose_engine(config)?;
     let (options, files) = sizes(config);
     descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), files))?;
-    let mut opened = Opened::default();
+    let mut groups = Groups::default();
+    let mut sockets_files = Vec::new();
     let mut handles = Vec::new();
     let mut admin = ShardPlan::default();
-    for (listener, bound) in open(config, inherited, shards.len())? {
+    for (place, bound) in open(config, inherited, shards.len())? {
+        let listener = &config.listeners[place];
         for socket in &bound.sockets {
             handles.push(socket.try_clone().map_err(StartError::NoHandle)?);
         }
         let own = std::slice::from_mut(&mut admin);
         let takers = if listener.service == ServiceName::Admin { own } else { &mut shards[..] };
         hand_out(&bound.address, bound.sockets, takers);
-        opened.add(listener, bound.address, bound.file);
+        groups.add(place, listener, &bound.address);
+        sockets_files.extend(bound.file);
     }
-    let datagrams = opened.endpoints.iter().any(|endpoint| !endpoint.listen.is_stream());
-    let setup = Setup::shard(capabilities, files, datagrams);
+    let setup = Setup::shard(capabilities, files, !groups.datagrams.is_empty());
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
-    let Opened { endpoints, listeners, datagrams, admins, files } = opened;
-    let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
-    Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files, handles })
+    let admins = groups.admins.len();
+    let admin = (0 < admins).then(|| admin_plan(config, capabilities, admin, admins));
+    Ok(Plan { capabilities, setup, options, shards, groups, admin, files: sockets_files, handles })
 }
 
 /// The engine that serves; when it is not the one that is better, and nobody asked for it, a warning says why.
@@ -105,46 +102,24 @@ pub(super) fn find_engine(config: &Config) -> Result<(Capabilities, Option<Start
     }
 }
 
-/// What was opened, in the order of the configuration.
-#[derive(Default)]
-struct Opened {
-    endpoints: Vec<Endpoint>,
-    listeners: Vec<Listener>,
-    datagrams: Vec<Listener>,
-    admins: Vec<Listener>,
-    files: Vec<SocketFile>,
-}
-
-impl Opened {
-    fn add(&mut self, listener: &Listener, address: Listen, file: Option<SocketFile>) {
-        self.files.extend(file);
-        let is_stream = address.is_stream();
-        let listener = Listener { listen: address, ..listener.clone() };
-        self.endpoints.push(Endpoint::of(&listener, listener.tls.is_some()));
-        let group = match listener.service {
-            _ if !is_stream => &mut self.datagrams,
-            ServiceName::Admin => &mut self.admins,
-            ServiceName::Echo | ServiceName::Http | ServiceName::Nats | ServiceName::Ingest => {
-                &mut self.listeners
-            }
-        };
-        group.push(listener);
-    }
-}
-
 /// A small shard: few operators come at once.
-fn admin_plan(
-    config: &Config,
-    capabilities: Capabilities,
-    shard: ShardPlan,
-    listeners: Vec<Listener>,
-) -> AdminPlan {
-    let slots = Options::slots_for(limits::ADMIN_CONNECTIONS, listeners.len());
-    let options = Options { slots, rates: Rates::default(), ..sizes(config).0 };
-    let sockets = u32::try_from(listeners.len()).expect("LISTENERS_MAX is small");
-    let setup = Setup::shard(capabilities, slots + sockets, false);
+fn admin_plan(config: &Config, capabilities: Capabilities, shard: ShardPlan, listeners: usize) -> AdminPlan {
+    let options = admin_options(config, listeners);
+    let sockets = u32::try_from(listeners).expect("LISTENERS_MAX is small");
+    let setup = Setup::shard(capabilities, options.slots + sockets, false);
     let setup = Setup { submissions: SMALLEST_QUEUE, completions: 8 * SMALLEST_QUEUE, ..setup };
-    AdminPlan { setup, options, shard, listeners }
+    AdminPlan { setup, options, shard }
+}
+
+/// The bounds of the shard behind so many admin listeners.
+pub(super) fn admin_options(config: &Config, listeners: usize) -> Options {
+    let slots = Options::slots_for(limits::ADMIN_CONNECTIONS, listeners);
+    Options { slots, rates: Rates::default(), ..options(config) }
+}
+
+/// The bounds of a shard.
+pub(super) fn options(config: &Config) -> Options {
+    sizes(config).0
 }
 
 /// One shard per core, or as many as asked for; more than cores share them in turn.
@@ -209,18 +184,14 @@ fn descriptors_for(config: &Config, engine: Engine, shards: usize, files: u32) -
     needed + u64::from(limits::DESCRIPTORS_RESERVE)
 }
 
-fn open(
-    config: &Config,
-    mut inherited: Inherited,
-    shards: usize,
-) -> Result<Vec<(&Listener, Bound)>, StartError> {
+/// Opens the listeners; each is told by its place in the configuration.
+fn open(config: &Config, mut inherited: Inherited, shards: usize) -> Result<Vec<(usize, Bound)>, StartError> {
     let mut opened = Vec::new();
-    for listener in &config.listeners {
+    for (place, listener) in config.listeners.iter().enumerate() {
         let options = SocketOptions {
             congestion_control: config.congestion.clone(),
             mode: listener.mode,
-            // Longer than we wait ourselves, so that the reason is ours to tell; then the kernel lets go, too.
-            user_timeout: Some(config.stall_timeout * 2),
+            user_timeout: Some(kernel_patience(config)),
         };
         let shards = if listener.service == ServiceName::Admin { 1 } else { shards };
         let passed = inherited.take(&listener.listen);
@@ -237,7 +208,7 @@ fn open(
         };
         let bound = bound.map(|bound| with_file(bound, &passed, inherited.is_succession()));
         match bound {
-            Ok(bound) => opened.push((listener, bound)),
+            Ok(bound) => opened.push((place, bound)),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
                 tracing::warn!("{} is left out: {error}", listener.listen);
             }
@@ -248,6 +219,12 @@ fn open(
         None => Ok(opened),
         Some(listen) => Err(StartError::NobodyListens(listen.clone())),
     }
+}
+
+/// How long the kernel keeps what a peer does not take: longer than we wait ourselves, so that the reason is ours to tell; then
+/// it lets go, too.
+pub(super) fn kernel_patience(config: &Config) -> Duration {
+    config.stall_timeout * 2
 }
 
 /// A successor removes the file of a Unix socket, as its predecessor would have.

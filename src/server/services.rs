@@ -11,15 +11,58 @@ use crate::hub::SlowPolicy;
 use crate::limits;
 use crate::protocol::http1::HeadLimits;
 use crate::protocol::websocket::{DeflateSettings, HostRule, Limits, OriginRule, Policy};
-use crate::service::house::Behind;
+use crate::service::house::{Behind, Wiring};
 use crate::service::http::{HubSettings, SUBPROTOCOL, Settings, WebSocketSettings};
 use crate::service::nats::{self, Identity};
 use crate::service::{Ingest, IngestSubject};
 use crate::sys::address::Listen;
 use crate::sys::{clock, priority};
 
+/// What services are made of, beside the configuration: for as long as the server runs.
+pub(super) struct Kit {
+    judge: Option<Arc<Judge>>,
+    identity: Arc<Identity>,
+}
+
+impl Kit {
+    /// # Errors
+    /// When passwords are to be checked and the system has no thread for it.
+    pub(super) fn new(config: &Config) -> Result<Self, StartError> {
+        Ok(Self { judge: judge(config)?, identity: Arc::new(Identity::new(server_id())) })
+    }
+
+    /// The same, for a configuration of which other things are said: once there was a judge, there is one.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub(super) fn again(&self, config: &Config) -> Result<Self, StartError> {
+        let judge = self.judge.clone().map_or_else(|| judge(config), |judge| Ok(Some(judge)))?;
+        Ok(Self { judge, identity: Arc::clone(&self.identity) })
+    }
+
+    /// What services are told of these listeners and of those for datagrams.
+    pub(super) fn wiring(
+        &self,
+        config: &Config,
+        (listeners, datagrams): (&[Listener], &[Listener]),
+        users: &Users,
+    ) -> Wiring {
+        Wiring {
+            behind: behind(config, listeners, self.judge.as_ref()),
+            nats: self.nats_settings(config, listeners),
+            ingest: ingest(config, datagrams, users),
+        }
+    }
+}
+
+/// What the pages for operators are told of their listeners.
+pub(super) fn admin_wiring(config: &Config, listeners: &[Listener]) -> Wiring {
+    let behind = listeners.iter().map(|listener| Behind::Http(http_settings(config, listener)));
+    Wiring { behind: behind.collect(), ..Wiring::default() }
+}
+
 /// What stands behind these listeners.
-pub(super) fn behind(config: &Config, listeners: &[Listener], judge: Option<&Arc<Judge>>) -> Vec<Behind> {
+fn behind(config: &Config, listeners: &[Listener], judge: Option<&Arc<Judge>>) -> Vec<Behind> {
     let behind = |listener: &Listener| match listener.service {
         ServiceName::Echo => Behind::Echo,
         ServiceName::Nats => Behind::Nats,
@@ -32,7 +75,7 @@ pub(super) fn behind(config: &Config, listeners: &[Listener], judge: Option<&Arc
 }
 
 /// How the datagrams of these listeners are published; the others are echoed.
-pub(super) fn ingest(config: &Config, listeners: &[Listener], users: &Users) -> Vec<Option<Ingest>> {
+fn ingest(config: &Config, listeners: &[Listener], users: &Users) -> Vec<Option<Ingest>> {
     let ingest = |listener: &Listener| {
         let subject = match &listener.subject {
             Some(subject) => IngestSubject::Fixed(subject.as_bytes().into()),
@@ -125,7 +168,7 @@ fn host_rule(listener: &Listener) -> HostRule {
 ///
 /// # Errors
 /// When the system has no thread to give.
-pub(super) fn judge(config: &Config) -> Result<Option<Arc<Judge>>, StartError> {
+fn judge(config: &Config) -> Result<Option<Arc<Judge>>, StartError> {
     let may_take_long = |user: &UserSetting| user.password_hash.is_some() || user.password_file.is_some();
     if !config.hub.users.iter().any(may_take_long) {
         return Ok(None);
@@ -134,38 +177,35 @@ pub(super) fn judge(config: &Config) -> Result<Option<Arc<Judge>>, StartError> {
     Judge::start(threads, priority::step_back).map(Some).map_err(StartError::NoJudge)
 }
 
-/// What NATS clients are told and asked at each of these listeners, over TCP or within WebSocket.
-pub(super) fn nats_settings(
-    config: &Config,
-    listeners: &[Listener],
-    judge: Option<&Arc<Judge>>,
-) -> Vec<Arc<nats::Settings>> {
-    let identity = Arc::new(Identity::new(server_id()));
-    let settings = |listener: &Listener| {
-        let (host, port) = match &listener.listen {
-            Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
-            Listen::Unix(path) => (path.display().to_string(), 0),
+impl Kit {
+    /// What NATS clients are told and asked at each of these listeners, over TCP or within WebSocket.
+    fn nats_settings(&self, config: &Config, listeners: &[Listener]) -> Vec<Arc<nats::Settings>> {
+        let settings = |listener: &Listener| {
+            let (host, port) = match &listener.listen {
+                Listen::Tcp(address) | Listen::Udp(address) => (address.ip().to_string(), address.port()),
+                Listen::Unix(path) => (path.display().to_string(), 0),
+            };
+            // Also where TLS comes first: within it clients look whether it was wanted, and nats-server says so.
+            let is_behind_tls = listener.service == ServiceName::Nats && listener.tls.is_some();
+            Arc::new(nats::Settings {
+                control_line_bytes: config.hub.control_line_bytes_max,
+                payload_bytes: config.hub.payload_bytes_max,
+                subscriptions: config.hub.subscriptions_per_connection,
+                ping_interval: config.hub.ping_interval,
+                pings_out: config.hub.pings_out,
+                auth_timeout: config.hub.auth_timeout,
+                pending_bytes: config.hub.pending_bytes_max as usize,
+                slow: slow_policy(listener.slow),
+                no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
+                tls_required: is_behind_tls,
+                host,
+                port,
+                judge: self.judge.clone(),
+                identity: Arc::clone(&self.identity),
+            })
         };
-        // Also where TLS comes first: within it clients look whether it was wanted, and nats-server says so.
-        let is_behind_tls = listener.service == ServiceName::Nats && listener.tls.is_some();
-        Arc::new(nats::Settings {
-            control_line_bytes: config.hub.control_line_bytes_max,
-            payload_bytes: config.hub.payload_bytes_max,
-            subscriptions: config.hub.subscriptions_per_connection,
-            ping_interval: config.hub.ping_interval,
-            pings_out: config.hub.pings_out,
-            auth_timeout: config.hub.auth_timeout,
-            pending_bytes: config.hub.pending_bytes_max as usize,
-            slow: slow_policy(listener.slow),
-            no_auth_user: listener.no_auth_user.as_deref().map(Into::into),
-            tls_required: is_behind_tls,
-            host,
-            port,
-            judge: judge.cloned(),
-            identity: Arc::clone(&identity),
-        })
-    };
-    listeners.iter().map(settings).collect()
+        listeners.iter().map(settings).collect()
+    }
 }
 
 /// What is done with slow consumers, by subject.

@@ -6,9 +6,8 @@ use crate::access::users::{Tallies, UserLimits, UserSettings, Users};
 use crate::config::Hub;
 use crate::error::StartError;
 
-/// The users of the hub, and what they are made of.
+/// The users of the hub, and what is counted of them.
 pub(super) struct UserBook {
-    settings: UserSettings,
     tallies: Arc<Tallies>,
     users: Arc<Users>,
 }
@@ -19,27 +18,18 @@ impl UserBook {
     /// # Errors
     /// A sentence about the file that cannot be used.
     pub(super) fn load(hub: &Hub) -> Result<Self, StartError> {
-        let (settings, tallies) = (settings(hub), Arc::default());
-        let users =
-            Users::load(&settings, &tallies).map_err(|error| StartError::Credentials(error.to_string()))?;
-        let book = Self { settings, tallies, users: Arc::new(users) };
-        book.warn();
-        Ok(book)
+        let tallies = Arc::default();
+        let users = load(hub, &tallies)?;
+        Ok(Self { tallies, users: Arc::new(users) })
     }
 
-    /// Reads the files again. What cannot be used is said, and all stays as it was. Returns whether they could.
-    pub(super) fn reload(&mut self) -> bool {
-        match Users::load(&self.settings, &self.tallies) {
-            Ok(users) => {
-                self.users = Arc::new(users);
-                self.warn();
-                true
-            }
-            Err(error) => {
-                tracing::error!("the users of the hub stay as they were: {error}");
-                false
-            }
-        }
+    /// As [`load`](Self::load), for the same hub again, of which other things may be said now. What was counted is counted on.
+    ///
+    /// # Errors
+    /// A sentence about the file that cannot be used.
+    pub(super) fn load_again(&self, hub: &Hub) -> Result<Self, StartError> {
+        let users = load(hub, &self.tallies)?.after(&self.users);
+        Ok(Self { tallies: Arc::clone(&self.tallies), users: Arc::new(users) })
     }
 
     /// The users as they are now.
@@ -52,11 +42,14 @@ impl UserBook {
         self.users.warnings().iter().map(|warning| format!("hub: {warning}")).collect()
     }
 
-    fn warn(&self) {
-        for warning in self.warnings() {
-            tracing::warn!("{warning}");
-        }
+    /// Says it in the log.
+    pub(super) fn warn(&self) {
+        self.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
+}
+
+fn load(hub: &Hub, tallies: &Arc<Tallies>) -> Result<Users, StartError> {
+    Users::load(&settings(hub), tallies).map_err(|error| StartError::Credentials(error.to_string()))
 }
 
 fn settings(hub: &Hub) -> UserSettings {

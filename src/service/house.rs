@@ -22,6 +22,32 @@ pub enum Behind {
     Nats,
 }
 
+/// What the configuration says of listeners, for the services behind them.
+#[derive(Clone, Debug, Default)]
+pub struct Wiring {
+    /// What stands behind each listener, in the order of their sockets.
+    pub behind: Vec<Behind>,
+    /// What NATS clients are told and asked at each of them.
+    pub nats: Vec<Arc<nats::Settings>>,
+    /// How datagrams are published, in the order of the datagram sockets. Those of others are echoed.
+    pub ingest: Vec<Option<Ingest>>,
+}
+
+impl Wiring {
+    /// The settings of HTTP, for every listener.
+    pub(super) fn http(&self) -> Vec<Arc<Settings>> {
+        http_settings(&self.behind)
+    }
+}
+
+fn http_settings(listeners: &[Behind]) -> Vec<Arc<Settings>> {
+    let http = |behind: &Behind| match behind {
+        Behind::Http(settings) => Arc::clone(settings),
+        Behind::Echo | Behind::Nats => Arc::default(),
+    };
+    listeners.iter().map(http).collect()
+}
+
 /// All services that peers can reach.
 pub struct House {
     /// By the number of the listener: what it speaks.
@@ -61,16 +87,11 @@ impl House {
             Behind::Http(_) => Speaks::Http,
             Behind::Nats => Speaks::Nats,
         };
-        let http = |behind: &Behind| match behind {
-            Behind::Http(settings) => Arc::clone(settings),
-            Behind::Echo | Behind::Nats => Arc::default(),
-        };
         Self {
             speaks: listeners.iter().map(speaks).collect(),
             ingest: Vec::new(),
             echo: Echo,
-            http: Http::new(Public::new(board), listeners.iter().map(http).collect())
-                .with_nats(Nats::new(nats.to_vec())),
+            http: Http::new(Public::new(board), http_settings(listeners)).with_nats(Nats::new(nats.to_vec())),
             nats: Nats::new(nats.to_vec()),
         }
     }
@@ -112,6 +133,21 @@ impl Service for House {
     fn told(&mut self, session: &mut Session, told: &Told, context: &mut Context<'_>) {
         if let Session::Http(session) = session {
             self.http.told(session, told, context);
+        }
+    }
+
+    /// What a listener speaks stays as it is.
+    fn rewire(&mut self, wiring: &Wiring) {
+        self.ingest.clone_from(&wiring.ingest);
+        self.http.rewire(wiring);
+        self.nats.change(&wiring.nats);
+    }
+
+    fn review(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        match session {
+            Session::Echo => {}
+            Session::Http(session) => self.http.review(session, context),
+            Session::Nats(session) => self.nats.review(session, context),
         }
     }
 

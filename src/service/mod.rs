@@ -17,6 +17,7 @@ pub use self::context::{Closed, Context, DatagramContext};
 pub use self::echo::Echo;
 pub use self::ingest::{Ingest, IngestSubject};
 
+use self::house::Wiring;
 use crate::connection::{About, Inbox};
 use crate::hub::{ClientId, Told};
 use crate::metrics::Refused;
@@ -48,6 +49,18 @@ pub trait Service {
     /// [told](crate::hub::Form::Told).
     fn told(&mut self, session: &mut Self::Session, told: &Told, context: &mut Context<'_>) {
         let _ = (session, told, context);
+    }
+
+    /// The configuration was read again: from now on this holds of the listeners. Only a server whose services are made by
+    /// the configuration is told; whoever makes a service of his own knows what he wants of it.
+    fn rewire(&mut self, wiring: &Wiring) {
+        let _ = wiring;
+    }
+
+    /// The configuration was read again, and there may be others who may come: told once for each connection, which the
+    /// service ends if it would not be let in any more.
+    fn review(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
+        let _ = (session, context);
     }
 
     /// The peer has ended its side and will send nothing more. It may still read, so what waits is sent first.

@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::access::users::{Grant, Replies, Seat, TooManyConnections, UserLimits};
+use crate::access::users::{Circumstances, Grant, Replies, Seat, TooManyConnections, UserLimits, Users};
 use crate::hub::Hidden;
 use crate::sys::clock::Time;
 
@@ -35,7 +35,12 @@ impl Pass {
     /// Whether it is somebody's, or does not permit everything: what it says of bounds may be kept elsewhere.
     pub(super) fn is_of_somebody(&self) -> bool {
         let Grant { name, permissions, expires, .. } = &self.grant;
-        !name.is_empty() || permissions.is_some() || expires.is_some()
+        !name.is_empty() || permissions.is_some() || expires.is_some() || !self.grant.is_silent()
+    }
+
+    /// Whether it would be granted now, as far as these users say it.
+    pub(super) fn is_confirmed(&self, users: &Users, at: &Circumstances<'_>) -> bool {
+        users.confirms(&self.grant, at)
     }
 
     /// Whether it has bounds of its own.

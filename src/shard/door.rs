@@ -8,7 +8,7 @@ use crate::access::networks::AccessList;
 use crate::access::token::Authenticator;
 use crate::access::users::Users;
 
-/// What a listener asks of those who come. Shards get new doors when files are read again; connections that are
+/// What a listener asks of those who come. Shards get new doors when the configuration is read again; connections that are
 /// already in keep what they came with.
 #[derive(Clone, Debug, Default)]
 pub struct Door {

@@ -87,23 +87,30 @@ impl House {
 #[derive(Debug)]
 pub struct Admission {
     pub(super) open: AtomicU32,
-    most: u32,
+    most: AtomicU32,
 }
 
 impl Admission {
     /// None yet, of at most so many.
     pub fn new(most: u32) -> Arc<Self> {
-        Arc::new(Self { open: AtomicU32::new(0), most })
+        Arc::new(Self { open: AtomicU32::new(0), most: AtomicU32::new(most) })
     }
 
     /// Asks for one more.
     pub(super) fn enter(&self) -> bool {
         // Relaxed: the count guards no other memory.
         let before = self.open.fetch_add(1, Ordering::Relaxed);
-        if self.most <= before {
+        let may = before < self.most.load(Ordering::Relaxed);
+        if !may {
             self.leave();
         }
-        before < self.most
+        may
+    }
+
+    /// From now on there may be so many. Those that are open stay.
+    pub fn change(&self, most: u32) {
+        // Relaxed: it guards no other memory.
+        self.most.store(most, Ordering::Relaxed);
     }
 
     pub(super) fn leave(&self) {

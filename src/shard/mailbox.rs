@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use super::door::Door;
+use super::terms::Terms;
 use crate::connection::{Listed, Order};
 use crate::hub::{HubSizes, ListedFilter, Parcel};
 use crate::limits;
@@ -22,8 +22,8 @@ use crate::ring::Bell;
 pub enum Message {
     /// Stop: accept nothing more, let answers finish for this long, then cut.
     Stop(Duration),
-    /// From now on these are the doors of your listeners.
-    Doors(Arc<[Door]>),
+    /// From now on these terms hold.
+    Terms(Arc<Terms>),
     /// Here are all shards, in the order of their numbers, and you among them.
     Contacts(Arc<[Contact]>),
     /// What another shard has published, and what it listens to.

@@ -21,6 +21,7 @@ mod quiet;
 #[cfg(test)]
 mod seeds;
 mod streams;
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use self::house::{Admission, House, Options, Sockets};
 use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;
 use self::quiet::Quiet;
+pub use self::terms::Terms;
 use crate::access::addresses::Addresses;
 use crate::access::meter::Meter;
 use crate::access::networks::AccessList;
@@ -77,6 +79,8 @@ pub struct Shard<K: Kernel, S: Service> {
     mailbox: Mailbox,
     /// What it asks for, until this turn's completions are handled.
     asked: Vec<Message>,
+    /// Whether the terms have changed, and connections are to be looked at for that.
+    has_new_terms: bool,
     metrics: Metrics,
     notices: Notices,
     listeners: Vec<Listener>,
@@ -157,6 +161,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             admission: house.admission,
             mailbox,
             asked: Vec::new(),
+            has_new_terms: false,
             metrics: Metrics::default(),
             notices: Notices::new(now),
             listeners: listeners.collect(),
@@ -235,6 +240,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.dispatch(completion);
         }
         self.read_mailbox();
+        self.review();
         // After the completions, so that a report counts what its reader has already seen.
         self.answer_asked();
         self.expire();
@@ -323,7 +329,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             let Some(message) = self.mailbox.take() else { break };
             self.metrics.counters.messages_received += 1;
             match message {
-                Message::Doors(doors) => self.doors = doors,
+                Message::Terms(terms) => self.take_over(&terms),
                 Message::Contacts(contacts) => self.contacts = Some(contacts),
                 Message::Parcel(parcel) => {
                     self.metrics.counters.parcels_received += 1;
@@ -347,7 +353,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 Message::List(order, count, to) => {
                     drop(to.try_send((self.connections.len(), self.list(order, count))));
                 }
-                Message::Doors(_) | Message::Contacts(_) | Message::Parcel(_) => {}
+                Message::Terms(_) | Message::Contacts(_) | Message::Parcel(_) => {}
             }
         }
         self.asked = asked;

@@ -89,6 +89,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         if greeted {
             // Its timer was not heard while TLS began.
             return self.serve_bytes(id, |service, session, carried, context| {
+                // The terms may have changed meanwhile.
+                service.review(session, context);
                 let mut inbox = Inbox::carried(carried);
                 service.timer(session, &mut inbox, context);
                 inbox.carry()

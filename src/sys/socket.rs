@@ -220,6 +220,13 @@ fn set_tcp_options(socket: &SockRef<'_>, options: &SocketOptions) -> Result<(), 
     Ok(())
 }
 
+/// Changes how long the kernel waits for the peers of connections that this listener accepts from now on, if it is one of
+/// TCP. They inherit it (tcp(7)).
+pub fn set_user_timeout(listener: &OwnedFd, timeout: Duration) {
+    // Other kinds of sockets refuse it, and a listener that does keeps what it has: our own time-outs hold all the same.
+    let _ = SockRef::from(listener).set_tcp_user_timeout(Some(timeout));
+}
+
 /// A socket that is bound. It does not get SO_REUSEADDR, which for UDP means sharing the port with anybody.
 fn udp_socket(address: SocketAddr, claim: Claim) -> Result<Socket, Failure> {
     let socket = ip_socket(address, Type::DGRAM, Protocol::UDP)?;

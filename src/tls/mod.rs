@@ -156,9 +156,38 @@ impl Credentials {
     fn load_at(settings: TlsSettings, tickets: &Tickets, now: UnixTime) -> Result<Self, CredentialsError> {
         check(&settings)?;
         let tickets = if settings.client_auth == ClientAuth::Off { tickets.clone() } else { Tickets::new()? };
-        let made = settings.self_signed.then(|| SelfSigned::new(&LOCAL_NAMES, now, &provider()));
-        let self_signed = made.transpose()?;
+        let self_signed = settings.self_signed.then(|| make_certificate(now)).transpose()?;
         let loaded = load(&settings, self_signed.as_ref(), &tickets, now)?;
+        Ok(Self { settings, tickets, self_signed, loaded })
+    }
+
+    /// As [`load`](Self::load), for a listener that has proven itself with `before` until now: a self-signed certificate
+    /// stays as it is, and so do the sessions of clients, unless their own certificates are checked in another way.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the file that cannot be used.
+    pub fn load_after(
+        settings: TlsSettings,
+        tickets: &Tickets,
+        before: &Self,
+    ) -> Result<Self, CredentialsError> {
+        check(&settings)?;
+        let now = UnixTime::now();
+        let made = || before.self_signed.clone().map_or_else(|| make_certificate(now), Ok);
+        let self_signed = settings.self_signed.then(made).transpose()?;
+        let asks_the_same = settings.client_auth == before.settings.client_auth;
+        let mut tickets = match settings.client_auth {
+            ClientAuth::Off => tickets.clone(),
+            ClientAuth::Optional | ClientAuth::Required if asks_the_same => before.tickets.clone(),
+            ClientAuth::Optional | ClientAuth::Required => Tickets::new()?,
+        };
+        let mut loaded = load(&settings, self_signed.as_ref(), &tickets, now)?;
+        if asks_the_same && loaded.client_ca != before.loaded.client_ca {
+            // Whoever was let in by an authority that is gone must not come back with a ticket.
+            tickets = Tickets::new()?;
+            loaded = load(&settings, self_signed.as_ref(), &tickets, now)?;
+        }
         Ok(Self { settings, tickets, self_signed, loaded })
     }
 
@@ -169,15 +198,7 @@ impl Credentials {
     ///
     /// A sentence about the file that cannot be used; then everything stays as it was.
     pub fn reload(&mut self) -> Result<(), CredentialsError> {
-        let now = UnixTime::now();
-        let mut loaded = load(&self.settings, self.self_signed.as_ref(), &self.tickets, now)?;
-        if loaded.client_ca != self.loaded.client_ca {
-            // Whoever was let in by an authority that is gone must not come back with a ticket.
-            let tickets = Tickets::new()?;
-            loaded = load(&self.settings, self.self_signed.as_ref(), &tickets, now)?;
-            self.tickets = tickets;
-        }
-        self.loaded = loaded;
+        *self = Self::load_after(self.settings.clone(), &self.tickets, self)?;
         Ok(())
     }
 
@@ -207,6 +228,10 @@ impl fmt::Debug for Credentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Credentials").field("settings", &self.settings).finish_non_exhaustive()
     }
+}
+
+fn make_certificate(now: UnixTime) -> Result<SelfSigned, CredentialsError> {
+    SelfSigned::new(&LOCAL_NAMES, now, &provider())
 }
 
 /// Refuses what contradicts itself, before any file is read.

@@ -18,6 +18,18 @@ pub struct Grant {
     /// What the user may do; what is counted over all shards is charged by the [`Seat`].
     pub limits: UserLimits,
     pub(super) tallies: Arc<Tallies>,
+    /// As what it was granted: it is another one once that has changed.
+    pub(super) mark: Arc<Mark>,
+    /// Whether nothing was shown for it.
+    pub(super) is_silent: bool,
+}
+
+/// Stands for what a user proves himself with and what he may publish and subscribe to, or for what those may who have no
+/// permissions of their own. It stays the same for as long as that does, from one reading of the files to the next.
+#[derive(Debug, Default)]
+pub(super) struct Mark {
+    /// So that each has a place of its own in memory, by which it is told from others.
+    _place: u8,
 }
 
 impl Grant {
@@ -32,6 +44,11 @@ impl Grant {
     /// Takes a seat that counts as no connection, for what has none.
     pub fn stand(&self, now: Time) -> Seat {
         self.tallies.stand(&self.name, self.limits, now)
+    }
+
+    /// Whether nothing was shown for it.
+    pub fn is_silent(&self) -> bool {
+        self.is_silent
     }
 
     /// Whether a message to this subject may be published, other than as a response.

@@ -29,6 +29,7 @@ use std::sync::Arc;
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
 pub use self::grant::Grant;
+use self::grant::Mark;
 pub use self::judge::{Asker, Judge};
 use self::nkey::UserKey;
 pub use self::nkey::is_user_key;
@@ -86,6 +87,8 @@ pub struct Users {
     default_limits: UserLimits,
     claim: String,
     tallies: Arc<Tallies>,
+    /// That of those who are no user.
+    mark: Arc<Mark>,
     /// The hash that passwords of nobody are compared with, so that it takes time to find out who is somebody.
     decoy: Option<Arc<str>>,
     has_passwords: bool,
@@ -97,8 +100,11 @@ struct User {
     password: Option<Password>,
     token: Option<Password>,
     key: Option<UserKey>,
+    /// The key as it is written.
+    nkey: Option<String>,
     permissions: Option<Arc<Permissions>>,
     limits: UserLimits,
+    mark: Arc<Mark>,
 }
 
 impl Users {
@@ -119,6 +125,7 @@ impl Users {
             default_limits: settings.default_limits,
             claim: settings.claim.clone(),
             tallies: Arc::clone(tallies),
+            mark: Arc::default(),
             decoy: None,
             has_passwords: false,
             warnings: Vec::new(),
@@ -129,8 +136,10 @@ impl Users {
                 password: all.read_password(setting)?,
                 token: setting.token_file.as_ref().map(|path| all.read_token(path)).transpose()?,
                 key: all.read_key(setting)?,
+                nkey: setting.nkey.clone(),
                 permissions: permissions(&setting.rules)?.or_else(|| all.default_permissions.clone()),
                 limits: setting.limits.over(settings.default_limits),
+                mark: Arc::default(),
             };
             if user.password.is_some() && user.name.contains(':') {
                 let sentence = format!(
@@ -145,6 +154,32 @@ impl Users {
         all.has_passwords = all.users.iter().any(|user| user.password.is_some());
         all.decoy = all.users.iter().find_map(|user| user.password.as_ref()?.hash().cloned());
         Ok(all)
+    }
+
+    /// The same users, come after `before`: who is the same in both stays so, and what was [granted](Self::confirms) to him.
+    #[must_use]
+    pub fn after(mut self, before: &Self) -> Self {
+        if self.default_permissions == before.default_permissions {
+            self.mark = Arc::clone(&before.mark);
+        }
+        for user in &mut self.users {
+            if let Some(same) = before.find(&user.name).filter(|other| user.is_same(other)) {
+                user.mark = Arc::clone(&same.mark);
+            }
+        }
+        self
+    }
+
+    /// Whether what was granted before would be granted now, as far as these users say it: not when the user has gone, has
+    /// another secret or other permissions, nor when those have to show something now who have shown nothing. What an
+    /// authenticator has found good is not asked for again.
+    pub fn confirms(&self, grant: &Grant, at: &Circumstances<'_>) -> bool {
+        if grant.is_silent {
+            let now = self.judge_silence(at);
+            return now.is_ok_and(|now| now.name == grant.name && Arc::ptr_eq(&now.mark, &grant.mark));
+        }
+        let mark = self.find(&grant.name).map_or(&self.mark, |user| &user.mark);
+        Arc::ptr_eq(mark, &grant.mark)
     }
 
     /// Whether a peer has to show something there (`auth_required` in INFO).
@@ -167,7 +202,7 @@ impl Users {
         let given = |text: Option<&'_ str>| text.is_some_and(|text| !text.is_empty());
         let Credentials { user, pass, auth_token, jwt, nkey, sig } = *credentials;
         if !self.has_somebody(at) {
-            return Verdict::Granted(self.unasked());
+            return Verdict::Granted(Grant { is_silent: true, ..self.unasked() });
         }
         if given(nkey) || given(sig) {
             return self.judge_key(nkey.unwrap_or_default(), sig.unwrap_or_default(), at.nonce).into();
@@ -216,11 +251,12 @@ impl Users {
     /// # Errors
     /// When everybody has to show something here.
     pub fn judge_silence(&self, at: &Circumstances<'_>) -> Result<Grant, Denied> {
-        match at.no_auth_user {
-            Some(name) => self.find(name).map(|user| self.grant(user)).ok_or(Denied::Missing),
-            None if self.has_somebody(at) => Err(Denied::Missing),
-            None => Ok(self.unasked()),
-        }
+        let grant = match at.no_auth_user {
+            Some(name) => self.find(name).map(|user| self.grant(user)).ok_or(Denied::Missing)?,
+            None if self.has_somebody(at) => return Err(Denied::Missing),
+            None => self.unasked(),
+        };
+        Ok(Grant { is_silent: true, ..grant })
     }
 
     /// What an operator should know about the files: each a sentence for the log.
@@ -273,6 +309,8 @@ impl Users {
             expires: None,
             limits: user.limits,
             tallies: Arc::clone(&self.tallies),
+            mark: Arc::clone(&user.mark),
+            is_silent: false,
         }
     }
 
@@ -291,6 +329,8 @@ impl Users {
             expires: None,
             limits: self.default_limits,
             tallies: Arc::clone(&self.tallies),
+            mark: Arc::clone(&self.mark),
+            is_silent: false,
         }
     }
 
@@ -338,6 +378,22 @@ impl Users {
         })?;
         self.by_key.insert(text.clone(), self.users.len());
         Ok(Some(key))
+    }
+}
+
+impl User {
+    /// Whether the other one has the same name, secrets and permissions.
+    fn is_same(&self, other: &Self) -> bool {
+        let twins = |one: &Option<Password>, other: &Option<Password>| match (one, other) {
+            (Some(one), Some(other)) => one.is_twin(other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.name == other.name
+            && twins(&self.password, &other.password)
+            && twins(&self.token, &other.token)
+            && self.nkey == other.nkey
+            && self.permissions == other.permissions
     }
 }
 

@@ -27,8 +27,38 @@ pub(super) struct Key<T> {
     pub about: &'static str,
     /// A value to show where there is none.
     pub example: &'static str,
+    /// What becomes of another value that a server reads while it runs.
+    pub reload: Reload<T>,
     /// The value as TOML; `None` where it is unset.
     pub show: fn(&T) -> Option<String>,
+}
+
+/// What becomes of another value that a server reads while it runs. Whatever needs other sockets, threads, rings or buffers
+/// waits for a start.
+pub(super) enum Reload<T> {
+    /// It holds at once, for connections that are open as well.
+    Now,
+    /// It holds for connections that come from then on.
+    New,
+    /// It holds for connections that come from then on, and those that are open are ended of the users whom it is about.
+    Users,
+    /// It holds at once, if this count of it is no larger than at the start; else, what runs is put back.
+    UpTo(fn(&T) -> u64, fn(&mut T, &T)),
+    /// It holds from the next start on: this puts back what runs, from its second argument into the first.
+    Start(fn(&mut T, &T)),
+}
+
+impl<T> Reload<T> {
+    /// The same in words, for whoever edits a file.
+    pub(super) fn about(&self) -> &'static str {
+        match self {
+            Self::Now => "Reload: at once.",
+            Self::New => "Reload: for new connections.",
+            Self::Users => "Reload: for new connections, and those of the users whom it is about are ended.",
+            Self::UpTo(..) => "Reload: at once, up to what it was at the start.",
+            Self::Start(_) => "Reload: no, from the next start on.",
+        }
+    }
 }
 
 /// A TOML string, escaped where TOML needs it.

@@ -11,6 +11,7 @@ use crate::connection::{About, Interest, Listed, Order};
 use crate::hub::{HubSizes, ListedFilter};
 use crate::limits;
 use crate::metrics::process::Process;
+use crate::metrics::reloads::Reloads;
 use crate::metrics::{Counters, Row, TABLE, Tally};
 use crate::protocol::http1::{Method, Request, parameters};
 
@@ -29,7 +30,10 @@ pub trait Inspect {
     fn uptime(&self) -> Duration;
 
     /// Where it listens, as words that `--listen` would take.
-    fn listeners(&self) -> &[String];
+    fn listeners(&self) -> Vec<String>;
+
+    /// How often the configuration was read again, and what came of it.
+    fn reloads(&self) -> Reloads;
 
     /// What completes operations, and its tier.
     fn engine(&self) -> &str;
@@ -91,6 +95,7 @@ impl<I: Inspect> Admin<I> {
     }
 
     fn varz(&mut self) -> Page {
+        let reloads = self.inspect.reloads();
         let tally = self.inspect.figures();
         let shards: Vec<Value> = tally.shards().iter().map(shard).collect();
         page(&json!({
@@ -99,6 +104,12 @@ impl<I: Inspect> Admin<I> {
             "uptime_seconds": self.inspect.uptime().as_secs(),
             "engine": self.inspect.engine(),
             "listeners": self.inspect.listeners(),
+            "configuration": {
+                "loaded_at": reloads.loaded_at,
+                "reloads": reloads.succeeded,
+                "reloads_failed": reloads.failed,
+                "last_reload_succeeded": reloads.last_succeeded,
+            },
             "counters": counted(TABLE.iter(), &tally.total().counters),
             "shards": shards,
         }))
@@ -176,7 +187,9 @@ impl<I: Inspect> Site for Admin<I> {
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
             Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
             Route::Ready => Page::sentence(503, "The server is stopping."),
-            Route::Metrics => prometheus_page(&self.inspect.figures(), Process::read()),
+            Route::Metrics => {
+                prometheus_page(&self.inspect.figures(), Process::read(), Some(self.inspect.reloads()))
+            }
             Route::Varz => self.varz(),
             Route::Connz(paging) => self.connz(paging),
             Route::Subsz { offset, limit } => self.subsz(offset, limit),

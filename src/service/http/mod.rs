@@ -33,6 +33,7 @@ use self::subjects::Names;
 pub use self::subjects::{Enquiry, Errand, Listen, Opening, Origin, Publication, SUBPROTOCOL, Seat};
 pub use self::talk::Talk;
 use self::websocket::WebSockets;
+use super::house::Wiring;
 use super::nats::Nats;
 use super::{Closed, Context, Service};
 use crate::connection::Inbox;
@@ -277,6 +278,34 @@ impl<P: Site> Service for Http<P> {
                 self.pass_on(told, session, context);
             }
             _ => {}
+        }
+    }
+
+    fn rewire(&mut self, wiring: &Wiring) {
+        self.settings = PerListener::new(wiring.http());
+        self.nats.iter_mut().for_each(|nats| nats.change(&wiring.nats));
+    }
+
+    /// Requests are judged one by one; whatever lasts longer is ended if it would not begin now.
+    fn review(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
+        let settings = self.settings.of(context.listener);
+        match &mut session.phase {
+            Phase::WebSocket(websocket) if !websocket.wishes.who.is_confirmed(settings, context) => {
+                websocket.revoke(context);
+            }
+            Phase::Events(subscriber) if !session.who.is_confirmed(settings, context) => {
+                context.refuse(Refused::CredentialRevoked);
+                subscriber.go_away(context);
+            }
+            Phase::Nats(_) => self.nats_do(session, |socket, nats, _| socket.judge_again(nats, context)),
+            Phase::WebSocket(_)
+            | Phase::Events(_)
+            | Phase::Head
+            | Phase::Asking(_)
+            | Phase::Content(_)
+            | Phase::Later(_)
+            | Phase::Zeros(..)
+            | Phase::Exchange(_) => {}
         }
     }
 

@@ -80,6 +80,12 @@ impl NatsSocket {
         self.session.hear(context.now);
     }
 
+    /// The configuration was read again.
+    pub(super) fn judge_again(&mut self, nats: &mut Nats, context: &mut Context<'_>) {
+        nats.judge_again(&self.session, context);
+        self.say_goodbye(context);
+    }
+
     /// The server is stopping.
     pub(super) fn send_away(&mut self, nats: &mut Nats, context: &mut Context<'_>) {
         nats.send_away(&mut self.session, context);

@@ -11,6 +11,7 @@ use crate::hub::Told;
 use crate::limits;
 use crate::metrics::board::Board;
 use crate::metrics::process::Process;
+use crate::metrics::reloads::Reloads;
 use crate::metrics::{Refused, Tally, prometheus};
 use crate::protocol::http1::{Method, Request};
 use crate::protocol::websocket::Kind;
@@ -123,7 +124,7 @@ impl Site for Public {
             Route::Health => Page::ok(TEXT, &b"ok\n"[..]),
             Route::Ready if ask.ready => Page::ok(TEXT, &b"ready\n"[..]),
             Route::Ready => Page::sentence(503, "The server is stopping."),
-            Route::Metrics => prometheus_page(&self.board.read(), None),
+            Route::Metrics => prometheus_page(&self.board.read(), None, None),
             Route::Echo => echo(ask),
             Route::Bytes(count) => return Answer::Zeros(count),
             Route::Delay(delay) => return Answer::Later(delay, Page::ok(TEXT, &b"ok\n"[..])),
@@ -189,8 +190,8 @@ fn home() -> Page {
 }
 
 /// The figures, as Prometheus reads them. Those of the process come from files, which a shard does not open.
-pub(super) fn prometheus_page(tally: &Tally, process: Option<Process>) -> Page {
-    Page::ok(prometheus::CONTENT_TYPE, prometheus::encode(tally, process).into_bytes())
+pub(super) fn prometheus_page(tally: &Tally, process: Option<Process>, reloads: Option<Reloads>) -> Page {
+    Page::ok(prometheus::CONTENT_TYPE, prometheus::encode(tally, process, reloads).into_bytes())
 }
 
 fn echo(ask: Ask) -> Page {

@@ -323,6 +323,12 @@ impl<S> WebSocket<S> {
         context.finish();
     }
 
+    /// Its user has gone, or is another one by now.
+    pub(super) fn revoke(&mut self, context: &mut Context<'_>) {
+        context.refuse(Refused::CredentialRevoked);
+        self.say_goodbye(CloseCode::POLICY, "The credential is not good any more.", context);
+    }
+
     /// Sends a close frame, and waits for the peer's, but not for ever.
     fn say_goodbye(&mut self, code: CloseCode, reason: &str, context: &mut Context<'_>) {
         if self.closing.start() {

@@ -48,6 +48,22 @@ impl Gate {
         Self { nobody, judge }
     }
 
+    /// From now on this judge is asked; passwords that another one checks are checked all the same.
+    pub(super) fn change_judge(&mut self, judge: Option<Arc<Judge>>) {
+        self.judge = judge;
+    }
+
+    /// Whether what a client was let in with would be granted now.
+    pub(super) fn confirms(&self, pass: Option<&Pass>, settings: &Settings, context: &Context<'_>) -> bool {
+        let Some(users) = context.users.or(self.nobody.as_ref()) else { return true };
+        let at = circumstances(settings, context, b"");
+        match pass {
+            Some(pass) => pass.is_confirmed(users, &at),
+            // It was not asked, and may do everything.
+            None => users.judge_silence(&at).is_ok_and(|grant| !Pass::new(grant).is_of_somebody()),
+        }
+    }
+
     /// Whether a client has to say who it is.
     pub(super) fn asks(&self, settings: &Settings, context: &Context<'_>) -> bool {
         let users = context.users.or(self.nobody.as_ref());

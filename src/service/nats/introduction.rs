@@ -2,13 +2,14 @@
 
 use super::Nats;
 use super::access::{Entry, Waiting};
-use super::session::{State, first_ping};
+use super::session::{Session, State, first_ping};
 use super::settings::Settings;
 use crate::access::token::Denied;
 use crate::access::users::Grant;
 use crate::metrics::{NatsError, Refused};
 use crate::protocol::nats::server::{Connect, Fault, Info, Violation, encode};
 use crate::service::Context;
+use crate::service::pass::Pass;
 
 impl Nats {
     /// Says who the server is; or, once the client is `known`, what holds for it.
@@ -82,10 +83,24 @@ impl Nats {
                 wait_on(waiting, state, context);
                 return false;
             }
+            // The users may be others by now than those who were asked for.
+            Some(Ok(grant)) if !self.gate.confirms(Some(&Pass::new(grant.clone())), settings, context) => {
+                self.turn_away(Denied::WrongPassword, state, context);
+            }
             Some(Ok(grant)) => self.welcome(grant, &waiting.connect, state, settings, context),
             Some(Err(denied)) => self.turn_away(denied, state, context),
         }
         !context.is_ending()
+    }
+
+    /// The configuration was read again: who would not be let in any more has to go, as with nats-server.
+    pub(crate) fn judge_again(&mut self, session: &Session, context: &mut Context<'_>) {
+        let (state, settings) = (&session.state, self.settings(context));
+        let is_in = state.rules.introduced && !context.is_ending();
+        if is_in && !self.gate.confirms(state.pass.as_deref(), &settings, context) {
+            context.refuse(Refused::CredentialRevoked);
+            self.complain(Fault::Authorization, NatsError::Authorization, state, context);
+        }
     }
 
     /// It is not known who the client is, and the time for that is over.

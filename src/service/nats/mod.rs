@@ -48,6 +48,13 @@ impl Nats {
         Self { settings, gate: Gate::new(judge), scratch: Vec::new() }
     }
 
+    /// From now on these are the settings.
+    pub(crate) fn change(&mut self, settings: &[Arc<Settings>]) {
+        let judge = settings.iter().find_map(|settings| settings.judge.clone());
+        self.settings = settings.to_vec();
+        self.gate.change_judge(judge);
+    }
+
     /// Greets a client. In `framed` sessions each answer is a binary WebSocket message.
     /// A `grant` is what it has shown already, before it says CONNECT.
     pub(crate) fn greet(&mut self, framed: bool, grant: Option<Grant>, context: &mut Context<'_>) -> Session {
@@ -284,6 +291,10 @@ impl Service for Nats {
         }
         context.set_timer(session.state.check_at);
         self.read(session, inbox, context);
+    }
+
+    fn review(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        self.judge_again(session, context);
     }
 
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {

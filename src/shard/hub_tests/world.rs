@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use super::super::mailbox::{Address, Contact, Delivered, Message, mailbox};
@@ -193,7 +194,9 @@ impl World {
     /// Fills a mailbox, so that parcels have to wait.
     fn crowd(&mut self, node: usize) {
         let node = &mut self.nodes[node];
-        while let Ok(delivered) = node.address.post(Message::Doors(Arc::from([]))) {
+        // A question that nobody waits for.
+        let (to, _) = sync_channel(1);
+        while let Ok(delivered) = node.address.post(Message::Report(to.clone())) {
             if delivered == Delivered::Asleep {
                 node.shard.kernel.ring();
             }

@@ -33,7 +33,12 @@ use crate::sys::clock::Time;
 
 /// Somebody who asks. The default may do everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Who(Option<Arc<Pass>>);
+pub(crate) struct Who {
+    /// What it may do, if not everything.
+    pass: Option<Arc<Pass>>,
+    /// Whether it was asked who it is: whoever may do everything because nobody asks is asked, too.
+    was_asked: bool,
+}
 
 /// What is known of somebody who asks.
 pub(in crate::service::http) enum Asked {
@@ -65,7 +70,7 @@ impl Who {
         if let Some(denial) = authorization::check(request, settings, open, context) {
             return Asked::Denied(denial);
         }
-        let Some(users) = context.users else { return Asked::By(Self(None)) };
+        let Some(users) = context.users else { return Asked::By(Self::default()) };
         let question = match judge(request, settings, users, context) {
             Ok(Verdict::Granted(grant)) => return Asked::By(Self::granted(grant)),
             Ok(Verdict::Denied(denied)) | Err(denied) => {
@@ -90,17 +95,34 @@ impl Who {
         settings: &Settings,
         context: &Context<'_>,
     ) -> Result<Self, Denial> {
-        answer.map(Self::granted).map_err(|denied| deny(denied, settings, context))
+        let who = answer.map(Self::granted).map_err(|denied| deny(denied, settings, context))?;
+        // The users may be others by now than those who were asked for.
+        if who.is_confirmed(settings, context) {
+            Ok(who)
+        } else {
+            Err(deny(Denied::WrongPassword, settings, context))
+        }
+    }
+
+    /// Whether it would be let in now with what it has shown then.
+    pub(in crate::service::http) fn is_confirmed(&self, settings: &Settings, context: &Context<'_>) -> bool {
+        let Some(users) = context.users.filter(|_| self.was_asked) else { return true };
+        let at = circumstances(settings, context);
+        match &self.pass {
+            Some(pass) => pass.is_confirmed(users, &at),
+            None => users.judge_silence(&at).is_ok_and(|grant| Self::granted(grant).pass.is_none()),
+        }
     }
 
     fn granted(grant: Grant) -> Self {
         let pass = Pass::new(grant);
-        Self((pass.is_of_somebody() || pass.is_bounded()).then(|| Arc::new(pass)))
+        let pass = (pass.is_of_somebody() || pass.is_bounded()).then(|| Arc::new(pass));
+        Self { pass, was_asked: true }
     }
 
     /// Takes a place among the connections of the user, if there is one; or says what is answered.
     pub(in crate::service::http) fn enter(&self, now: Time) -> Result<Option<users::Seat>, Denial> {
-        let seat = self.0.as_ref().map(|pass| pass.enter(now)).transpose();
+        let seat = self.pass.as_ref().map(|pass| pass.enter(now)).transpose();
         seat.map_err(|error| {
             let page = Page::sentence(429, &format!("There is no room for this: {error}."));
             Denial { refused: Refused::UserConnections, page }
@@ -109,7 +131,7 @@ impl Who {
 
     /// From which second since 1970 on it is nobody any more.
     pub(in crate::service::http) fn expires(&self) -> Option<u64> {
-        self.0.as_ref().and_then(|pass| pass.expires())
+        self.pass.as_ref().and_then(|pass| pass.expires())
     }
 
     /// Whether it may publish so many bytes there. Where it may only answer, that is one of the answers.
@@ -121,31 +143,40 @@ impl Who {
         now: Time,
     ) -> Result<(), Unsaid> {
         let most = settings.payload_bytes;
-        let most = self.0.as_ref().map_or(most, |pass| pass.payload_bytes_max(most));
+        let most = self.pass.as_ref().map_or(most, |pass| pass.payload_bytes_max(most));
         if most < bytes {
             return Err(Unsaid::TooLong(most));
         }
-        let may = self.0.as_ref().is_none_or(|pass| pass.may_publish(subject, now));
+        let may = self.pass.as_ref().is_none_or(|pass| pass.may_publish(subject, now));
         if may { Ok(()) } else { Err(Unsaid::There) }
     }
 
     /// Whether it may listen to that; and which messages of it are to be kept from it.
     pub(super) fn may_listen(&self, filter: &[u8]) -> Option<Option<Hidden>> {
-        let Some(pass) = &self.0 else { return Some(None) };
+        let Some(pass) = &self.pass else { return Some(None) };
         pass.may_subscribe(filter, None).then(|| pass.kept_back(filter, None))
     }
 
     /// The same, alone or in a queue group, for one that can answer what it hears.
     pub(super) fn may_converse(&self, filter: &[u8], queue: Option<&[u8]>) -> Option<Option<Hidden>> {
-        let Some(pass) = &self.0 else { return Some(None) };
+        let Some(pass) = &self.pass else { return Some(None) };
         pass.may_subscribe(filter, queue).then(|| pass.hidden(filter, queue))
     }
 
     /// How many subscriptions one connection of it may have.
     pub(super) fn subscriptions_max(&self, settings: HubSettings) -> usize {
         let most = settings.subscriptions;
-        let most = self.0.as_ref().map_or(most, |pass| pass.subscriptions_max(most));
+        let most = self.pass.as_ref().map_or(most, |pass| pass.subscriptions_max(most));
         limits::SEAT_SUBSCRIPTIONS_MAX.min(most as usize)
+    }
+}
+
+fn circumstances<'a>(settings: &'a Settings, context: &Context<'a>) -> Circumstances<'a> {
+    Circumstances {
+        authenticator: context.authenticator,
+        no_auth_user: settings.no_auth_user.as_deref(),
+        nonce: b"",
+        unix_now: context.unix_seconds,
     }
 }
 
@@ -156,12 +187,7 @@ fn judge(
     users: &Users,
     context: &Context<'_>,
 ) -> Result<Verdict, Denied> {
-    let at = Circumstances {
-        authenticator: context.authenticator,
-        no_auth_user: settings.no_auth_user.as_deref(),
-        nonce: b"",
-        unix_now: context.unix_seconds,
-    };
+    let at = circumstances(settings, context);
     // Where nobody has a password, one is for somebody else, such as a proxy on the way.
     let login = if users.has_passwords() { authorization::login(request, settings)? } else { None };
     if let Some(Login { name, password }) = login {
