@@ -198,7 +198,9 @@ Examples:
 
 Signals:
   SIGTERM, SIGINT   stop: accept no more, finish answers, exit; a second one ends at once
-  SIGHUP            read certificates, keys, tokens and passwords again; connections that are open stay
+  SIGHUP            read the file again, with certificates, keys, tokens and passwords, under the
+                    same flags: all of it holds, or, if something is wrong, nothing changes; what
+                    only a start can change is named in the log, and by --print-config
   SIGUSR1           write the figures to the log
   SIGUSR2           start the program anew, hand the listening sockets over when it
                     serves, then stop; if it does not come to serve, nothing changes

@@ -393,6 +393,33 @@ mod tests {
         assert_eq!(addresses.enter(ip("192.0.2.7"), Time::ZERO).unwrap_err(), Refusal::Connections);
     }
 
+    /// Two are there, and count under the new limit; who is there already is held to the new rate.
+    #[test]
+    fn other_limits_hold_for_those_who_are_there() {
+        let before = addresses(|limits| limits.connections = Some(2));
+        let mut first = before.enter(ip("192.0.2.7"), Time::ZERO).unwrap();
+        let second = before.enter(ip("192.0.2.7"), Time::ZERO).unwrap();
+        let after = before.under(AddressLimits {
+            connections: Some(3),
+            requests: rate("1/s burst 1"),
+            ..before.limits
+        });
+        let after = Arc::new(after);
+        let third = after.enter(ip("192.0.2.7"), Time::ZERO).unwrap();
+        assert_eq!(after.enter(ip("192.0.2.7"), Time::ZERO).unwrap_err(), Refusal::Connections);
+        assert!(first.take_request(Time::ZERO).is_ok() && first.take_request(Time::ZERO).is_ok(), "no rate");
+        first.move_under(&after);
+        assert!(first.take_request(Time::ZERO).is_ok());
+        assert!(third.take_request(Time::ZERO).is_err(), "they share what there is");
+        drop((second, third));
+        assert!(after.enter(ip("192.0.2.7"), Time::ZERO).is_ok());
+        // Others' limits are not its own.
+        first.move_under(&addresses(|limits| limits.requests = rate("1000/s burst 1000")));
+        assert!(first.take_request(Time::ZERO).is_err());
+        drop(first);
+        assert!(before.enter(ip("192.0.2.7"), Time::ZERO).is_ok());
+    }
+
     #[test]
     fn prefixes_say_what_one_address_is() {
         let check = |v4, v6, one: &str, two: &str, same: bool| {

@@ -32,7 +32,7 @@ pub(super) fn text(server: &Server, config: &Config) -> String {
     }
     let _ = writeln!(
         text,
-        "Stop it: Ctrl-C. Its counters: kill -USR1 {0}. Read certificates and keys again: kill -HUP {0}",
+        "Stop it: Ctrl-C. Its counters: kill -USR1 {0}. Read the configuration again: kill -HUP {0}",
         std::process::id()
     );
     text

@@ -23,18 +23,30 @@ pub struct Terms {
 impl<K: Kernel, S: Service> Shard<K, S> {
     /// From now on these terms hold: for completions that are handled in this turn, too.
     pub(super) fn take_over(&mut self, terms: &Terms) {
-        let Options { number, slots, .. } = self.options;
-        self.options = Options { number, slots, ..terms.options };
-        let House { slow_rules, subscriptions, shared_bytes, .. } = &terms.house;
+        let Options { number: _, slots: _, bounds, outbox_bytes, rates } = terms.options;
+        self.options = Options { bounds, outbox_bytes, rates, ..self.options };
+        // One by one, so that a new field asks whether it can change.
+        let House {
+            shards: _,
+            slow_rules,
+            subscriptions,
+            shared_bytes,
+            admission: _,
+            doors,
+            datagram_networks,
+            addresses,
+            senders,
+            counts_bytes,
+            board: _,
+        } = terms.house.clone();
         self.hub.set_rules(slow_rules.to_vec());
-        self.hub.set_subscriptions_max(*subscriptions);
-        self.hub.set_lent_bytes_max(*shared_bytes);
-        let House { doors, datagram_networks, addresses, senders, counts_bytes, .. } = terms.house.clone();
+        self.hub.set_subscriptions_max(subscriptions);
+        self.hub.set_lent_bytes_max(shared_bytes);
         self.doors = doors;
         self.datagram_networks = datagram_networks;
         self.addresses = addresses;
         self.senders = senders;
-        self.counts_bytes = terms.options.rates.bytes.is_some() || counts_bytes;
+        self.counts_bytes = rates.bytes.is_some() || counts_bytes;
         if let Some(wiring) = &terms.wiring {
             self.service.rewire(wiring);
         }

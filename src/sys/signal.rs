@@ -30,7 +30,7 @@ pub struct Signals {
 pub enum Woken {
     /// The server was asked to stop.
     Stop(StopSignal),
-    /// SIGHUP: certificates, keys and tokens are to be read again.
+    /// SIGHUP: the configuration and all files that it names are to be read again.
     Reload,
     /// SIGUSR2: a new process is to take over.
     Upgrade,

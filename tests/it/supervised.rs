@@ -73,6 +73,26 @@ fn it_tells_how_it_is() {
     assert_eq!(server.wait().code, Some(0));
 }
 
+/// A reload that fails is over as well, and the status says so until one succeeds.
+#[test]
+fn a_reload_that_fails_is_told() {
+    let ear = Ear::new();
+    let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
+    let file = ear.folder.write("t.toml", listener);
+    let server = ear.start(&["--config", text(&file)], &[]);
+    ear.check("READY=1");
+    for (config, is_stale) in [("[server]\nshards = 0\n", true), (listener, false)] {
+        ear.folder.write("t.toml", config);
+        server.signal(Signal::HUP);
+        ear.check("RELOADING=1");
+        let heard = ear.check("READY=1");
+        let status =
+            heard.iter().find(|line| line.starts_with("STATUS=serves at 1 addresses")).expect("it has one");
+        assert_eq!(status.ends_with("; the last reload changed nothing"), is_stale, "{status}");
+    }
+    server.stop_clean();
+}
+
 /// A watchdog is fed three times in the time that it waits, and no one else is.
 #[test]
 fn a_watchdog_is_fed() {

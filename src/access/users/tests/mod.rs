@@ -328,3 +328,75 @@ fn no_secret_is_shown() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+/// What somebody was granted who has given this password.
+fn granted(users: &Users, name: &str, password: &str) -> Grant {
+    let credentials = Credentials { user: Some(name), pass: Some(password), ..Credentials::default() };
+    match users.judge(&credentials, &HERE) {
+        Verdict::Granted(grant) => grant,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+const HERE: Circumstances<'_> =
+    Circumstances { authenticator: None, no_auth_user: None, nonce: NONCE, unix_now: NOW };
+
+/// Of users who are read again, those are the same who have the same name, secrets and permissions; limits may differ.
+#[test]
+fn a_grant_is_confirmed_until_its_user_changes() {
+    let folder = Folder::new();
+    let password = |name: &str, secret: &str| UserSetting {
+        password_file: Some(folder.file(&format!("{name}-{secret}"), secret)),
+        ..user(name)
+    };
+    let before = load(vec![password("alice", "one"), password("bob", "two")]);
+    let (alice, bob) = (granted(&before, "alice", "one"), granted(&before, "bob", "two"));
+    let check = |users: Vec<UserSetting>, of_alice: bool, of_bob: bool| {
+        let after = load(users).after(&before);
+        assert_eq!((after.confirms(&alice, &HERE), after.confirms(&bob, &HERE)), (of_alice, of_bob));
+    };
+    check(vec![password("alice", "one"), password("bob", "two")], true, true);
+    check(vec![password("bob", "two"), password("carol", "three"), password("alice", "one")], true, true);
+    check(vec![password("bob", "two")], false, true);
+    check(vec![], false, false);
+    check(vec![password("alice", "other"), password("bob", "two")], false, true);
+    check(
+        vec![password("alice", "one"), UserSetting { nkey: Some(KEY.into()), ..password("bob", "two") }],
+        true,
+        false,
+    );
+    let token = folder.file("token", TOKEN);
+    check(vec![UserSetting { token_file: Some(token), ..password("alice", "one") }], false, false);
+    check(vec![UserSetting { rules: may_publish("a"), ..password("alice", "one") }], false, false);
+    let limits = UserLimits { connections: Some(1), ..UserLimits::default() };
+    check(vec![UserSetting { limits, ..password("alice", "one") }], true, false);
+    // Who has gone and comes again is somebody else.
+    let without = load(vec![]).after(&before);
+    let again = load(vec![password("alice", "one")]).after(&without);
+    assert!(!again.confirms(&alice, &HERE));
+    assert!(
+        !load(vec![password("alice", "one")]).confirms(&alice, &HERE),
+        "they do not come after the others"
+    );
+}
+
+/// Who shows nothing is judged by what those are now who show nothing.
+#[test]
+fn a_silent_grant_is_confirmed_while_nothing_has_to_be_shown() {
+    let silent = |users: &Users, at: &Circumstances<'_>| users.judge_silence(at).unwrap();
+    let guest = |name: &'static str| Circumstances { no_auth_user: Some(name), ..HERE };
+    let nobody = load(vec![]);
+    let unasked = silent(&nobody, &HERE);
+    assert!(load(vec![]).after(&nobody).confirms(&unasked, &HERE));
+    assert!(!load(vec![user("alice")]).after(&nobody).confirms(&unasked, &HERE), "users have come");
+    let settings = UserSettings { claim: "tidemill".to_owned(), ..UserSettings::default() };
+    let other_rules = Users::load(&settings, &Arc::default()).unwrap();
+    assert!(!other_rules.after(&nobody).confirms(&unasked, &HERE), "the default permissions are others");
+
+    let both = load(vec![user("alice"), user("bob")]);
+    let alice = silent(&both, &guest("alice"));
+    let after = load(vec![user("alice"), user("bob")]).after(&both);
+    assert!(after.confirms(&alice, &guest("alice")));
+    assert!(!after.confirms(&alice, &guest("bob")), "another user is that of those who show nothing");
+    assert!(!after.confirms(&alice, &HERE), "they have to show something");
+}
