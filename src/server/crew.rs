@@ -128,9 +128,11 @@ impl Crew {
     /// Gives the shards new terms; those of the thread behind the admin listeners are its own. Returns when all of them hold,
     /// or the first of those where that is not known after a second.
     pub(super) fn change_terms(&mut self, terms: &Arc<Terms>, admin_terms: Option<Terms>) -> Option<usize> {
-        self.switchboard.tell(self.shards, || Message::Terms(Arc::clone(terms)));
+        for shard in 0..self.shards {
+            self.switchboard.tell_patiently(shard, Message::Terms(Arc::clone(terms)));
+        }
         if let Some(terms) = admin_terms.filter(|_| self.shards < self.threads.len()) {
-            self.switchboard.tell_one(self.shards, Message::Terms(Arc::new(terms)));
+            self.switchboard.tell_patiently(self.shards, Message::Terms(Arc::new(terms)));
         }
         // A mailbox is read in its order, so who answers has taken over what was told before.
         self.switchboard.first_silent(self.threads.len())

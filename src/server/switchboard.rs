@@ -24,6 +24,8 @@ const BELL_TIMEOUT: Duration = Duration::from_millis(100);
 const BELL_TRIES: usize = 3;
 /// How long a shard may take to answer a question.
 const REPORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Between two tries at a mailbox that is full: a shard reads all of it in a turn.
+const FULL_PAUSE: Duration = Duration::from_millis(1);
 
 /// One thread's way to the shards.
 pub(super) struct Switchboard {
@@ -114,6 +116,26 @@ impl Switchboard {
 
     /// Puts a message into a shard's mailbox, and rings if it sleeps.
     pub(super) fn tell_one(&mut self, index: usize, message: Message) {
+        if self.offer(index, message).is_err() {
+            tracing::error!("shard {index} does not read its mailbox");
+        }
+    }
+
+    /// The same, for what must not be lost: a mailbox that others have filled is tried again for a second.
+    pub(super) fn tell_patiently(&mut self, index: usize, mut message: Message) {
+        let deadline = clock::now().saturating_add(REPORT_TIMEOUT);
+        while clock::now() < deadline {
+            match self.offer(index, message) {
+                Ok(()) => return,
+                Err(back) => message = back,
+            }
+            std::thread::sleep(FULL_PAUSE);
+        }
+        self.tell_one(index, message);
+    }
+
+    /// Puts a message into a shard's mailbox, and rings if it sleeps; gives it back if the mailbox is full.
+    fn offer(&mut self, index: usize, message: Message) -> Result<(), Message> {
         let Contact { address, bell } = &self.contacts[index];
         match address.post(message) {
             Ok(Delivered::Awake) | Err(Undelivered::Gone(_)) => {}
@@ -124,8 +146,9 @@ impl Switchboard {
                     tracing::error!("shard {index} cannot be woken");
                 }
             }
-            Err(Undelivered::Full(_)) => tracing::error!("shard {index} does not read its mailbox"),
+            Err(Undelivered::Full(message)) => return Err(message),
         }
+        Ok(())
     }
 
     /// Rings a bell, and returns whether it was heard.

@@ -205,6 +205,9 @@ fn a_stop_ends_a_successor_that_does_not_serve_yet() {
     // A second time changes nothing.
     server.signal(Signal::USR2);
     server.await_line("is taking over already");
+    // What is read now the successor may have read before.
+    server.signal(Signal::HUP);
+    server.await_line("send SIGHUP to it, too");
     server.stop_clean();
     assert!(has_ended(successor));
 }

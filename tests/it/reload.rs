@@ -288,7 +288,7 @@ fn a_mistake_changes_nothing() {
     );
     let missing = place.folder.path("none.pem");
     let tls = format!("{denied}[listener.tls]\ncertificate = \"none.pem\"\nkey = \"none.pem\"\n");
-    check(&tls, &format!("{} does not exist", text(&missing)));
+    check(&tls, &format!("{} does not exist: check the path", text(&missing)));
     let configuration = &place.varz()["configuration"];
     assert_eq!(
         (&configuration["reloads"], &configuration["reloads_failed"]),
@@ -339,11 +339,15 @@ fn many_signals_and_late_ones_do_no_harm() {
     }
     // A signal that comes while one waits is none, so the last word is asked for.
     place.read(&format!("{ECHO}allow = [\"127.0.0.1\"]\n"), "listener.allow of");
+    place.read(
+        &format!("[limits]\nlinger_timeout = \"5m\"\ndrain_timeout = \"5m\"\n{ECHO}"),
+        "limits.drain_timeout",
+    );
     let mut open = streams::tcp(place.server.tcp_address());
     streams::ping(&mut open, b"served");
-    open.write_all(b"").expect("it is open");
     place.server.signal(Signal::TERM);
-    place.server.signal(Signal::HUP);
+    place.server.await_line("stopping: answers have 5m");
+    place.again("stopping: nothing is read again");
     drop(open);
     assert_eq!(place.server.wait().code, Some(0));
 }

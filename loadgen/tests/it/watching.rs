@@ -99,7 +99,7 @@ fn the_figures_of_tidemill_are_understood() {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let page = prometheus::encode(&Tally::default(), Process::read());
+            let page = prometheus::encode(&Tally::default(), Process::read(), None);
             let mut request = [0; 1024];
             let _ = stream.read(&mut request).unwrap();
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
@@ -134,7 +134,7 @@ fn a_page_that_is_not_there_is_told_at_the_start() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 1024]).unwrap();
-            let page = prometheus::encode(&Tally::default(), None);
+            let page = prometheus::encode(&Tally::default(), None, None);
             let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", page.len());
             let _ = stream.write_all(format!("{head}{page}").as_bytes()); // The other side may have given up.
         }
