@@ -76,6 +76,12 @@ impl Doors {
         self.warnings().iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 
+    /// What TLS goes by, where there is some.
+    #[cfg(test)]
+    pub(super) fn tls_settings(&self) -> Vec<Option<&TlsSettings>> {
+        self.entries.iter().map(|entry| entry.tls.as_ref().map(Credentials::settings)).collect()
+    }
+
     /// Where certificates are shown that nobody has signed, with their fingerprints.
     pub(super) fn fingerprints(&self) -> Vec<(&str, &str)> {
         self.entries.iter().filter_map(|entry| entry.fingerprint()).collect()

@@ -181,14 +181,4 @@ fn listed(names: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn very_many_names_are_cut() {
-        let names: Vec<String> = (1..=102).map(|number| format!("k{number}")).collect();
-        assert_eq!(listed(&names[..2]), "k1, k2");
-        assert!(listed(&names[..100]).ends_with(", k100"));
-        assert!(listed(&names).ends_with(", k100, and 2 more"));
-    }
-}
+mod tests;

@@ -299,6 +299,34 @@ fn a_ticket_does_not_outlive_the_authority_behind_it() {
     assert_eq!(refused.result, Err(TlsError::UnknownCa));
 }
 
+/// Whoever came without a certificate must not come back by a ticket when one is asked for; and a certificate that nobody has
+/// signed stays when everything else changes.
+#[test]
+fn other_settings_ask_anew() {
+    let place = Place::new();
+    let tickets = Tickets::new().unwrap();
+    let open = Credentials::load(place.settings(&["one.example"]), &tickets).unwrap();
+    let client = client_with(&place, None, Versions::V1_3AndLater);
+    assert!(!meet(open.config(), &client, "one.example").resumed);
+    assert!(meet(open.config(), &client, "one.example").resumed);
+    let required = TlsSettings {
+        client_ca: Some(place.write("clients.pem", &place.ca.pem())),
+        client_auth: ClientAuth::Required,
+        ..place.settings(&["one.example"])
+    };
+    let asks = Credentials::load_after(required, &tickets, &open).unwrap();
+    assert!(meet(asks.config(), &client, "one.example").result.is_err());
+    let open = Credentials::load_after(place.settings(&["one.example"]), &tickets, &asks).unwrap();
+    assert_eq!(meet(open.config(), &client, "one.example").result, Ok(()));
+
+    let made = |versions| TlsSettings { self_signed: true, versions, ..TlsSettings::default() };
+    let before = Credentials::load(made(Versions::V1_2AndLater), &tickets).unwrap();
+    let after = Credentials::load_after(made(Versions::V1_3AndLater), &tickets, &before).unwrap();
+    assert_eq!(after.fingerprint(), before.fingerprint());
+    let signed = Credentials::load_after(place.settings(&["one.example"]), &tickets, &after).unwrap();
+    assert_eq!(signed.fingerprint(), None);
+}
+
 #[test]
 fn a_reload_takes_new_files_and_keeps_the_old_ones_on_error() {
     let place = Place::new();

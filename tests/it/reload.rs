@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use crate::support::http::{ADMIN, PAGES, fetch};
 use crate::support::launch::check_refused;
 use crate::support::nats::{Client, NATS, nats, publish};
 use crate::support::server::Server;
+use crate::support::tls::{Authority, VERSIONS, connect};
 use crate::support::{Folder, launch, streams, text, web};
 
 /// What is said of every configuration that is taken over.
@@ -232,6 +234,61 @@ fn users_of_http_go_too() {
     assert!(rest.contains("retry: "), "{rest}");
     place.server.await_count("refused_credential_revoked", 2);
     drop((socket, events));
+    place.server.stop_clean();
+}
+
+// --- What services go by ---------------------------------------------------------------------------------------------
+
+/// Each service hears of its part: HTTP of the length of a body, NATS of subscriptions, datagrams of their subject.
+#[test]
+fn services_go_by_what_was_read() {
+    let config = |body: u32, subscriptions: u32, subject: &str| {
+        let datagrams = "[[listener]]\naddress = \"udp://127.0.0.1:0\"\nservice = \"publish\"\n";
+        format!(
+            "[limits]\nbody_bytes = {body}\n[hub]\nsubscriptions_per_connection = {subscriptions}\n{PAGES}{NATS}{datagrams}\
+             subject = \"{subject}\"\n"
+        )
+    };
+    let place = Place::new(&config(100, 100, "a.one"));
+    let mut pages = crate::support::http::Client::to(place.server.http_address());
+    let mut ask = |bytes: usize| {
+        pages.send(crate::support::http::post("/echo", &vec![b'x'; bytes]));
+        pages.answer().status
+    };
+    assert_eq!(ask(100), 200);
+    let mut before = Client::open(streams::tcp(nats(&place.server)), Some("a.*"));
+    place.read(&config(50, 1, "a.two"), "has changed: limits.body_bytes, listener.subject of");
+    assert_eq!(ask(50), 200);
+    assert_eq!(ask(51), 413);
+    let sensor = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    sensor.send_to(b"21 degrees", place.server.addresses("publish://")[0]).expect("it can be sent");
+    assert_eq!(before.message(), Ok(("a.two".to_owned(), "21 degrees".to_owned())));
+    before.say("SUB a.b 2\r\n");
+    before.flush();
+    let mut after = Client::open(streams::tcp(nats(&place.server)), Some("b.*"));
+    after.say("SUB b.b 2\r\n");
+    assert_eq!(after.line(), "-ERR 'maximum subscriptions exceeded'\r\n");
+    drop((before, after, pages));
+    place.server.stop_clean();
+}
+
+/// A listener can get TLS, and then asks newcomers for it.
+#[test]
+fn a_listener_can_get_tls() {
+    let authority = Authority::new("authority");
+    let place = Place::new(ECHO);
+    let address = place.server.tcp_address();
+    let mut plain = streams::tcp(address);
+    streams::ping(&mut plain, b"in the clear");
+    let issued = authority.issue(&["localhost"]);
+    let keys = issued.keys(&place.folder, "server");
+    place.read(&format!("{ECHO}tls = {{ {keys} }}\n"), "listener.tls.certificate of");
+    let client = Arc::new(authority.client(&VERSIONS));
+    let mut secret = connect(address, &client);
+    streams::ping(&mut secret, b"behind TLS");
+    assert!(issued.is_shown(&secret));
+    streams::ping(&mut plain, b"as before");
+    drop((plain, secret));
     place.server.stop_clean();
 }
 
