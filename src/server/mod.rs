@@ -42,7 +42,8 @@ use crate::service::http::{Admin, Http};
 use crate::shard;
 use crate::sys::address::Listen;
 use crate::sys::clock;
-use crate::sys::handover::{Origin, Predecessor};
+use crate::sys::handover::Predecessor;
+use crate::sys::launcher::Launcher;
 use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
 use crate::sys::supervisor::{Inherited, Supervisor};
 use crate::tls::Tickets;
@@ -53,8 +54,8 @@ use crate::tls::Tickets;
 /// When it cannot start, or a shard fails while it runs.
 pub fn run(config: &Config) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
-    // At once, since its file may be replaced as soon as it serves.
-    let origin = Origin::find();
+    // At once: before other threads, and before its file is replaced.
+    let launcher = Launcher::split_off();
     let log = log::init(config.log_format, config.log_level);
     let judge = services::judge(config)?;
     let (predecessor, inherited) = match Predecessor::find()? {
@@ -74,7 +75,7 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
     if let Some(predecessor) = predecessor {
         predecessor.may_go();
     }
-    let hand_over = HandOver::new(origin, server.waker.clone());
+    let hand_over = HandOver::new(launcher, server.waker.clone());
     if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, config, &log)? {
         return Ok(signal.exit_code());
     }

@@ -16,8 +16,11 @@ pub mod cpu;
 pub mod descriptors;
 pub mod epoll;
 pub mod handover;
+pub mod launcher;
 pub mod memory;
 pub mod priority;
+#[forbid(unsafe_code)]
+pub mod sandbox;
 pub mod signal;
 pub mod socket;
 pub mod supervisor;
