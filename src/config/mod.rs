@@ -7,6 +7,7 @@
 pub mod endpoint;
 mod error;
 mod file;
+mod files;
 pub mod hub;
 mod keys;
 pub mod layer;
@@ -14,6 +15,7 @@ pub mod listener;
 mod names;
 mod print;
 mod settle;
+mod source;
 pub mod units;
 
 use std::path::Path;
@@ -27,6 +29,7 @@ pub use self::listener::{Auth, CertificateFiles, Listener, Tls};
 pub use self::names::{
     ClientAuth, LogFormat, LogLevel, NoSuchName, ServiceName, SlowPolicy, TlsMode, TlsVersion,
 };
+pub use self::source::Source;
 use crate::access::rate::Rate;
 use crate::limits;
 use crate::sys::cpu;

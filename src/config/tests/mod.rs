@@ -1,5 +1,6 @@
 //! The configuration from the outside: a text goes in, a `Config` or one sentence comes out.
 
+mod files;
 mod flags;
 mod hub;
 mod listeners;
