@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidemill::cli::{Action, Cli};
-use tidemill::config::Config;
+use tidemill::config::Source;
 use tidemill::doctor::{self, Form};
 use tidemill::error::{StartError, exit};
 use tidemill::server;
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
 /// Does what was typed, and returns the exit code.
 fn run(cli: Cli) -> Result<u8, StartError> {
     let (action, flags) = cli.into_action();
-    let file = flags.config.clone();
-    let config = Config::load(file.as_deref(), flags.into_layer())?;
+    let source = Source::new(flags.config.clone(), flags.into_layer());
+    let config = source.load()?;
     match action {
         Action::Print => print(&config.to_toml()),
         Action::Check => {
@@ -42,7 +42,7 @@ fn run(cli: Cli) -> Result<u8, StartError> {
             let (report, code) = doctor::examine(&config, form);
             print(&report).map(|_| code)
         }
-        Action::Serve => server::run(&config),
+        Action::Serve => server::run(&config, &source),
     }
 }
 

@@ -129,6 +129,7 @@ fn small(capabilities: Capabilities) -> Setup {
         stream_buffers: (1, 64),
         datagram_buffers: None,
         capabilities,
+        sealed: false,
     }
 }
 

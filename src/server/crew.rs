@@ -92,9 +92,7 @@ impl Crew {
         let setup = plan.setup;
         let mut starting = Starting::new(plan.setup, waker);
         let options = Options { number: self.shards, ..plan.options };
-        starting.spawn(plan.shard, options, house, move |_| {
-            Ok(make(Switchboard::new(setup, contacts)?))
-        })?;
+        starting.spawn(plan.shard, options, house, move |_| Ok(make(Switchboard::new(setup, contacts)?)))?;
         let (threads, contacts) = starting.wait()?;
         self.threads.extend(threads);
         contacts.into_iter().for_each(|contact| self.switchboard.add(contact));

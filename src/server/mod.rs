@@ -10,6 +10,7 @@ mod handover;
 mod inspect;
 mod needs;
 mod plan;
+mod sandbox;
 mod services;
 mod switchboard;
 mod users;
@@ -25,11 +26,12 @@ use self::handover::HandOver;
 use self::inspect::Inspector;
 pub use self::needs::{Needs, RingSizes};
 use self::plan::AdminPlan;
+use self::sandbox::Sandbox;
 pub use self::services::http_settings;
 use self::users::UserBook;
 use self::watchdog::Watchdog;
 use crate::access::users::Users;
-use crate::config::{Config, Endpoint, Listener};
+use crate::config::{Config, Endpoint, Listener, Source};
 use crate::error::{StartError, exit};
 use crate::limits;
 use crate::log::{self, Log};
@@ -50,12 +52,19 @@ use crate::tls::Tickets;
 
 /// Serves the configured services until a signal asks to stop, and returns the exit code.
 ///
+/// Call it before the process starts other threads: else it does not shut itself in, and nobody can take over from it.
+///
 /// # Errors
 /// When it cannot start, or a shard fails while it runs.
-pub fn run(config: &Config) -> Result<u8, StartError> {
+pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
     // At once: before other threads, and before its file is replaced.
     let launcher = Launcher::split_off();
+    let supervisor = Supervisor::find();
+    let sandbox = match &launcher {
+        Ok(_) => Sandbox::begin(config, source),
+        Err(error) => Sandbox::none(&error.to_string()),
+    };
     let log = log::init(config.log_format, config.log_level);
     let judge = services::judge(config)?;
     let (predecessor, inherited) = match Predecessor::find()? {
@@ -69,8 +78,8 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
-    log.say(&banner::text(&server, config));
-    let supervisor = Supervisor::find();
+    let sandbox = sandbox.complete(server.capabilities());
+    log.say(&banner::text(&server, config, &sandbox));
     supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
         predecessor.may_go();

@@ -75,7 +75,7 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
         opened.add(listener, bound.address, bound.file);
     }
     let datagrams = opened.endpoints.iter().any(|endpoint| !endpoint.listen.is_stream());
-    let setup = Setup::shard(capabilities, files, datagrams);
+    let setup = Setup { sealed: config.sandbox, ..Setup::shard(capabilities, files, datagrams) };
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
     let Opened { endpoints, listeners, datagrams, admins, files } = opened;
     let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
@@ -143,7 +143,8 @@ fn admin_plan(
     let options = Options { slots, rates: Rates::default(), ..sizes(config).0 };
     let sockets = u32::try_from(listeners.len()).expect("LISTENERS_MAX is small");
     let setup = Setup::shard(capabilities, slots + sockets, false);
-    let setup = Setup { submissions: SMALLEST_QUEUE, completions: 8 * SMALLEST_QUEUE, ..setup };
+    let (submissions, completions) = (SMALLEST_QUEUE, 8 * SMALLEST_QUEUE);
+    let setup = Setup { submissions, completions, sealed: config.sandbox, ..setup };
     AdminPlan { setup, options, shard, listeners }
 }
 

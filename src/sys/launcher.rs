@@ -62,8 +62,7 @@ impl Launcher {
     /// When other threads run already, the program's file is not known, or the system has no process to give.
     pub fn split_off() -> io::Result<Self> {
         let origin = Origin::find()?;
-        let (near, far) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         set_socket_timeout(&near, Timeout::Recv, Some(limits::LAUNCH_TIMEOUT))?;
         if std::fs::read_dir("/proc/self/task")?.count() != 1 {
             return Err(io::Error::other("other threads run already"));
@@ -107,7 +106,9 @@ impl Launcher {
         drop(successor);
         let answer = say(&self.socket, &[DISMISS], &[]).and_then(|()| self.hear());
         match answer {
-            Ok(answer) if answer.first() == Some(&ENDED) => String::from_utf8_lossy(&answer[1..]).into_owned(),
+            Ok(answer) if answer.first() == Some(&ENDED) => {
+                String::from_utf8_lossy(&answer[1..]).into_owned()
+            }
             Ok(_) => unclear().to_string(),
             Err(error) => error.to_string(),
         }

@@ -19,7 +19,6 @@ pub mod handover;
 pub mod launcher;
 pub mod memory;
 pub mod priority;
-#[forbid(unsafe_code)]
 pub mod sandbox;
 pub mod signal;
 pub mod socket;

@@ -5,7 +5,7 @@ use super::super::units::{Cores, show_byte_rate, show_bytes_per_second, show_dur
 use super::{Key, quoted};
 
 /// The keys of the tables that stand once.
-pub(in super::super) const KEYS: [Key<Config>; 33] = [
+pub(in super::super) const KEYS: [Key<Config>; 34] = [
     Key {
         section: "server",
         name: "shards",
@@ -45,6 +45,15 @@ pub(in super::super) const KEYS: [Key<Config>; 33] = [
                 6.17. Unset, all that there are. Lower it to get around a kernel's mistake, or to compare.",
         example: "\"6.12\"",
         show: |config| config.engine_max.map(|tier| quoted(tier.name())),
+    },
+    Key {
+        section: "server",
+        name: "sandbox",
+        about: "Whether the server shuts itself in once it serves, with what the host has for that: it reads no files but \
+                those of the configuration, and what stands beside them, makes no sockets, starts no programs, and its rings \
+                do what a server does. Whoever finds a mistake in it finds little beyond.",
+        example: "false",
+        show: |config| Some(config.sandbox.to_string()),
     },
     Key {
         section: "server",

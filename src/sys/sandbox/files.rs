@@ -18,7 +18,7 @@ pub struct Openings {
     pub files: Vec<PathBuf>,
     /// Files of Unix sockets, which are made and removed in their folders.
     pub sockets: Vec<PathBuf>,
-    /// TCP ports that are listened at; 0 is one that the system chooses.
+    /// TCP ports that are listened at. With 0 among them all are: the system chooses one, and shards share what it chose.
     pub ports: Vec<u16>,
 }
 
@@ -50,9 +50,11 @@ fn walls(landlock: &LandlockStatus) -> Walls {
 }
 
 fn rules(openings: &Openings) -> Result<RulesetCreated, RulesetError> {
+    let any_port = openings.ports.contains(&0);
+    let closed = if any_port { AccessNet::ConnectTcp.into() } else { AccessNet::from_all(WANTED) };
     let mut ruleset = Ruleset::default()
         .handle_access(AccessFs::from_all(WANTED))?
-        .handle_access(AccessNet::from_all(WANTED))?
+        .handle_access(closed)?
         .scope(Scope::from_all(WANTED))?
         .create()?;
     for path in SYSTEM {
@@ -64,13 +66,16 @@ fn rules(openings: &Openings) -> Result<RulesetCreated, RulesetError> {
     for folder in openings.sockets.iter().filter_map(|file| folder_of(file)) {
         ruleset = open(ruleset, folder, AccessFs::MakeSock | AccessFs::RemoveFile)?;
     }
-    openings.ports.iter().try_fold(ruleset, |ruleset, port| {
-        ruleset.add_rule(NetPort::new(*port, AccessNet::BindTcp))
-    })
+    let mut ports = openings.ports.iter().copied().filter(|_| !any_port);
+    ports.try_fold(ruleset, |ruleset, port| ruleset.add_rule(NetPort::new(port, AccessNet::BindTcp)))
 }
 
 /// Opens what is beneath a path. What is not there is missed by whoever wants it, and says so then.
-fn open(ruleset: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Result<RulesetCreated, RulesetError> {
+fn open(
+    ruleset: RulesetCreated,
+    path: &Path,
+    access: BitFlags<AccessFs>,
+) -> Result<RulesetCreated, RulesetError> {
     match PathFd::new(path) {
         Ok(place) => ruleset.add_rule(PathBeneath::new(place, access)),
         Err(_) => Ok(ruleset),
@@ -81,7 +86,11 @@ fn open(ruleset: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Res
 fn places(file: &Path) -> Vec<PathBuf> {
     let behind = std::fs::canonicalize(file).ok();
     let files = std::iter::once(file).chain(behind.as_deref());
-    files.filter_map(|file| folder_of(file).map(|folder| if is_root(folder) { file } else { folder }.to_owned())).collect()
+    files
+        .filter_map(|file| {
+            folder_of(file).map(|folder| if is_root(folder) { file } else { folder }.to_owned())
+        })
+        .collect()
 }
 
 /// The folder of a file; of a bare name, the one in which this process works.
