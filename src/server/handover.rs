@@ -50,6 +50,11 @@ impl HandOver {
     }
 
     fn start(&self, sockets: &[OwnedFd]) -> io::Result<Going> {
+        if std::process::id() == 1 {
+            return Err(io::Error::other(
+                "it is PID 1 of its container, which would end with it. Try: another container",
+            ));
+        }
         let launcher = self.launcher.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
         let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
         let successor = launcher.succeed(&sockets)?;

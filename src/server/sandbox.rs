@@ -5,8 +5,9 @@ use std::fmt;
 use crate::config::{Config, Source};
 use crate::ring::Capabilities;
 use crate::sys::address::Listen;
+use crate::sys::sandbox::Walls;
+use crate::sys::sandbox::calls::{self, Around};
 use crate::sys::sandbox::files::{self, Openings};
-use crate::sys::sandbox::{Walls, calls};
 use crate::tier::Engine;
 
 /// How far this process has shut itself in.
@@ -45,7 +46,7 @@ impl Sandbox {
     /// Puts up the rest, once everything is there that needs more, and says what went wrong.
     pub(super) fn complete(mut self, capabilities: Capabilities) -> Self {
         if self.is_wanted {
-            match calls::wall_up() {
+            match calls::wall_up(Around::AllThreads) {
                 Ok(()) => self.walls.calls = true,
                 Err(error) => self.mishaps.push(format!("system calls stay open: {error}")),
             }

@@ -21,6 +21,7 @@ const CHECKS: [&str; 24] = [
     "io_uring",
     "seccomp",
     "kernel.io_uring_disabled",
+    "sandbox",
     "container",
     "files",
     "ports",

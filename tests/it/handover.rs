@@ -14,9 +14,9 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::launch::BINARY;
+use crate::support::launch::{BINARY, can_run};
 use crate::support::server::{Server, engine, unix};
-use crate::support::{DEADLINE, Folder, eventually, quiet_port, say, streams, text};
+use crate::support::{DEADLINE, Folder, eventually, quiet_port, say, skip, streams, text};
 
 /// Clients that come, ask and go until they are told to stop.
 struct Crowd {
@@ -239,4 +239,31 @@ fn all_kinds_of_listeners_go_over() {
     kill_process(line.pid, Signal::TERM).expect("it runs, and is ours");
     eventually("the last one has ended", || has_ended(line.pid));
     assert!(!path.exists(), "the last one removes the file");
+}
+
+/// What is PID 1 of a container cannot go without it, and says so.
+#[test]
+fn the_first_process_of_a_container_stays() {
+    if !can_run("unshare", &["--pid", "--fork", "--mount-proc", "true"]) {
+        return skip("namespaces cannot be made here (it takes root and unshare of util-linux)");
+    }
+    let mut command = Command::new("unshare");
+    command.args([
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+        BINARY,
+        "--listen",
+        "tcp://127.0.0.1:0",
+    ]);
+    on_engine(&mut command);
+    let server = Server::launch(command);
+    let outer = server.pid().as_raw_nonzero();
+    let children = format!("/proc/{outer}/task/{outer}/children");
+    let child =
+        fs::read_to_string(children).ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+    kill_process(child.and_then(Pid::from_raw).expect("it has one child"), Signal::USR2).expect("it is ours");
+    server.await_line("it is PID 1 of its container");
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"it serves on");
 }

@@ -13,17 +13,30 @@ use seccompiler::SeccompCmpArgLen::{Dword, Qword};
 use seccompiler::SeccompCmpOp::{Eq, MaskedEq, Ne};
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    apply_filter_all_threads,
+    apply_filter, apply_filter_all_threads,
 };
 
-/// Refuses to all threads, for ever, what a server that serves does not ask of the kernel.
+/// Who is walled up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// All threads, those to come among them.
+    AllThreads,
+    /// The calling thread, and those that it starts.
+    ThisThread,
+}
+
+/// Refuses, for ever, what a server that serves does not ask of the kernel.
 ///
 /// # Errors
 /// When the kernel has no seccomp, does not let this process use it, or the processor is one without a filter.
-pub fn wall_up() -> io::Result<()> {
+pub fn wall_up(around: Around) -> io::Result<()> {
     // The one that comes last is asked first, and of two errors the first one counts.
     let filters = [known()?, refused()?];
-    filters.iter().try_for_each(|filter| apply_filter_all_threads(filter).map_err(io::Error::other))
+    let apply = match around {
+        Around::AllThreads => apply_filter_all_threads,
+        Around::ThisThread => apply_filter,
+    };
+    filters.iter().try_for_each(|filter| apply(filter).map_err(io::Error::other))
 }
 
 /// What a server asks of the kernel once it serves, whatever the engine, the libc and the hour.

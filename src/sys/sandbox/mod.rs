@@ -11,6 +11,10 @@ pub mod calls;
 pub mod files;
 
 use std::fmt;
+use std::thread::Builder;
+
+use self::calls::Around;
+use self::files::Openings;
 
 /// Which walls stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +29,24 @@ pub struct Walls {
     pub rings: bool,
     /// System calls that a server does not make are refused.
     pub calls: bool,
+}
+
+impl Walls {
+    /// Which ones this host has, found out by a thread that puts them up around itself and ends.
+    pub fn of_host() -> Self {
+        let trial = || {
+            let walls = files::shut_off(&Openings::default()).unwrap_or_default();
+            Self { calls: calls::wall_up(Around::ThisThread).is_ok(), ..walls }
+        };
+        let thread = Builder::new().name("trial".to_owned()).spawn(trial);
+        thread.ok().and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+
+    /// Whether all of them stand.
+    pub fn are_complete(&self) -> bool {
+        let Self { files, ports, processes, rings, calls } = *self;
+        files && ports && processes && rings && calls
+    }
 }
 
 impl fmt::Display for Walls {

@@ -53,7 +53,7 @@ fn in_a_process_of_its_own() {
         act();
     });
     prepared.recv().unwrap();
-    wall_up().unwrap();
+    wall_up(Around::AllThreads).unwrap();
     begin.send(()).unwrap();
     thread.join().unwrap();
     // And those that come later.
