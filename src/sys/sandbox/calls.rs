@@ -126,7 +126,6 @@ const KNOWN: &[c_long] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_tgkill,
-    libc::SYS_wait4,
     // About itself.
     libc::SYS_getuid,
     libc::SYS_geteuid,
