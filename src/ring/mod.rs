@@ -35,7 +35,7 @@ pub use self::completion::{
 pub use self::copied::Copied;
 pub use self::datagram::Datagram;
 pub use self::epoll::Epoll;
-pub use self::features::Capabilities;
+pub use self::features::{Capabilities, can_seal};
 pub use self::files::Descriptor;
 pub use self::leases::{Gather, Part};
 pub use self::op::{Bell, Op, Refused, SendMode};

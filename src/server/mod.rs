@@ -78,7 +78,7 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
-    let sandbox = sandbox.complete(server.capabilities());
+    let sandbox = sandbox.complete(&server);
     log.say(&banner::text(&server, config, &sandbox));
     supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
@@ -167,6 +167,8 @@ pub struct Server {
     endpoints: Vec<Endpoint>,
     addresses: Vec<Listen>,
     capabilities: Capabilities,
+    /// Whether its rings do what a server asks of them, and nothing else.
+    sealed: bool,
     doors: Doors,
     admin_doors: Doors,
     users: UserBook,
@@ -195,7 +197,8 @@ impl Server {
         config.validate()?;
         let waker = Waker::new().map_err(StartError::Signals)?;
         let mut plan = plan::draw(config, inherited)?;
-        let (capabilities, endpoints) = (plan.capabilities, plan.endpoints.clone());
+        let (capabilities, sealed, endpoints) =
+            (plan.capabilities, plan.setup.sealed, plan.endpoints.clone());
         let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
         let doors = Doors::load(&plan.listeners, &tickets)?;
         let users = UserBook::load(&config.hub)?;
@@ -224,7 +227,18 @@ impl Server {
             start_admin(&mut crew, config, plan, admin_doors.make(users.users()), words, &waker)?;
         }
         let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
-        Ok(Self { crew, waker, endpoints, addresses, capabilities, doors, admin_doors, users, handles })
+        Ok(Self {
+            crew,
+            waker,
+            endpoints,
+            addresses,
+            capabilities,
+            sealed,
+            doors,
+            admin_doors,
+            users,
+            handles,
+        })
     }
 
     /// Reads certificates, keys, tokens and the secrets of users again. Connections that are open stay as they are; what cannot be used is

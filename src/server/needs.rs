@@ -3,9 +3,9 @@
 use super::plan;
 use crate::config::Config;
 use crate::error::StartError;
-use crate::ring::{Capabilities, Setup};
+use crate::ring::{self, Capabilities, Setup};
 use crate::sys::sandbox::Walls;
-use crate::tier::RingTier;
+use crate::tier::{Engine, RingTier};
 
 /// What a start of one configuration asks of the host.
 #[derive(Debug)]
@@ -46,7 +46,8 @@ impl Needs {
         };
         let cores = plan::cores_of_shards(config);
         let descriptors = plan::descriptors_wanted(config, engine.as_ref().ok(), cores.len());
-        let rings = engine.is_ok();
+        let rings =
+            engine.as_ref().is_ok_and(|found| found.engine == Engine::Epoll || ring::can_seal(*found));
         let walls = Walls { rings, ..Walls::of_host() };
         Self { cores, engine, refusal, files: super::check(config), descriptors, walls }
     }

@@ -8,7 +8,7 @@ use crate::config::{Config, Endpoint, Listener, ServiceName};
 use crate::connection::Bounds;
 use crate::error::{StartError, ring_unavailable};
 use crate::limits;
-use crate::ring::{Capabilities, Errno, RingError, Setup};
+use crate::ring::{self, Capabilities, Errno, RingError, Setup};
 use crate::shard::Options;
 use crate::sys::address::Listen;
 use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
@@ -75,10 +75,11 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
         opened.add(listener, bound.address, bound.file);
     }
     let datagrams = opened.endpoints.iter().any(|endpoint| !endpoint.listen.is_stream());
-    let setup = Setup { sealed: config.sandbox, ..Setup::shard(capabilities, files, datagrams) };
+    let sealed = config.sandbox && ring::can_seal(capabilities);
+    let setup = Setup { sealed, ..Setup::shard(capabilities, files, datagrams) };
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
     let Opened { endpoints, listeners, datagrams, admins, files } = opened;
-    let admin = (!admins.is_empty()).then(|| admin_plan(config, capabilities, admin, admins));
+    let admin = (!admins.is_empty()).then(|| admin_plan(config, &setup, admin, admins));
     Ok(Plan { capabilities, setup, options, shards, listeners, datagrams, admin, endpoints, files, handles })
 }
 
@@ -133,18 +134,13 @@ impl Opened {
 }
 
 /// A small shard: few operators come at once.
-fn admin_plan(
-    config: &Config,
-    capabilities: Capabilities,
-    shard: ShardPlan,
-    listeners: Vec<Listener>,
-) -> AdminPlan {
+fn admin_plan(config: &Config, shards: &Setup, shard: ShardPlan, listeners: Vec<Listener>) -> AdminPlan {
     let slots = Options::slots_for(limits::ADMIN_CONNECTIONS, listeners.len());
     let options = Options { slots, rates: Rates::default(), ..sizes(config).0 };
     let sockets = u32::try_from(listeners.len()).expect("LISTENERS_MAX is small");
-    let setup = Setup::shard(capabilities, slots + sockets, false);
+    let setup = Setup::shard(shards.capabilities, slots + sockets, false);
     let (submissions, completions) = (SMALLEST_QUEUE, 8 * SMALLEST_QUEUE);
-    let setup = Setup { submissions, completions, sealed: config.sandbox, ..setup };
+    let setup = Setup { submissions, completions, sealed: shards.sealed, ..setup };
     AdminPlan { setup, options, shard, listeners }
 }
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::Server;
 use crate::config::{Config, Source};
-use crate::ring::Capabilities;
 use crate::sys::address::Listen;
 use crate::sys::sandbox::Walls;
 use crate::sys::sandbox::calls::{self, Around};
@@ -44,14 +44,15 @@ impl Sandbox {
     }
 
     /// Puts up the rest, once everything is there that needs more, and says what went wrong.
-    pub(super) fn complete(mut self, capabilities: Capabilities) -> Self {
+    pub(super) fn complete(mut self, server: &Server) -> Self {
         if self.is_wanted {
             match calls::wall_up(Around::AllThreads) {
                 Ok(()) => self.walls.calls = true,
                 Err(error) => self.mishaps.push(format!("system calls stay open: {error}")),
             }
-            // Without a ring there is none to be made.
-            self.walls.rings = capabilities.engine == Engine::Uring || self.walls.calls;
+            // Where epoll serves there is no ring, and then none can be made.
+            let has_none = server.capabilities.engine == Engine::Epoll && self.walls.calls;
+            self.walls.rings = server.sealed || has_none;
         }
         self.mishaps.drain(..).for_each(|mishap| tracing::warn!("{mishap}"));
         self
