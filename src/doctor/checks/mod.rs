@@ -56,6 +56,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// Those that are no knob of `tuning/knobs.tsv`.
 #[cfg(test)]
 pub(super) const NO_KNOBS: &[&str] = &[
+    "sandbox",
     "kernel",
     "io_uring",
     "seccomp",
