@@ -134,6 +134,10 @@ pub struct Flags {
     #[arg(long, value_name = "TIER", help_heading = "Shards")]
     pub engine_max: Option<RingTier>,
 
+    /// Do not shut the server in: it may go on to read files, make sockets and start programs as its user may.
+    #[arg(long, help_heading = "Shards")]
+    pub no_sandbox: bool,
+
     /// Use this TCP congestion control, as in cubic [default: the host's].
     #[arg(long, value_name = "NAME", help_heading = "Shards")]
     pub congestion: Option<String>,
@@ -267,6 +271,7 @@ impl Flags {
             connections: said("--connections", self.connections),
             engine: said("--engine", self.engine),
             engine_max: said("--engine-max", self.engine_max),
+            sandbox: said("--no-sandbox", self.no_sandbox.then_some(false)),
             congestion: said("--congestion", self.congestion),
             idle_timeout: said("--idle-timeout", self.idle_timeout),
             stall_timeout: said("--stall-timeout", self.stall_timeout),
@@ -333,7 +338,7 @@ mod tests {
     #[test]
     fn every_flag_reaches_the_layer() {
         let line = "serve -l tcp://[::1]:1 --listen unix:/t --listen https://[::1]:2 --tls-cert a --tls-key b --tls-self-signed \
-                    --connections-per-address 6 --shards 2 --cores 0,2-3 --engine epoll --engine-max 6.6 --congestion reno \
+                    --connections-per-address 6 --shards 2 --cores 0,2-3 --engine epoll --engine-max 6.6 --no-sandbox --congestion reno \
                     --connections 5 --idle-timeout 1m --stall-timeout 2s --linger-timeout 3s --drain-timeout 4s \
                     --high-water 1MiB --low-water 7 --log-format json --log-level warn";
         let layer = parse(line).unwrap().1.into_layer();
@@ -349,6 +354,7 @@ mod tests {
         assert_eq!(layer.cores.unwrap().value.0, [0, 2, 3]);
         assert_eq!(layer.engine.unwrap().value, Engine::Epoll);
         assert_eq!(layer.engine_max.unwrap().value, RingTier::V6_6);
+        assert!(!layer.sandbox.unwrap().value);
         assert_eq!(layer.congestion.unwrap().value, "reno");
         assert_eq!(layer.connections.unwrap().value, 5);
         assert_eq!(layer.idle_timeout.unwrap().value, Duration::from_secs(60));

@@ -127,6 +127,9 @@ pub const COPY_SMALL_BYTES: usize = 1024;
 /// Memory for copied bytes that a shard keeps when they are sent.
 pub const COPIES_KEPT_BYTES: usize = 4 << 20;
 
+/// How long it may take to start a process, or to end one.
+pub const LAUNCH_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How long a process that is to take over may take until it serves.
 pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 

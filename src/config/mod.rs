@@ -52,6 +52,8 @@ pub struct Config {
     pub engine: Option<Engine>,
     /// The newest tier of the engine's abilities that is used; unset, all that there are.
     pub engine_max: Option<RingTier>,
+    /// Whether the process shuts itself in once it serves. Of a server that is embedded, it is the rings alone that are shut.
+    pub sandbox: bool,
     /// The congestion control of TCP connections; unset, the host's.
     pub congestion: Option<String>,
     /// The longest silence of a connection.
@@ -155,6 +157,7 @@ impl Default for Config {
             connections: limits::CONNECTIONS,
             engine: None,
             engine_max: None,
+            sandbox: true,
             congestion: None,
             idle_timeout: limits::IDLE_TIMEOUT,
             stall_timeout: limits::STALL_TIMEOUT,

@@ -11,6 +11,7 @@ use super::host::Host;
 use crate::config::{Config, Listener};
 use crate::ring::Capabilities;
 use crate::server::Needs;
+use crate::sys::sandbox::Walls;
 use crate::tier::RingTier;
 
 /// Files below a directory that goes with it.
@@ -66,6 +67,7 @@ pub(super) fn needs() -> Needs {
         refusal: None,
         files: Ok(Vec::new()),
         descriptors: 16_588,
+        walls: Walls { files: true, ports: true, processes: true, rings: true, calls: true },
     }
 }
 

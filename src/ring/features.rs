@@ -121,6 +121,13 @@ impl fmt::Display for Capabilities {
 }
 
 /// A small ring with one buffer of 64 bytes.
+/// Whether a ring of this kernel can be [sealed](super::Host::seal). What has no ring has none to seal.
+pub fn can_seal(capabilities: Capabilities) -> bool {
+    capabilities.engine == Engine::Uring
+        && Uring::new(&Setup { sealed: true, ..small(capabilities) })
+            .is_ok_and(|mut ring| ring.seal().is_ok())
+}
+
 fn small(capabilities: Capabilities) -> Setup {
     Setup {
         submissions: 4,
@@ -129,6 +136,7 @@ fn small(capabilities: Capabilities) -> Setup {
         stream_buffers: (1, 64),
         datagram_buffers: None,
         capabilities,
+        sealed: false,
     }
 }
 

@@ -35,7 +35,7 @@ pub use self::completion::{
 pub use self::copied::Copied;
 pub use self::datagram::Datagram;
 pub use self::epoll::Epoll;
-pub use self::features::Capabilities;
+pub use self::features::{Capabilities, can_seal};
 pub use self::files::Descriptor;
 pub use self::leases::{Gather, Part};
 pub use self::op::{Bell, Op, Refused, SendMode};
@@ -92,6 +92,12 @@ pub trait Host: Kernel + Sized {
     /// # Errors
     /// When the place does not exist.
     fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor>;
+
+    /// All has been adopted: what its setup asks to be sealed does what a server asks of it, and nothing else, from now on.
+    ///
+    /// # Errors
+    /// When the kernel does not know how.
+    fn seal(&mut self) -> Result<(), RingError>;
 }
 
 impl Host for Uring {
@@ -102,6 +108,10 @@ impl Host for Uring {
     fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
         self.adopt(socket, place)
     }
+
+    fn seal(&mut self) -> Result<(), RingError> {
+        self.seal()
+    }
 }
 
 impl Host for Epoll {
@@ -111,6 +121,11 @@ impl Host for Epoll {
 
     fn adopt(&mut self, socket: OwnedFd, place: u32) -> io::Result<Descriptor> {
         self.adopt(socket, place)
+    }
+
+    /// It asks by system calls, which are another wall's.
+    fn seal(&mut self) -> Result<(), RingError> {
+        Ok(())
     }
 }
 

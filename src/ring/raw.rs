@@ -20,7 +20,7 @@ const REGISTERED_RING: u32 = 1 << 4;
 /// `IORING_REGISTER_RING_FDS`.
 const REGISTER_RING_FDS: libc::c_uint = 20;
 /// `IORING_UNREGISTER_RING_FDS`.
-const UNREGISTER_RING_FDS: libc::c_uint = 21;
+pub(super) const UNREGISTER_RING_FDS: u8 = 21;
 /// `IORING_RECVSEND_POLL_FIRST`, in `sqe->ioprio`.
 const POLL_FIRST: u16 = 1 << 0;
 
@@ -121,7 +121,7 @@ pub(super) fn register_ring(descriptor: RawFd) -> Result<Entrance, Errno> {
 pub(super) fn unregister_ring(descriptor: RawFd, entrance: Entrance) {
     if let Entrance::Registered(offset) = entrance {
         let mut update = RsrcUpdate { offset, reserved: 0, data: 0 };
-        let result = update_rings(descriptor, UNREGISTER_RING_FDS, &mut update);
+        let result = update_rings(descriptor, UNREGISTER_RING_FDS.into(), &mut update);
         debug_assert!(result.is_ok(), "a registration of this thread is taken back");
     }
 }

@@ -74,6 +74,7 @@ pub(super) fn ring<K: Subject>(tier: RingTier, files: u32) -> K {
         stream_buffers: (4, 4096),
         datagram_buffers: Some((2, crate::limits::DATAGRAM_BUFFER_BYTES)),
         capabilities: K::capabilities_at(tier),
+        sealed: false,
     })
     .unwrap()
 }
@@ -357,6 +358,7 @@ fn bursts<K: Subject>() {
         stream_buffers: (1024, 64),
         datagram_buffers: None,
         capabilities: K::capabilities_at(RingTier::V6_6),
+        sealed: false,
     })
     .unwrap();
     let mut nears = Vec::new();

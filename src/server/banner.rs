@@ -4,12 +4,13 @@ use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use super::Server;
+use super::sandbox::Sandbox;
 use crate::config::units::Cores;
 use crate::config::{Config, Endpoint, ServiceName};
 use crate::sys::address::Listen;
 
 /// Its listeners, shards and ring, and how to try it.
-pub(super) fn text(server: &Server, config: &Config) -> String {
+pub(super) fn text(server: &Server, config: &Config, sandbox: &Sandbox) -> String {
     let mut text = String::new();
     let capabilities = server.capabilities();
     // Writing to a String cannot fail.
@@ -21,6 +22,7 @@ pub(super) fn text(server: &Server, config: &Config) -> String {
         config.connections
     );
     let _ = writeln!(text, "  {:<5} tier {}: {capabilities}", capabilities.engine, capabilities.tier());
+    let _ = writeln!(text, "  sandbox: {sandbox}");
     for endpoint in server.endpoints() {
         let _ = writeln!(text, "  {:<5} {}", endpoint.service.name(), url(endpoint));
     }

@@ -75,7 +75,7 @@ impl Crew {
         }
         let (threads, contacts) = starting.wait()?;
         let all: Arc<[Contact]> = contacts.clone().into();
-        let mut switchboard = Switchboard::new(plan.capabilities, contacts)?;
+        let mut switchboard = Switchboard::new(plan.setup, contacts)?;
         switchboard.tell(count, || Message::Contacts(Arc::clone(&all)));
         Ok(Self { threads, shards: count, switchboard, files: plan.files })
     }
@@ -89,12 +89,10 @@ impl Crew {
         waker: &Waker,
     ) -> Result<(), StartError> {
         let contacts = self.switchboard.contacts().to_vec();
-        let capabilities = plan.setup.capabilities;
+        let setup = plan.setup;
         let mut starting = Starting::new(plan.setup, waker);
         let options = Options { number: self.shards, ..plan.options };
-        starting.spawn(plan.shard, options, house, move |_| {
-            Ok(make(Switchboard::new(capabilities, contacts)?))
-        })?;
+        starting.spawn(plan.shard, options, house, move |_| Ok(make(Switchboard::new(setup, contacts)?)))?;
         let (threads, contacts) = starting.wait()?;
         self.threads.extend(threads);
         contacts.into_iter().for_each(|contact| self.switchboard.add(contact));
@@ -270,6 +268,7 @@ fn begin<K: Host, S: Service>(
     for (place, datagram) in (after..).zip(kit.plan.datagrams) {
         sockets.datagrams.push(ring.adopt(datagram, place).map_err(StartError::RingUnexpected)?);
     }
+    ring.seal().map_err(ring_failed)?;
     let service = make(kit.options.number)?;
     Ok(Shard::new(ring, service, kit.options, kit.house, kit.mailbox, &sockets))
 }

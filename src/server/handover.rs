@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use crate::limits;
 use crate::sys::clock::{self, Time};
-use crate::sys::handover::{Origin, Successor, has_said_ready};
+use crate::sys::handover::has_said_ready;
+use crate::sys::launcher::{Launcher, Successor};
 use crate::sys::signal::Waker;
 
 /// What there is to know of successors.
 pub(super) struct HandOver {
-    origin: io::Result<Origin>,
+    launcher: io::Result<Launcher>,
     waker: Waker,
     going: Option<Going>,
 }
@@ -27,9 +28,9 @@ struct Going {
 }
 
 impl HandOver {
-    /// Successors are started as `origin` says. `waker` wakes whoever is to [look](Self::outcome).
-    pub(super) fn new(origin: io::Result<Origin>, waker: Waker) -> Self {
-        Self { origin, waker, going: None }
+    /// Successors are started by `launcher`. `waker` wakes whoever is to [look](Self::outcome).
+    pub(super) fn new(launcher: io::Result<Launcher>, waker: Waker) -> Self {
+        Self { launcher, waker, going: None }
     }
 
     /// Starts a successor with these sockets. What keeps it from that is said in the log.
@@ -49,9 +50,14 @@ impl HandOver {
     }
 
     fn start(&self, sockets: &[OwnedFd]) -> io::Result<Going> {
-        let origin = self.origin.as_ref().map_err(|error| io::Error::new(error.kind(), error.to_string()))?;
+        if std::process::id() == 1 {
+            return Err(io::Error::other(
+                "it is PID 1 of its container, which would end with it. Try: another container",
+            ));
+        }
+        let launcher = self.launcher.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
         let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
-        let successor = origin.succeed(&sockets)?;
+        let successor = launcher.succeed(&sockets)?;
         let (sender, said) = sync_channel(1);
         let (mut ready, waker) = (successor.ready()?, self.waker.clone());
         Builder::new().name("successor".to_owned()).spawn(move || {
@@ -66,7 +72,15 @@ impl HandOver {
     pub(super) fn give_up(&mut self) {
         if let Some(Going { successor, .. }) = self.going.take() {
             tracing::warn!("process {} does not take over, since a stop was asked for", successor.pid());
-            successor.dismiss();
+            self.dismiss(successor);
+        }
+    }
+
+    /// Ends one, and says how it ended.
+    fn dismiss(&self, successor: Successor) -> String {
+        match &self.launcher {
+            Ok(launcher) => launcher.dismiss(successor),
+            Err(error) => error.to_string(),
         }
     }
 
@@ -89,7 +103,7 @@ impl HandOver {
             Ok(true) => return Some(going.successor.pid()),
             Err(_) if !is_late => self.going = Some(going),
             Ok(false) | Err(_) => {
-                let (pid, end) = (going.successor.pid(), going.successor.dismiss());
+                let (pid, end) = (going.successor.pid(), self.dismiss(going.successor));
                 let why = if is_late { "was given up" } else { "did not come to serve" };
                 tracing::error!("process {pid} {why} ({end}), and this one serves on");
             }

@@ -14,6 +14,7 @@ mod needs;
 mod news;
 mod plan;
 mod reload;
+mod sandbox;
 mod services;
 mod switchboard;
 mod users;
@@ -33,6 +34,7 @@ use self::news::News;
 use self::plan::AdminPlan;
 pub use self::reload::Reloaded;
 use self::reload::Running;
+use self::sandbox::Sandbox;
 use self::services::Kit;
 pub use self::services::http_settings;
 use self::users::UserBook;
@@ -49,7 +51,8 @@ use crate::service::house::{House, Wiring};
 use crate::service::http::{Admin, Http};
 use crate::sys::address::Listen;
 use crate::sys::clock;
-use crate::sys::handover::{Origin, Predecessor};
+use crate::sys::handover::Predecessor;
+use crate::sys::launcher::Launcher;
 use crate::sys::signal::{Signals, StopSignal, Waker, Woken};
 use crate::sys::supervisor::{Inherited, Supervisor};
 use crate::tls::Tickets;
@@ -57,12 +60,19 @@ use crate::tls::Tickets;
 /// Serves the configured services until a signal asks to stop, and returns the exit code. `source` is where the configuration
 /// came from, and comes from again on SIGHUP.
 ///
+/// Call it before the process starts other threads: else it does not shut itself in, and nobody can take over from it.
+///
 /// # Errors
 /// When it cannot start, or a shard fails while it runs.
 pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     let signals = Signals::watch().map_err(StartError::Signals)?;
-    // At once, since its file may be replaced as soon as it serves.
-    let origin = Origin::find();
+    // At once: before other threads, and before its file is replaced.
+    let launcher = Launcher::split_off();
+    let supervisor = Supervisor::find();
+    let sandbox = match &launcher {
+        Ok(_) => Sandbox::begin(config, source),
+        Err(error) => Sandbox::none(&error.to_string()),
+    };
     let log = log::init(config.log_format, config.log_level);
     let kit = Kit::new(config)?;
     let (predecessor, inherited) = match Predecessor::find()? {
@@ -75,14 +85,14 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
     server.running.kit = Some(kit);
-    log.say(&banner::text(&server, config));
-    let supervisor = Supervisor::find();
+    let sandbox = sandbox.complete(&server);
+    log.say(&banner::text(&server, config, &sandbox));
     supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
         predecessor.may_go();
     }
-    let hand_over = HandOver::new(origin, server.waker.clone());
-    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &log)? {
+    let hand_over = HandOver::new(launcher, server.waker.clone());
+    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &sandbox, &log)? {
         return Ok(signal.exit_code());
     }
     let snapshots = server.join()?;
@@ -98,6 +108,7 @@ fn serve(
     mut hand_over: HandOver,
     signals: &Signals,
     source: &Source,
+    sandbox: &Sandbox,
     log: &Log,
 ) -> Result<Option<StopSignal>, StartError> {
     let mut watchdog = Watchdog::new(supervisor);
@@ -105,7 +116,7 @@ fn serve(
         let wait = watchdog.wait().into_iter().chain(hand_over.wait()).min();
         match signals.wait(&server.waker, wait).map_err(StartError::Signals)? {
             Woken::Report => log.say(&table(&server.report())),
-            Woken::Reload => reload::from_source(server, source, log, supervisor, &hand_over),
+            Woken::Reload => reload::from_source(server, source, log, supervisor, &hand_over, sandbox),
             Woken::Upgrade => hand_over.begin(&server.handles),
             Woken::Waker if server.crew.has_lost_one() => return Err(server.fail()),
             Woken::Waker | Woken::TimedOut => {}
@@ -165,6 +176,8 @@ pub struct Server {
     endpoints: Vec<Endpoint>,
     addresses: Vec<Listen>,
     capabilities: Capabilities,
+    /// Whether its rings do what a server asks of them, and nothing else.
+    sealed: bool,
     /// What holds while it runs.
     running: Running,
     news: Arc<News>,
@@ -200,7 +213,8 @@ impl Server {
             (common.groups.streams.listeners(config), common.groups.datagrams.listeners(config));
         let make = prepare(&listeners, &datagrams, access.users.users(), &common.board);
         let endpoints = common.groups.endpoints(config);
-        let (capabilities, handles) = (plan.capabilities, std::mem::take(&mut plan.handles));
+        let (capabilities, sealed) = (plan.capabilities, plan.setup.sealed);
+        let handles = std::mem::take(&mut plan.handles);
         let news = Arc::new(News::new(&endpoints));
         let admin = plan.admin.take();
         let mut crew = Crew::start(plan, &common.house(config, &access)?, make, &waker)?;
@@ -209,7 +223,7 @@ impl Server {
         }
         let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
         let running = Running { start: config.clone(), config: config.clone(), common, access, kit: None };
-        Ok(Self { crew, waker, endpoints, addresses, capabilities, running, news, handles })
+        Ok(Self { crew, waker, endpoints, addresses, capabilities, sealed, running, news, handles })
     }
 
     /// Where it listens, with the ports that the system chose.

@@ -3,8 +3,9 @@
 use super::plan;
 use crate::config::Config;
 use crate::error::StartError;
-use crate::ring::{Capabilities, Setup};
-use crate::tier::RingTier;
+use crate::ring::{self, Capabilities, Setup};
+use crate::sys::sandbox::Walls;
+use crate::tier::{Engine, RingTier};
 
 /// What a start of one configuration asks of the host.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Needs {
     pub files: Result<Vec<String>, StartError>,
     /// Descriptors of the process.
     pub descriptors: u64,
+    /// With what the server can shut itself in here.
+    pub walls: Walls,
 }
 
 /// The rings of all shards, as far as memory for them may be locked.
@@ -35,7 +38,7 @@ pub struct RingSizes {
 }
 
 impl Needs {
-    /// Tries the engine and reads the files; opens no listener and starts no thread.
+    /// Tries the engine and the walls, and reads the files; opens no listener and leaves no thread.
     pub fn of(config: &Config) -> Self {
         let (engine, refusal) = match plan::find_engine(config) {
             Ok((capabilities, refusal)) => (Ok(capabilities), refusal),
@@ -43,7 +46,10 @@ impl Needs {
         };
         let cores = plan::cores_of_shards(config);
         let descriptors = plan::descriptors_wanted(config, engine.as_ref().ok(), cores.len());
-        Self { cores, engine, refusal, files: super::check(config), descriptors }
+        let rings =
+            engine.as_ref().is_ok_and(|found| found.engine == Engine::Epoll || ring::can_seal(*found));
+        let walls = Walls { rings, ..Walls::of_host() };
+        Self { cores, engine, refusal, files: super::check(config), descriptors, walls }
     }
 
     /// How large rings become where this many bytes may be locked; `None` stands for no limit.

@@ -9,7 +9,7 @@ use crate::config::{Config, ServiceName};
 use crate::connection::Bounds;
 use crate::error::{StartError, ring_unavailable};
 use crate::limits;
-use crate::ring::{Capabilities, Errno, RingError, Setup};
+use crate::ring::{self, Capabilities, Errno, RingError, Setup};
 use crate::shard::Options;
 use crate::sys::address::Listen;
 use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
@@ -72,10 +72,11 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
         groups.add(place, listener, &bound.address);
         sockets_files.extend(bound.file);
     }
-    let setup = Setup::shard(capabilities, files, !groups.datagrams.is_empty());
+    let sealed = config.sandbox && ring::can_seal(capabilities);
+    let setup = Setup { sealed, ..Setup::shard(capabilities, files, !groups.datagrams.is_empty()) };
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
     let admins = groups.admins.len();
-    let admin = (0 < admins).then(|| admin_plan(config, capabilities, admin, admins));
+    let admin = (0 < admins).then(|| admin_plan(config, &setup, admin, admins));
     Ok(Plan { capabilities, setup, options, shards, groups, admin, files: sockets_files, handles })
 }
 
@@ -103,11 +104,12 @@ pub(super) fn find_engine(config: &Config) -> Result<(Capabilities, Option<Start
 }
 
 /// A small shard: few operators come at once.
-fn admin_plan(config: &Config, capabilities: Capabilities, shard: ShardPlan, listeners: usize) -> AdminPlan {
+fn admin_plan(config: &Config, shards: &Setup, shard: ShardPlan, listeners: usize) -> AdminPlan {
     let options = admin_options(config, listeners);
     let sockets = u32::try_from(listeners).expect("LISTENERS_MAX is small");
-    let setup = Setup::shard(capabilities, options.slots + sockets, false);
-    let setup = Setup { submissions: SMALLEST_QUEUE, completions: 8 * SMALLEST_QUEUE, ..setup };
+    let setup = Setup::shard(shards.capabilities, options.slots + sockets, false);
+    let (submissions, completions) = (SMALLEST_QUEUE, 8 * SMALLEST_QUEUE);
+    let setup = Setup { submissions, completions, sealed: shards.sealed, ..setup };
     AdminPlan { setup, options, shard }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::common::{Access, Common};
 use super::handover::HandOver;
+use super::sandbox::Sandbox;
 use super::{Server, plan, services};
 use crate::config::{Change, Config, Source};
 use crate::error::StartError;
@@ -135,9 +136,12 @@ pub(super) fn from_source(
     log: &Log,
     supervisor: &Supervisor,
     hand_over: &HandOver,
+    sandbox: &Sandbox,
 ) {
     supervisor.reloading();
     let config = source.load().map_err(StartError::from);
+    let first_closed = |config: &Config| sandbox.first_closed(source.files(config)).map(ToOwned::to_owned);
+    let closed = config.as_ref().ok().and_then(first_closed);
     let reloaded = config.and_then(|config| server.reload(&config));
     if reloaded.is_ok() {
         // First, so that what follows is written as it is asked for from now on.
@@ -147,6 +151,12 @@ pub(super) fn from_source(
     match &reloaded {
         Ok(reloaded) => say(reloaded),
         Err(error) => tracing::error!("nothing was changed: {error}"),
+    }
+    if let (Err(_), Some(path)) = (&reloaded, closed) {
+        tracing::warn!(
+            "the server has shut itself in, and {} is outside; the next start reads it, as SIGUSR2 makes one",
+            path.display()
+        );
     }
     if let (Ok(_), Some(pid)) = (&reloaded, hand_over.successor()) {
         tracing::warn!(

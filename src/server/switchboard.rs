@@ -12,7 +12,7 @@ use crate::error::StartError;
 use crate::hub::{HubSizes, ListedFilter};
 use crate::metrics::Snapshot;
 use crate::ring::{
-    Bell, Capabilities, Epoll, Generation, Kernel, Kind, Op, Outcome, Setup, Token, Uring, Wait,
+    Bell, Epoll, Generation, Host, Kernel, Kind, Op, Outcome, RingError, Setup, Token, Uring, Wait,
 };
 use crate::shard::mailbox::{Contact, Delivered, Message, Undelivered};
 use crate::sys::clock;
@@ -34,14 +34,14 @@ pub(super) struct Switchboard {
 }
 
 impl Switchboard {
-    /// For the calling thread, which must be the only one to use it.
-    pub(super) fn new(capabilities: Capabilities, contacts: Vec<Contact>) -> Result<Self, StartError> {
-        let setup = bell_ringer(capabilities);
-        let ring: Box<dyn Kernel> = match capabilities.engine {
-            Engine::Uring => Box::new(Uring::new(&setup).map_err(ring_failed)?),
-            Engine::Epoll => Box::new(Epoll::new(&setup).map_err(ring_failed)?),
+    /// For the calling thread, which must be the only one to use it; with a ring like those of the shards.
+    pub(super) fn new(shards: Setup, contacts: Vec<Contact>) -> Result<Self, StartError> {
+        let setup = bell_ringer(shards);
+        let ring = match setup.capabilities.engine {
+            Engine::Uring => ringing::<Uring>(&setup),
+            Engine::Epoll => ringing::<Epoll>(&setup),
         };
-        Ok(Self { contacts, ring })
+        Ok(Self { contacts, ring: ring.map_err(ring_failed)? })
     }
 
     /// The shards' addresses and bells.
@@ -198,15 +198,21 @@ fn await_answers<T>(receiver: &Receiver<T>) -> Vec<T> {
 }
 
 /// A ring that only rings bells.
-fn bell_ringer(capabilities: Capabilities) -> Setup {
+fn bell_ringer(shards: Setup) -> Setup {
     Setup {
         submissions: 8,
         completions: 16,
         files: 1,
         stream_buffers: (1, 64),
         datagram_buffers: None,
-        capabilities,
+        ..shards
     }
+}
+
+fn ringing<K: Host + 'static>(setup: &Setup) -> Result<Box<dyn Kernel>, RingError> {
+    let mut ring = K::make(setup)?;
+    ring.seal()?;
+    Ok(Box::new(ring))
 }
 
 #[cfg(test)]

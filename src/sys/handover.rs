@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -23,13 +23,6 @@ use super::supervisor::{Inherited, InheritedError};
 pub struct Origin {
     program: PathBuf,
     arguments: Vec<OsString>,
-}
-
-/// A process that was started to take over. Dropping this does not end it.
-#[derive(Debug)]
-pub struct Successor {
-    child: Child,
-    ready: File,
 }
 
 /// The process that has passed its sockets to this one, and waits to hear that it serves.
@@ -50,12 +43,11 @@ impl Origin {
         Ok(Self { program: std::env::current_exe()?, arguments: std::env::args_os().skip(1).collect() })
     }
 
-    /// Starts the program that has this name now, with the same arguments and these sockets.
+    /// Starts the program that has this name now, with the same arguments and these sockets. It writes its byte to `said`.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn succeed(&self, sockets: &[BorrowedFd<'_>]) -> io::Result<Successor> {
-        let (ready, said) = io::pipe()?;
+    pub fn succeed(&self, said: &OwnedFd, sockets: &[OwnedFd]) -> io::Result<Child> {
         let mut passed: Vec<RawFd> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let numbers: Vec<String> = passed.iter().map(ToString::to_string).collect();
         let mut command = Command::new(&self.program);
@@ -70,30 +62,7 @@ impl Origin {
         // nothing else, and allocates nothing. The numbers are of descriptors that `sockets` and `said` keep open until
         // `spawn` has returned.
         unsafe { command.pre_exec(move || passed.iter().try_for_each(|number| inherit(*number))) };
-        let child = command.spawn()?;
-        Ok(Successor { child, ready: OwnedFd::from(ready).into() })
-    }
-}
-
-impl Successor {
-    /// Its number.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Where its byte can be read, or the end of its pipe.
-    pub fn ready(&self) -> io::Result<File> {
-        self.ready.try_clone()
-    }
-
-    /// Ends one that is of no use, and says how it ended.
-    pub fn dismiss(mut self) -> String {
-        // It may have ended already, and then it says how.
-        let _ = self.child.kill();
-        match self.child.wait() {
-            Ok(status) => status.to_string(),
-            Err(error) => error.to_string(),
-        }
+        command.spawn()
     }
 }
 

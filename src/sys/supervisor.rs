@@ -5,8 +5,12 @@
 
 #![allow(unsafe_code, reason = "descriptors that were passed are numbers until somebody owns them")]
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,6 +22,8 @@ use super::address::Listen;
 /// Whoever looks after this process, if somebody does.
 #[derive(Debug)]
 pub struct Supervisor {
+    /// The way to it, from the start on: a process that has shut itself in makes no sockets.
+    socket: Option<UnixDatagram>,
     /// Silence after which it takes this process for hung.
     patience: Option<Duration>,
 }
@@ -25,7 +31,17 @@ pub struct Supervisor {
 impl Supervisor {
     /// The one that the environment names (`NOTIFY_SOCKET`, `WATCHDOG_USEC`).
     pub fn find() -> Self {
-        Self { patience: sd_notify::watchdog_enabled() }
+        let socket = std::env::var_os("NOTIFY_SOCKET").and_then(|path| {
+            connect(&path).inspect_err(|error| tracing::debug!("the supervisor cannot be told: {error}")).ok()
+        });
+        Self { socket, patience: sd_notify::watchdog_enabled() }
+    }
+
+    fn tell(&self, words: &[NotifyState<'_>]) {
+        let lines: String = words.iter().map(|word| format!("{word}\n")).collect();
+        if let Some(Err(error)) = self.socket.as_ref().map(|socket| socket.send(lines.as_bytes())) {
+            tracing::debug!("the supervisor was not told: {error}");
+        }
     }
 
     /// How often it wants to be told that all is well, so that one word may come too late; `None`, never.
@@ -35,7 +51,7 @@ impl Supervisor {
 
     /// Says that the process serves, and in words what it does.
     pub fn ready(&self, status: &str) {
-        tell(&[NotifyState::Status(status), NotifyState::Ready]);
+        self.tell(&[NotifyState::Status(status), NotifyState::Ready]);
     }
 
     /// Says that configuration is read again, until it [is ready](Self::ready) again.
@@ -43,18 +59,18 @@ impl Supervisor {
         // The time is asked for by Type=notify-reload.
         let mut words = vec![NotifyState::Reloading];
         words.extend(NotifyState::monotonic_usec_now());
-        tell(&words);
+        self.tell(&words);
     }
 
     /// Says that another process is the service from now on.
     pub fn handed_over(&self, pid: u32) {
-        tell(&[NotifyState::MainPid(pid)]);
+        self.tell(&[NotifyState::MainPid(pid)]);
     }
 
     /// Says that the process ends, and how long that may take.
     pub fn stopping(&self, timeout: Duration) {
         let micros = timeout.as_micros().try_into().unwrap_or(u32::MAX);
-        tell(&[
+        self.tell(&[
             NotifyState::Status("answers finish"),
             NotifyState::Stopping,
             NotifyState::ExtendTimeoutUsec(micros),
@@ -63,14 +79,19 @@ impl Supervisor {
 
     /// Says that all is well.
     pub fn alive(&self) {
-        tell(&[NotifyState::Watchdog]);
+        self.tell(&[NotifyState::Watchdog]);
     }
 }
 
-fn tell(words: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(words) {
-        tracing::debug!("the supervisor was not told: {error}");
-    }
+/// A socket to the supervisor's, which is a file or, with `@`, a name in the abstract space (sd_notify(3)).
+fn connect(path: &OsStr) -> io::Result<UnixDatagram> {
+    let address = match path.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(path)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.connect_addr(&address)?;
+    Ok(socket)
 }
 
 /// Sockets that were passed to this process, until a listener [takes](Self::take) them.

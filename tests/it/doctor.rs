@@ -16,11 +16,12 @@ use crate::support::server::Server;
 use crate::support::{Folder, eventually, skip, text};
 
 /// Every check there is, in the order of JSON.
-const CHECKS: [&str; 24] = [
+const CHECKS: [&str; 25] = [
     "kernel",
     "io_uring",
     "seccomp",
     "kernel.io_uring_disabled",
+    "sandbox",
     "container",
     "files",
     "ports",

@@ -14,9 +14,9 @@ use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::launch::BINARY;
+use crate::support::launch::{BINARY, can_run};
 use crate::support::server::{Server, engine, unix};
-use crate::support::{DEADLINE, Folder, eventually, quiet_port, say, streams, text};
+use crate::support::{DEADLINE, Folder, eventually, quiet_port, say, skip, streams, text};
 
 /// Clients that come, ask and go until they are told to stop.
 struct Crowd {
@@ -116,8 +116,24 @@ fn has_ended(pid: Pid) -> bool {
 /// The server as a file that can be replaced.
 fn installed(folder: &Folder) -> PathBuf {
     let path = folder.path("tidemill");
-    fs::copy(BINARY, &path).expect("it can be copied");
+    place(BINARY.as_ref(), &path);
     path
+}
+
+/// Puts a program where another one may be, by a process of its own: a file that this one writes could still be open in a
+/// child that another test starts just then, and nobody can run it (execve(2), ETXTBSY).
+fn place(program: &Path, target: &Path) {
+    let copied = target.with_extension("new");
+    let done = Command::new("cp").arg("--preserve=mode").args([program, &copied]).status();
+    assert!(done.expect("cp is everywhere").success());
+    fs::rename(&copied, target).expect("it is replaced");
+}
+
+/// Puts a script there.
+fn place_script(folder: &Folder, script: &str, target: &Path) {
+    let written = folder.write("script", script);
+    fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    place(&written, target);
 }
 
 fn serve(program: &Path, listen: &[&str]) -> Command {
@@ -162,9 +178,7 @@ fn a_successor_that_fails_changes_nothing() {
     let mut line = Line::begin(command);
     let crowd = Crowd::begin(address);
 
-    let replaced = folder.write("crashes", "#!/bin/sh\nexit 7\n");
-    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    fs::rename(&replaced, &program).expect("it is replaced");
+    place_script(&folder, "#!/bin/sh\nexit 7\n", &program);
     line.ask();
     line.first.await_line("did not come to serve (exit status: 7), and this one serves on");
     crowd.await_more(20);
@@ -193,9 +207,7 @@ fn a_stop_ends_a_successor_that_does_not_serve_yet() {
     let folder = Folder::new();
     let program = installed(&folder);
     let server = Server::launch(serve(&program, &["tcp://127.0.0.1:0"]));
-    let replaced = folder.write("hangs", "#!/bin/sh\nexec sleep 600\n");
-    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    fs::rename(&replaced, &program).expect("it is replaced");
+    place_script(&folder, "#!/bin/sh\nexec sleep 600\n", &program);
     server.signal(Signal::USR2);
     let said = server.await_line("is to take over");
     let words = said.last().expect("it was said").split_whitespace();
@@ -242,4 +254,31 @@ fn all_kinds_of_listeners_go_over() {
     kill_process(line.pid, Signal::TERM).expect("it runs, and is ours");
     eventually("the last one has ended", || has_ended(line.pid));
     assert!(!path.exists(), "the last one removes the file");
+}
+
+/// What is PID 1 of a container cannot go without it, and says so.
+#[test]
+fn the_first_process_of_a_container_stays() {
+    if !can_run("unshare", &["--pid", "--fork", "--mount-proc", "true"]) {
+        return skip("namespaces cannot be made here (it takes root and unshare of util-linux)");
+    }
+    let mut command = Command::new("unshare");
+    command.args([
+        "--pid",
+        "--fork",
+        "--mount-proc",
+        "--kill-child",
+        BINARY,
+        "--listen",
+        "tcp://127.0.0.1:0",
+    ]);
+    on_engine(&mut command);
+    let server = Server::launch(command);
+    let outer = server.pid().as_raw_nonzero();
+    let children = format!("/proc/{outer}/task/{outer}/children");
+    let child =
+        fs::read_to_string(children).ok().and_then(|text| text.split_whitespace().next()?.parse().ok());
+    kill_process(child.and_then(Pid::from_raw).expect("it has one child"), Signal::USR2).expect("it is ours");
+    server.await_line("it is PID 1 of its container");
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"it serves on");
 }

@@ -18,6 +18,7 @@ mod hub_slow;
 mod nats;
 mod operators;
 mod reload;
+mod sandbox;
 mod strangers;
 mod supervised;
 mod support;

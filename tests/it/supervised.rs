@@ -348,9 +348,7 @@ fn the_unit_allows_what_is_asked_of_the_kernel() {
     server.signal(Signal::HUP);
     server.stop_clean();
 
-    let allowed = calls_of("@system-service");
-    let denied: HashSet<_> =
-        ["@privileged", "@keyring", "@setuid", "@chown"].into_iter().flat_map(calls_of).collect();
+    let [allowed, denied] = filters_of_the_unit();
     let traced = std::fs::read_to_string(trace).expect("strace has written it");
     // "PID NAME(ARGUMENTS) = RESULT"
     let calls: HashSet<&str> = traced
@@ -368,6 +366,21 @@ fn the_unit_allows_what_is_asked_of_the_kernel() {
         .filter(|name| !allowed.contains(**name) || denied.contains(**name))
         .collect();
     assert!(refused.is_empty(), "the unit does not allow {refused:?}");
+}
+
+/// The system calls that the unit allows, and those that it takes away again.
+fn filters_of_the_unit() -> [HashSet<String>; 2] {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("tuning/systemd/tidemill.service");
+    let unit = std::fs::read_to_string(unit).expect("it is shipped");
+    let filters: Vec<&str> = unit.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")).collect();
+    let (denied, allowed): (Vec<&str>, Vec<&str>) =
+        filters.iter().partition(|filter| filter.starts_with('~'));
+    [allowed, denied].map(|filters| {
+        let names = filters.iter().flat_map(|filter| filter.trim_start_matches('~').split_whitespace());
+        names
+            .flat_map(|name| if name.starts_with('@') { calls_of(name) } else { [name.to_owned()].into() })
+            .collect()
+    })
 }
 
 /// The system calls of one of systemd's sets, with those of the sets in it.

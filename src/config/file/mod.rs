@@ -16,7 +16,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use self::values::{
-    Reader, byte_rate, bytes_per_second, connections, count, duration, rate, shards, size, text_as,
+    Reader, byte_rate, bytes_per_second, connections, count, duration, rate, shards, size, text_as, yes_or_no,
 };
 use super::error::{ConfigError, nearest};
 use super::keys::{HUB, KEYS, LISTENER};
@@ -57,6 +57,7 @@ pub(super) fn parse(name: &str, folder: &Path, text: &str) -> Result<Layer, Conf
         connections: server.get("connections", connections)?,
         engine: server.get("engine", text_as)?,
         engine_max: server.get("engine_max", text_as)?,
+        sandbox: server.get("sandbox", yes_or_no)?,
         congestion: server.get("congestion", text_as)?,
         idle_timeout: limits.get("idle_timeout", duration)?,
         stall_timeout: limits.get("stall_timeout", duration)?,

@@ -5,7 +5,7 @@ use super::super::units::{Cores, show_byte_rate, show_bytes_per_second, show_dur
 use super::{Key, Reload, quoted};
 
 /// The keys of the tables that stand once.
-pub(in super::super) const KEYS: [Key<Config>; 33] = [
+pub(in super::super) const KEYS: [Key<Config>; 34] = [
     Key {
         section: "server",
         name: "shards",
@@ -53,6 +53,16 @@ pub(in super::super) const KEYS: [Key<Config>; 33] = [
         example: "\"6.12\"",
         reload: Reload::Start(|to, from| to.engine_max = from.engine_max),
         show: |config| config.engine_max.map(|tier| quoted(tier.name())),
+    },
+    Key {
+        section: "server",
+        name: "sandbox",
+        about: "Whether the server shuts itself in once it serves, with what the host has for that: it reads no files but \
+                those of the configuration, and what stands beside them, makes no sockets, starts no programs, and its rings \
+                do what a server does. Whoever finds a mistake in it finds little beyond.",
+        example: "false",
+        reload: Reload::Start(|to, from| to.sandbox = from.sandbox),
+        show: |config| Some(config.sandbox.to_string()),
     },
     Key {
         section: "server",

@@ -42,6 +42,7 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
         connections,
         engine: layer.engine.map(|said| said.value),
         engine_max: layer.engine_max.map(|said| said.value),
+        sandbox: layer.sandbox.is_none_or(|said| said.value),
         congestion: layer.congestion.map(settle_congestion).transpose()?,
         idle_timeout: settle_timeout(layer.idle_timeout, limits::IDLE_TIMEOUT)?,
         stall_timeout: settle_timeout(layer.stall_timeout, limits::STALL_TIMEOUT)?,

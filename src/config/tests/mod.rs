@@ -251,6 +251,7 @@ fn values_out_of_bounds() {
         "[server]\nshards = 1\nconnections = 600000",
         "t.toml:3:15: server.connections is 600000: the most is 524288",
     );
+    check("[server]\nsandbox = \"off\"", "t.toml:2:11: server.sandbox is \"off\": it takes true or false");
     check(
         "[server]\ncongestion = \"\"",
         "t.toml:2:14: server.congestion is \"\": it takes a name such as cubic or bbr, of at most 15 letters",

@@ -15,6 +15,7 @@ pub(super) fn unusual() -> Config {
         connections: 7,
         engine: Some(Engine::Epoll),
         engine_max: Some(RingTier::V6_12),
+        sandbox: false,
         congestion: Some("reno".to_owned()),
         idle_timeout: Duration::from_millis(90_001),
         stall_timeout: Duration::from_secs(2),

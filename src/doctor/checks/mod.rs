@@ -11,6 +11,7 @@ mod engine;
 mod listening;
 mod machine;
 mod process;
+mod sandbox;
 mod sockets;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("io_uring", engine::io_uring),
     ("seccomp", engine::seccomp),
     ("kernel.io_uring_disabled", engine::io_uring_disabled),
+    ("sandbox", sandbox::sandbox),
     ("container", process::container),
     ("files", process::files),
     ("ports", process::ports),
@@ -54,6 +56,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// Those that are no knob of `tuning/knobs.tsv`.
 #[cfg(test)]
 pub(super) const NO_KNOBS: &[&str] = &[
+    "sandbox",
     "kernel",
     "io_uring",
     "seccomp",

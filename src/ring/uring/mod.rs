@@ -7,6 +7,7 @@
 
 mod push;
 mod quiet;
+mod seal;
 mod translate;
 
 use std::collections::VecDeque;
@@ -54,6 +55,8 @@ pub struct Setup {
     pub datagram_buffers: Option<(u16, u32)>,
     /// What the kernel was found to be able to do.
     pub capabilities: Capabilities,
+    /// Whether it is to be [sealed](super::Host::seal), and does nothing before.
+    pub sealed: bool,
 }
 
 impl Setup {
@@ -72,6 +75,7 @@ impl Setup {
             stream_buffers,
             datagram_buffers: datagrams.then_some(datagram_buffers),
             capabilities,
+            sealed: false,
         }
     }
 }
@@ -86,6 +90,8 @@ pub struct Uring {
     memory: ManuallyDrop<Memory>,
     entrance: Entrance,
     capabilities: Capabilities,
+    /// Whether it waits to be sealed.
+    unsealed: bool,
     counts: RingCounts,
     /// Operations that the kernel has and that will still answer.
     in_flight: usize,
@@ -117,7 +123,7 @@ impl Uring {
     /// Says which step the kernel refused, and why.
     pub fn new(setup: &Setup) -> Result<Self, RingError> {
         let capabilities = setup.capabilities;
-        let ring = build(setup.submissions, setup.completions, capabilities.setup_flags)?;
+        let ring = build(setup)?;
         let submitter = ring.submitter();
         submitter.register_files_sparse(setup.files).map_err(registering("direct descriptors"))?;
         let group = |(count, bytes), group, incremental| {
@@ -141,6 +147,7 @@ impl Uring {
             memory: ManuallyDrop::new(memory),
             entrance,
             capabilities,
+            unsealed: setup.sealed,
             counts: RingCounts::default(),
             in_flight: 0,
             expected: 0,
@@ -171,6 +178,15 @@ impl Uring {
         socket.set_nonblocking(false)?;
         self.ring.submitter().register_files_update(place, &[socket.as_raw_fd()])?;
         Ok(Descriptor::new(place))
+    }
+
+    /// Takes away from a ring that is to be sealed all that a server does not ask of it, and lets it begin. Sockets are
+    /// [adopted](Self::adopt) before.
+    ///
+    /// # Errors
+    /// When the kernel does not know how.
+    pub fn seal(&mut self) -> Result<(), RingError> {
+        if std::mem::take(&mut self.unsealed) { seal::seal(&self.ring) } else { Ok(()) }
     }
 
     /// The datagram buffers.
@@ -344,11 +360,14 @@ impl Drop for Uring {
     }
 }
 
-/// Makes a ring with these flags.
-fn build(submissions: u32, completions: u32, flags: SetupFlags) -> Result<IoUring, RingError> {
+/// Makes a ring, with the flags that the kernel was found to know.
+fn build(setup: &Setup) -> Result<IoUring, RingError> {
     let mut builder = IoUring::builder();
-    builder.dontfork().setup_clamp().setup_submit_all().setup_cqsize(completions);
-    match flags {
+    builder.dontfork().setup_clamp().setup_submit_all().setup_cqsize(setup.completions);
+    if setup.sealed {
+        builder.setup_r_disabled();
+    }
+    match setup.capabilities.setup_flags {
         SetupFlags::DeferredNoArray => {
             builder.setup_single_issuer().setup_defer_taskrun().setup_no_sqarray();
         }
@@ -359,7 +378,7 @@ fn build(submissions: u32, completions: u32, flags: SetupFlags) -> Result<IoUrin
             builder.setup_coop_taskrun();
         }
     }
-    builder.build(submissions).map_err(|error| RingError::Setup(errno_of(&error)))
+    builder.build(setup.submissions).map_err(|error| RingError::Setup(errno_of(&error)))
 }
 
 fn registering(what: &'static str) -> impl Fn(io::Error) -> RingError {

@@ -6,9 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use super::Uring;
+use io_uring::squeue::{Entry, Flags};
+use io_uring::{opcode, types};
+
+use super::{Setup, Uring};
 use crate::ring::tests::{pair, quiet, receive, ring, sends, token, wait_for};
-use crate::ring::{Gather, Kernel, Kind, Op, Part, SendMode, Wait};
+use crate::ring::{Capabilities, Gather, Kernel, Kind, Op, Part, SendMode, Wait};
 use crate::sys::clock;
 use crate::tier::RingTier;
 
@@ -93,4 +96,78 @@ fn more_operations_than_the_queue_holds_are_submitted_ahead() {
     }
     assert_eq!(wait_for(&mut ring, 40).len(), 40);
     assert!(0 < ring.counts().queue_full);
+}
+
+/// A ring that serves one connection and is sealed, and the connection's other end.
+fn sealed() -> (Uring, UnixStream) {
+    let capabilities = Capabilities::probe(RingTier::V6_17).unwrap();
+    let mut ring = Uring::new(&Setup { sealed: true, ..Setup::shard(capabilities, 2, false) }).unwrap();
+    let (near, file) = pair(&mut ring);
+    ring.seal().unwrap();
+    receive(&mut ring, file);
+    (ring, near)
+}
+
+/// What the kernel answers to one entry.
+fn answer(ring: &mut Uring, entry: Entry) -> i32 {
+    ring.push_entry(&entry);
+    ring.submit_and_wait(Wait::Until(Some(clock::now().saturating_add(Duration::from_secs(5))))).unwrap();
+    ring.in_flight -= 1;
+    ring.ring.completion().next().expect("it answers").result()
+}
+
+#[track_caller]
+fn check_refused(entry: Entry) {
+    let (mut ring, _near) = sealed();
+    assert_eq!(answer(&mut ring, entry), -libc::EACCES);
+}
+
+#[test]
+fn a_sealed_ring_serves() {
+    let (mut ring, mut near) = sealed();
+    near.write_all(b"ping").unwrap();
+    let mut ready = VecDeque::new();
+    ring.submit_and_wait(Wait::Until(Some(clock::now().saturating_add(Duration::from_secs(5))))).unwrap();
+    ring.collect(&mut ready, 64);
+    assert!(format!("{ready:?}").contains("Received(Ok("), "{ready:?}");
+}
+
+/// What a ring could be abused for behind a filter of system calls.
+#[test]
+fn a_sealed_ring_does_nothing_else() {
+    let path = c"/etc/passwd".as_ptr();
+    check_refused(opcode::Nop::new().build());
+    check_refused(opcode::OpenAt::new(types::Fd(libc::AT_FDCWD), path).build());
+    check_refused(opcode::UnlinkAt::new(types::Fd(libc::AT_FDCWD), path).build());
+    check_refused(opcode::Socket::new(libc::AF_INET, libc::SOCK_STREAM, 0).build());
+    check_refused(opcode::Connect::new(types::Fixed(0), std::ptr::null(), 0).build());
+    check_refused(opcode::Read::new(types::Fixed(0), std::ptr::null_mut(), 0).build());
+    check_refused(opcode::Splice::new(types::Fd(0), -1, types::Fd(1), -1, 0).build());
+    // Flags that no operation of ours has.
+    check_refused(opcode::Recv::new(types::Fixed(0), std::ptr::null_mut(), 0).build().flags(Flags::ASYNC));
+}
+
+/// Nor is it given anything more, nor made as before again.
+#[test]
+fn a_sealed_ring_is_given_nothing_more() {
+    let (mut ring, _near) = sealed();
+    let (another, _far) = UnixStream::pair().unwrap();
+    let refused = ring.adopt(another.into(), 1).unwrap_err();
+    assert_eq!(refused.raw_os_error(), Some(libc::EACCES));
+    let submitter = ring.ring.submitter();
+    assert_eq!(submitter.register_enable_rings().unwrap_err().raw_os_error(), Some(libc::EACCES));
+    assert!(submitter.register_restrictions(&mut []).is_err());
+    assert!(submitter.unregister_files().is_err());
+}
+
+/// Before it is sealed it does nothing at all, so no moment is left out.
+#[test]
+fn a_ring_that_is_to_be_sealed_waits_for_it() {
+    let capabilities = Capabilities::probe(RingTier::V6_17).unwrap();
+    let mut ring = Uring::new(&Setup { sealed: true, ..Setup::shard(capabilities, 2, false) }).unwrap();
+    assert!(ring.submit_and_wait(Wait::No).is_err());
+    ring.seal().unwrap();
+    ring.submit_and_wait(Wait::No).unwrap();
+    // A second time has nothing to do.
+    ring.seal().unwrap();
 }

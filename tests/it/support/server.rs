@@ -20,6 +20,8 @@ pub(crate) struct Server {
     pid: Pid,
     /// Where it listens, as its banner says.
     addresses: Vec<String>,
+    /// All that it said up to the end of its banner.
+    banner: String,
     output: Mutex<Output>,
     exit: Receiver<ExitStatus>,
     ended: bool,
@@ -82,13 +84,20 @@ impl Server {
         let (sender, exit) = sync_channel(1);
         std::thread::spawn(move || sender.send(child.wait().expect("a child can be waited for")));
         let output = Mutex::new(Output { lines, said: Vec::new() });
-        let mut server = Self { pid, addresses: Vec::new(), output, exit, ended: false };
+        let mut server =
+            Self { pid, addresses: Vec::new(), banner: String::new(), output, exit, ended: false };
         // Of a log of JSON, the whole banner is one line.
         let banner = server.await_line("Stop it: ");
         let texts = banner.iter().flat_map(|line| line.split("\\n")).flat_map(str::lines);
         let addresses = texts.filter_map(listener_of);
         server.addresses = addresses.collect();
+        server.banner = banner.iter().map(|line| format!("{line}\n")).collect();
         server
+    }
+
+    /// All that it said until it served.
+    pub(crate) fn banner(&self) -> &str {
+        &self.banner
     }
 
     /// The addresses that begin with `scheme`.

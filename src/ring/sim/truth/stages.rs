@@ -106,6 +106,7 @@ pub(super) fn setup<K: Subject>(tier: RingTier, files: u32) -> Setup {
         stream_buffers: (4, u32::from(BUFFER_BYTES)),
         datagram_buffers: Some((2, 2048)),
         capabilities: K::capabilities_at(tier),
+        sealed: false,
     }
 }
 
