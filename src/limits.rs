@@ -139,6 +139,22 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a stop was asked for, how long a connection that is silent is still served: what its peer has sent may be on
 /// its way through the kernel. Half of the drain time-out when that is shorter.
 pub const DRAIN_GRACE: Duration = Duration::from_millis(50);
+/// Default for the time over which a stop sends connections away: none, since whoever stops a server waits for its end.
+pub const DRAIN_SPREAD: Duration = Duration::ZERO;
+/// Default for the time that a process which has handed over has to end: nobody waits for it.
+pub const HANDOVER_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Default for the time over which it sends connections away: 100 ms of it are one in a hundred of them. nats-server takes 2
+/// minutes; but who is still here does not hear what is published there.
+pub const HANDOVER_DRAIN_SPREAD: Duration = Duration::from_secs(10);
+/// Connections of a shard that are sent away one in this time, or less often, make no burst: so few are done sooner. More of
+/// them have their turns together, once in this time.
+pub const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// Connections that a shard looks at in one turn for a stop, before it does other work.
+pub const DRAIN_BATCH: usize = 1024;
+/// How long connections that the deadline of a stop has cut may take to be over; then they are left to the kernel.
+pub const DRAIN_LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the process itself may take to be gone when its shards are: for what a supervisor is told.
+pub const EXIT_PATIENCE: Duration = Duration::from_secs(1);
 /// Shortest time-out that a configuration may ask for; shorter ones are mistakes.
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 /// Longest time-out that a configuration may ask for: a week.

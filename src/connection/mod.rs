@@ -52,6 +52,21 @@ pub enum State {
     Closing,
 }
 
+/// How far a stop has come with a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is no stop, or it does not know of the connection yet.
+    No,
+    /// It is on a list of those who will be called.
+    Awaited,
+    /// It was called: its service is told to end it as soon as it is caught up.
+    Come,
+    /// It was called long ago: its service is told at once.
+    Over,
+    /// Its service was told.
+    Told,
+}
+
 /// What is to be asked of the ring for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -138,10 +153,8 @@ pub struct Connection {
     close_pushed: bool,
     /// Whether the shard has it on its list of connections to settle.
     pub(crate) dirty: bool,
-    /// Whether it is on the list of connections that a stop looks at again.
-    pub(crate) drains: bool,
-    /// Whether its service was told of the stop.
-    pub(crate) told_to_drain: bool,
+    /// How far a stop has come with it.
+    pub(crate) turn: Turn,
     /// Its place in the ring's table of descriptors.
     pub descriptor: Descriptor,
     /// Last byte in either direction.
@@ -216,8 +229,7 @@ impl Connection {
             deadline_since: now,
             timer: NEVER,
             cut: None,
-            drains: false,
-            told_to_drain: false,
+            turn: Turn::No,
             dirty: false,
             charged_bytes: 0,
         }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 use super::plan::{AdminPlan, Plan, ShardPlan, ring_failed};
 use super::switchboard::Switchboard;
@@ -14,7 +13,7 @@ use crate::metrics::Snapshot;
 use crate::ring::{Bell, Epoll, Host, RingError, Setup, Uring};
 use crate::service::Service;
 use crate::shard::mailbox::{Address, Contact, Mailbox, Message, mailbox};
-use crate::shard::{Door, House, Options, Shard, Sockets};
+use crate::shard::{Door, DrainTimes, House, Options, Shard, Sockets};
 use crate::sys::clock;
 use crate::sys::cpu;
 use crate::sys::signal::Waker;
@@ -121,8 +120,8 @@ impl Crew {
         self.files.drain(..).for_each(SocketFile::leave);
     }
 
-    pub(super) fn stop(&mut self, timeout: Duration) {
-        self.switchboard.tell(self.threads.len(), || Message::Stop(timeout));
+    pub(super) fn stop(&mut self, times: DrainTimes) {
+        self.switchboard.tell(self.threads.len(), || Message::Stop(times));
     }
 
     /// Gives the shards new doors; those of the admin listeners are its own.

@@ -6,6 +6,7 @@
 mod banner;
 mod crew;
 mod doors;
+mod ending;
 mod handover;
 mod inspect;
 mod needs;
@@ -39,7 +40,7 @@ use crate::ring::Capabilities;
 use crate::service::Service;
 use crate::service::house::House;
 use crate::service::http::{Admin, Http};
-use crate::shard;
+use crate::shard::{self, DrainTimes};
 use crate::sys::address::Listen;
 use crate::sys::clock;
 use crate::sys::handover::{Origin, Predecessor};
@@ -108,15 +109,16 @@ fn serve(
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => {
                 hand_over.give_up();
-                supervisor.stopping(config.drain_timeout);
-                return drain(server, signals, config);
+                let times = ending::by_stop(config);
+                supervisor.stopping(ending::patience(times));
+                return ending::drain(server, signals, times);
             }
         }
         if let Some(pid) = hand_over.outcome() {
             tracing::info!("handed over to process {pid}");
             supervisor.handed_over(pid);
             server.crew.leave_files();
-            return drain(server, signals, config);
+            return ending::drain(server, signals, ending::by_hand_over(config));
         }
         watchdog.feed(&mut server.crew);
     }
@@ -132,20 +134,6 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     let mut warnings = Doors::load(&config.listeners, &tickets)?.warnings();
     warnings.extend(UserBook::load(&config.hub)?.warnings());
     Ok(warnings)
-}
-
-/// Stops in order. A second signal ends the wait, and is returned.
-fn drain(server: &mut Server, signals: &Signals, config: &Config) -> Result<Option<StopSignal>, StartError> {
-    server.stop(config.drain_timeout);
-    tracing::info!("stopping: answers have {} to finish", humantime::format_duration(config.drain_timeout));
-    while !server.crew.is_over() {
-        // The shards end by themselves after the deadline; this wait has no other bound.
-        if let Woken::Stop(signal) = signals.wait(&server.waker, None).map_err(StartError::Signals)? {
-            tracing::warn!("stopping at once: connections are cut");
-            return Ok(Some(signal));
-        }
-    }
-    Ok(None)
 }
 
 /// A server that runs: for programs that embed it.
@@ -259,10 +247,10 @@ impl Server {
     }
 
     /// Begins to stop: nothing more is accepted, answers have this long to finish.
-    pub fn stop(&mut self, timeout: Duration) {
+    pub fn stop(&mut self, times: impl Into<DrainTimes>) {
         // The last handle of a socket closes it.
         self.handles.clear();
-        self.crew.stop(timeout);
+        self.crew.stop(times.into());
     }
 
     /// Waits until every shard has ended, and returns their last counters. Ask it to [stop](Self::stop) first.

@@ -16,10 +16,13 @@ mod inspect;
 pub mod mailbox;
 mod notice;
 mod opening;
+mod pace;
 mod posting;
 mod quiet;
 #[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod spread_tests;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -32,6 +35,7 @@ use self::draining::Drain;
 pub use self::house::{Admission, House, Options, Sockets};
 use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;
+pub use self::pace::DrainTimes;
 use self::quiet::Quiet;
 use crate::access::addresses::Addresses;
 use crate::access::meter::Meter;
@@ -339,7 +343,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let mut asked = std::mem::take(&mut self.asked);
         for message in asked.drain(..) {
             match message {
-                Message::Stop(timeout) => self.start_drain(timeout),
+                Message::Stop(times) => self.start_drain(times),
                 // Whoever asked may have stopped waiting.
                 Message::Report(to) => drop(to.try_send((self.options.number, self.snapshot()))),
                 Message::Sizes(to) => drop(to.try_send((self.options.number, self.hub.sizes()))),

@@ -248,6 +248,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             counters: &mut self.metrics.counters,
             unix_seconds: self.unix_seconds,
             ready: self.drain.is_none(),
+            leave_by: self.drain.as_ref().map(|drain| drain.leave_by),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
             users: door.and_then(|door| door.users.as_deref()),
             hub: &mut self.hub,
@@ -339,9 +340,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.charge(id);
         }
         self.keep_deadline(id);
-        if self.drain.is_some() {
-            self.drain_again(id);
-        }
     }
 
     /// Pushes what a connection asks for.

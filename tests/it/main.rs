@@ -17,6 +17,7 @@ mod hub;
 mod hub_slow;
 mod nats;
 mod operators;
+mod spread;
 mod strangers;
 mod supervised;
 mod support;

@@ -69,7 +69,7 @@ fn it_tells_how_it_is() {
     ear.check("READY=1");
     server.signal(Signal::TERM);
     let heard = ear.check("STOPPING=1");
-    assert!(heard.contains("EXTEND_TIMEOUT_USEC=7000000"), "{heard:?}");
+    assert!(heard.contains("EXTEND_TIMEOUT_USEC=9000000"), "{heard:?}");
     assert_eq!(server.wait().code, Some(0));
 }
 

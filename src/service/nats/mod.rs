@@ -286,6 +286,10 @@ impl Service for Nats {
         self.read(session, inbox, context);
     }
 
+    fn forewarn(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        self.warn(session, context);
+    }
+
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {
         self.send_away(session, context);
         if !context.is_ending() {

@@ -358,7 +358,7 @@ impl World {
 
     fn stop(&mut self) {
         for node in &mut self.nodes {
-            node.address.post(Message::Stop(Duration::ZERO)).expect("there is room");
+            node.address.post(Message::Stop(Duration::ZERO.into())).expect("there is room");
             let over = (0..STEPS_MAX).any(|_| {
                 node.shard.turn().expect("a simulated ring does not fail");
                 node.shard.is_over()

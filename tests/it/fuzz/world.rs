@@ -136,7 +136,7 @@ impl World {
             self.peers_act();
             if !self.stopped && (self.stop_after == Some(turn) || self.all_done()) {
                 self.stopped = true;
-                self.address.post(Message::Stop(self.patience)).expect("there is room");
+                self.address.post(Message::Stop(self.patience.into())).expect("there is room");
             }
             self.shard.turn().expect("a simulated ring does not fail");
             if self.shard.is_over() {

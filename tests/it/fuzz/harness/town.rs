@@ -254,7 +254,7 @@ impl Town {
     /// Stops the server, which everybody else has left: nothing is left of anybody.
     pub(super) fn stop(mut self) {
         for node in &self.nodes {
-            node.address.post(Message::Stop(Duration::ZERO)).expect("there is room");
+            node.address.post(Message::Stop(Duration::ZERO.into())).expect("there is room");
         }
         for _ in 0..ROUNDS_MAX {
             if self.nodes.iter().all(|node| node.shard.is_over()) {
