@@ -127,6 +127,8 @@ pub const COPIES_KEPT_BYTES: usize = 4 << 20;
 
 /// How long a process that is to take over may take until it serves.
 pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much longer `tidemill upgrade` waits for the outcome.
+pub const UPGRADE_MARGIN: Duration = Duration::from_secs(10);
 
 /// Default for the longest silence of a connection in both directions before it is cut.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);

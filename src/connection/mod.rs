@@ -22,6 +22,7 @@ mod table;
 pub mod timers;
 pub mod tls;
 mod transport;
+mod turn;
 mod wishes;
 
 pub use self::bounds::{Bounds, Cut};
@@ -33,6 +34,7 @@ pub use self::listing::{About, Interest, Listed, Order};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
 pub use self::transport::Transport;
+pub(crate) use self::turn::Turn;
 pub(crate) use self::wishes::Hold;
 use crate::ring::{Descriptor, Gather, ReceiveError, RecvBuf, SendError};
 use crate::sys::address::Peer;
@@ -50,21 +52,6 @@ pub enum State {
     Lingering,
     /// The descriptor is being closed.
     Closing,
-}
-
-/// How far a stop has come with a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// There is no stop, or it does not know of the connection yet.
-    No,
-    /// It is on a list of those who will be called.
-    Awaited,
-    /// It was called: its service is told to end it as soon as it is caught up.
-    Come,
-    /// It was called long ago: its service is told at once.
-    Over,
-    /// Its service was told.
-    Told,
 }
 
 /// What is to be asked of the ring for a connection.

@@ -10,6 +10,8 @@ pub mod address;
 #[forbid(unsafe_code)]
 pub mod bind_error;
 #[forbid(unsafe_code)]
+pub mod bulletin;
+#[forbid(unsafe_code)]
 pub mod clock;
 #[forbid(unsafe_code)]
 pub mod cpu;
@@ -18,6 +20,8 @@ pub mod epoll;
 pub mod handover;
 pub mod memory;
 pub mod priority;
+#[forbid(unsafe_code)]
+pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod supervisor;

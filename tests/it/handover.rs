@@ -2,6 +2,8 @@
 //!
 //! By default there are a few hand-overs; `TIDEMILL_HANDOVERS=50` asks for more.
 
+mod command;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -85,9 +87,7 @@ impl Line {
     /// Has the last process hand over. Returns which one that was.
     fn begin_hand_over(&mut self) -> Pid {
         self.ask();
-        let said = self.first.await_line("handed over to process ");
-        let number = said.last().and_then(|line| line.rsplit(' ').next()).and_then(|word| word.parse().ok());
-        let next = number.and_then(Pid::from_raw).expect("it says which");
+        let next = self.first.await_successor();
         std::mem::replace(&mut self.pid, next)
     }
 
@@ -107,6 +107,16 @@ impl Drop for Line {
     }
 }
 
+impl Server {
+    /// Waits until it has handed over, or one of those that came after it has. Returns which process serves now.
+    #[track_caller]
+    fn await_successor(&self) -> Pid {
+        let said = self.await_line("handed over to process ");
+        let number = said.last().and_then(|line| line.rsplit(' ').next()).and_then(|word| word.parse().ok());
+        number.and_then(Pid::from_raw).expect("it says which")
+    }
+}
+
 /// Whether a process is gone, or waits to be asked how it ended (proc_pid_stat(5)).
 fn has_ended(pid: Pid) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
@@ -118,6 +128,13 @@ fn installed(folder: &Folder) -> PathBuf {
     let path = folder.path("tidemill");
     fs::copy(BINARY, &path).expect("it can be copied");
     path
+}
+
+/// Puts a script in the place of the program.
+fn replace(folder: &Folder, program: &Path, script: &str) {
+    let replaced = folder.write("script", script);
+    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::rename(&replaced, program).expect("it is replaced");
 }
 
 fn serve(program: &Path, listen: &[&str]) -> Command {
@@ -162,9 +179,7 @@ fn a_successor_that_fails_changes_nothing() {
     let mut line = Line::begin(command);
     let crowd = Crowd::begin(address);
 
-    let replaced = folder.write("crashes", "#!/bin/sh\nexit 7\n");
-    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    fs::rename(&replaced, &program).expect("it is replaced");
+    replace(&folder, &program, "#!/bin/sh\nexit 7\n");
     line.ask();
     line.first.await_line("did not come to serve (exit status: 7), and this one serves on");
     crowd.await_more(20);
@@ -193,9 +208,7 @@ fn a_stop_ends_a_successor_that_does_not_serve_yet() {
     let folder = Folder::new();
     let program = installed(&folder);
     let server = Server::launch(serve(&program, &["tcp://127.0.0.1:0"]));
-    let replaced = folder.write("hangs", "#!/bin/sh\nexec sleep 600\n");
-    fs::set_permissions(&replaced, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    fs::rename(&replaced, &program).expect("it is replaced");
+    replace(&folder, &program, "#!/bin/sh\nexec sleep 600\n");
     server.signal(Signal::USR2);
     let said = server.await_line("is to take over");
     let words = said.last().expect("it was said").split_whitespace();
