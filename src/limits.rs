@@ -125,6 +125,8 @@ pub const COPY_SMALL_BYTES: usize = 1024;
 /// Memory for copied bytes that a shard keeps when they are sent.
 pub const COPIES_KEPT_BYTES: usize = 4 << 20;
 
+/// Sockets that a shard takes from: where a predecessor had more shards, several of each listener.
+pub const SOCKETS_PER_SHARD_MAX: usize = 4096;
 /// How long a process that is to take over may take until it serves.
 pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much longer `tidemill upgrade` waits for the outcome.
@@ -157,6 +159,10 @@ pub const DRAIN_BATCH: usize = 1024;
 pub const DRAIN_LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the process itself may take to be gone when its shards are: for what a supervisor is told.
 pub const EXIT_PATIENCE: Duration = Duration::from_secs(1);
+/// When it is its turn to be sent away, how long a connection that has come just before is listened to for its first words: as
+/// long as a peer at the other end of the world may need to say them, and to lose a packet on the way. Nobody else waits so
+/// long.
+pub const DRAIN_ATTENTION: Duration = Duration::from_secs(1);
 /// Shortest time-out that a configuration may ask for; shorter ones are mistakes.
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 /// Longest time-out that a configuration may ask for: a week.

@@ -142,6 +142,8 @@ pub struct Connection {
     pub(crate) dirty: bool,
     /// How far a stop has come with it.
     pub(crate) turn: Turn,
+    /// Whether it has said anything to its service.
+    pub(crate) has_spoken: bool,
     /// Its place in the ring's table of descriptors.
     pub descriptor: Descriptor,
     /// Last byte in either direction.
@@ -217,6 +219,7 @@ impl Connection {
             timer: NEVER,
             cut: None,
             turn: Turn::No,
+            has_spoken: false,
             dirty: false,
             charged_bytes: 0,
         }

@@ -9,6 +9,8 @@ pub(crate) enum Turn {
     Awaited,
     /// It was called: its service is told to end it as soon as it is caught up.
     Come,
+    /// It was called, came not long before, and has not said anything yet: it is listened to for a while.
+    Silent,
     /// It was called long ago: its service is told at once.
     Over,
     /// Its service was told.

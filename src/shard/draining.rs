@@ -36,6 +36,10 @@ pub(super) struct Drain {
     warned: usize,
     /// Those that have come since, and when their turn is. About in order.
     newcomers: VecDeque<(Time, ConnectionId)>,
+    /// Those that were called and are listened to first, and when they were called. In order.
+    silent: VecDeque<(Time, ConnectionId)>,
+    /// How long they are listened to: their first words may be on their way, which is longer than ours.
+    attention: Duration,
     /// Those whose turn has come, and when that was; they may be gone. In order.
     called: VecDeque<(Time, ConnectionId)>,
     /// Whether the deadline has come.
@@ -58,6 +62,8 @@ impl Drain {
             awaited: there,
             warned: 0,
             newcomers: VecDeque::new(),
+            silent: VecDeque::new(),
+            attention: limits::DRAIN_ATTENTION.min(half),
             called: VecDeque::new(),
             late: false,
         }
@@ -68,6 +74,7 @@ impl Drain {
         self.deadline = self.deadline.min(other.deadline);
         self.leave_by = self.leave_by.min(other.leave_by);
         self.patience = self.patience.min(other.patience);
+        self.attention = self.attention.min(other.attention);
         self.pace.hasten(other.pace);
     }
 
@@ -78,8 +85,9 @@ impl Drain {
         let warning = (self.warned < self.awaited.len()).then_some(now);
         let turn = (!self.awaited.is_empty()).then(|| self.pace.next());
         let newcomer = self.newcomers.front().map(|(due, _)| *due);
+        let heard = self.silent.front().map(|(since, _)| since.saturating_add(self.attention));
         let overdue = self.called.front().map(|(since, _)| since.saturating_add(self.patience));
-        let others = [warning, turn, newcomer, overdue].into_iter().flatten();
+        let others = [warning, turn, newcomer, heard, overdue].into_iter().flatten();
         let last = self.deadline.saturating_add(LAST_PATIENCE);
         fixed.chain(others).min().unwrap_or(last)
     }
@@ -92,6 +100,11 @@ impl Drain {
     /// When it is the turn of a connection that came at `since`, after the stop.
     fn ripe(&self, since: Time) -> Time {
         self.grace.max(since.saturating_add(self.silence))
+    }
+
+    /// Until when somebody who came at `since` is listened to, though it is its turn.
+    fn heard(&self, since: Time) -> Time {
+        since.saturating_add(self.attention)
     }
 
     /// Whether even the cut connections are not over.
@@ -112,6 +125,7 @@ impl Drain {
         self.warned -= count;
         let mut called: Vec<_> = self.awaited.drain(..count).collect();
         called.extend(due(&mut self.newcomers, Duration::ZERO, now));
+        called.extend(due(&mut self.silent, self.attention, now));
         self.called.extend(called.iter().map(|id| (now, *id)));
         called
     }
@@ -192,7 +206,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     fn call(&mut self) {
         let Some(drain) = &mut self.drain else { return };
         for id in drain.take_called(self.now) {
-            if let Some(connection) = self.connections.get_mut(id) {
+            if let Some(connection) = self.connections.get_mut(id)
+                && matches!(connection.turn, Turn::Awaited | Turn::Silent)
+            {
                 connection.turn = Turn::Come;
                 self.touch(id);
             }
@@ -204,7 +220,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let Some(drain) = &mut self.drain else { return };
         for id in drain.take_overdue(self.now) {
             if let Some(connection) = self.connections.get_mut(id)
-                && connection.turn == Turn::Come
+                && matches!(connection.turn, Turn::Come | Turn::Silent)
             {
                 connection.turn = Turn::Over;
                 self.touch(id);
@@ -272,7 +288,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
                 drain.newcomers.push_back((drain.ripe(connection.since), id));
                 false
             }
+            Turn::Come if !connection.has_spoken && self.now < drain.heard(connection.since) => {
+                connection.turn = Turn::Silent;
+                drain.silent.push_back((self.now, id));
+                false
+            }
             Turn::Come => connection.is_caught_up(),
+            Turn::Silent => connection.has_spoken && connection.is_caught_up(),
             Turn::Over => true,
             Turn::Awaited | Turn::Told => false,
         };

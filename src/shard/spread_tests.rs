@@ -10,14 +10,15 @@ use crate::connection::Bounds;
 use crate::limits;
 use crate::metrics::Snapshot;
 use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
-use crate::ring::{Capabilities, Kernel, Setup};
+use crate::ring::{Capabilities, Descriptor, Kernel, Setup};
 use crate::service::Echo;
 use crate::sys::clock::Time;
 use crate::tier::RingTier;
 
-/// A shard with so many connections that say nothing, and a stop.
+/// A shard with so many connections that have been answered and say nothing more, and a stop.
 struct World {
     shard: Shard<Sim, Echo>,
+    listener: Descriptor,
     peers: Vec<PeerId>,
     begun: Time,
 }
@@ -28,37 +29,46 @@ impl World {
         let setup = Setup::shard(Capabilities::of_tier(RingTier::V6_17), slots + 1, false);
         let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
         let listener = sim.listen();
-        let sockets = Sockets { listeners: vec![listener], datagrams: Vec::new() };
+        let sockets = Sockets { listeners: vec![listener], ..Sockets::default() };
         let bounds = Bounds { idle_timeout: Duration::from_secs(3600), ..Bounds::default() };
         let options = Options { number: 0, slots, bounds, outbox_bytes: u64::MAX, rates: Rates::default() };
         let (mailbox, address) = mailbox();
         let mut shard = Shard::new(sim, Echo, options, House::open(count), mailbox, &sockets);
         let mut peers = Vec::new();
         for _ in 0..count {
-            peers.push(shard.kernel_mut().connect(listener, None));
+            let peer = shard.kernel_mut().connect(listener, None);
+            // Who has said nothing yet is listened to for longer.
+            shard.kernel_mut().write(peer, b"x");
+            peers.push(peer);
             // A bell, so that no turn waits.
             shard.kernel_mut().ring();
             shard.turn().expect("a simulated ring does not fail");
         }
-        while shard.snapshot().counters.accepted < u64::from(count) {
+        while shard.snapshot().counters.bytes_sent < u64::from(count) {
             shard.kernel_mut().ring();
             shard.turn().expect("a simulated ring does not fail");
         }
         let begun = shard.kernel_mut().now();
         address.post(Message::Stop(times)).expect("there is room");
         shard.kernel_mut().ring();
-        Self { shard, peers, begun }
+        Self { shard, listener, peers, begun }
     }
 
-    /// Turns until it is over, in which `act` is done for each peer that has seen its end. Returns who saw it after how many
+    /// Turns until it is over, in which `act` is done for each peer that has seen its end, and `meanwhile` after each of them, with
+    /// the milliseconds since the stop. Returns who saw it after how many
     /// milliseconds, in the order in which they did.
-    fn run(&mut self, mut act: impl FnMut(&mut Sim, PeerId)) -> Vec<(usize, u64)> {
+    fn run(
+        &mut self,
+        mut act: impl FnMut(&mut Sim, PeerId),
+        mut meanwhile: impl FnMut(&mut Sim, u64),
+    ) -> Vec<(usize, u64)> {
         let mut ends = Vec::new();
         let mut open: Vec<usize> = (0..self.peers.len()).collect();
         while !self.shard.is_over() {
             self.shard.turn().expect("a simulated ring does not fail");
             let sim = self.shard.kernel_mut();
             let millis = sim.now().saturating_since(self.begun).as_millis();
+            meanwhile(sim, u64::try_from(millis).expect("a stop is short"));
             open.retain(|index| {
                 let peer = self.peers[*index];
                 let state = sim.peer_state(peer);
@@ -78,6 +88,29 @@ impl World {
     }
 }
 
+/// Who has come just before and has said nothing yet is listened to for a second; its words are answered, and then it ends.
+#[test]
+fn first_words_are_awaited() {
+    let mut world = World::stop(2, MINUTE.into());
+    let sim = world.shard.kernel_mut();
+    sim.take_rung();
+    let late = [(); 2].map(|()| sim.connect(world.listener, None));
+    world.peers.extend(late);
+    let mut has_spoken = false;
+    let ends = world.run(Sim::end, |sim, millis| {
+        if 400 <= millis && !std::mem::replace(&mut has_spoken, true) {
+            sim.write(late[0], b"late");
+        }
+    });
+    let order: Vec<usize> = ends.iter().map(|(index, _)| *index).collect();
+    assert_eq!(order, [0, 1, 2, 3]);
+    assert!((50..60).contains(&ends[1].1) && (400..500).contains(&ends[2].1), "{ends:?}");
+    // It is called after 50 ms of silence, and listened to for a second.
+    assert!((1_050..1_200).contains(&ends[3].1), "{ends:?}");
+    assert_eq!(world.shard.kernel_mut().read(late[0], 10), b"late");
+    assert_eq!(world.snapshot().counters.cut_drain, 0);
+}
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// 1000 over 10 s are one each 10 ms, from the end of the grace on: in the order of their slots, ten in any 100 ms (one in a
@@ -86,7 +119,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn ends_are_even_and_in_order() {
     let times = DrainTimes { timeout: MINUTE, spread: Duration::from_secs(10) };
     let mut world = World::stop(1000, times);
-    let ends = world.run(Sim::end);
+    let ends = world.run(Sim::end, |_, _| {});
     let order: Vec<usize> = ends.iter().map(|(index, _)| *index).collect();
     assert_eq!(order, (0..1000).collect::<Vec<_>>());
     let grace = u64::try_from(limits::DRAIN_GRACE.as_millis()).expect("it is short");
@@ -108,7 +141,7 @@ fn who_has_gone_leaves_a_gap() {
     for peer in leave {
         world.shard.kernel_mut().end(peer);
     }
-    let ends = world.run(Sim::end);
+    let ends = world.run(Sim::end, |_, _| {});
     assert_eq!(ends.len(), 250);
     for (index, millis) in ends {
         let expected = 50 + 20 * index as u64;
@@ -120,7 +153,7 @@ fn who_has_gone_leaves_a_gap() {
 #[test]
 fn without_a_spread_all_end_at_once() {
     let mut world = World::stop(3000, MINUTE.into());
-    let ends = world.run(Sim::end);
+    let ends = world.run(Sim::end, |_, _| {});
     assert_eq!(ends.len(), 3000);
     assert!(ends.iter().all(|(_, millis)| (50..60).contains(millis)), "{:?}", ends.last());
     assert_eq!(world.snapshot().counters.cut_drain, 0);
@@ -131,7 +164,7 @@ fn without_a_spread_all_end_at_once() {
 fn the_deadline_is_hard() {
     let times = DrainTimes { timeout: Duration::from_secs(3), spread: Duration::from_millis(2_500) };
     let mut world = World::stop(100, times);
-    let ends = world.run(|_, _| {});
+    let ends = world.run(|_, _| {}, |_, _| {});
     assert_eq!(ends.len(), 100, "all were told: 100 need a second");
     let over = world.shard.kernel_mut().now().saturating_since(world.begun);
     assert!(Duration::from_secs(3) <= over && over < Duration::from_secs(4), "{over:?}");

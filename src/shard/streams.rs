@@ -48,6 +48,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Gives the service what was received, or keeps it back.
     pub(super) fn serve_received(&mut self, id: ConnectionId, bytes: RecvBuf) {
         let connection = owned(&mut self.connections, id);
+        connection.has_spoken = true;
         if connection.is_read() {
             self.serve_bytes(id, |service, session, carried, context| {
                 let mut inbox = Inbox::received(carried, bytes);
