@@ -115,9 +115,9 @@ impl Crew {
         self.threads.iter().all(Running::has_ended)
     }
 
-    /// Leaves the files of Unix sockets to another process.
-    pub(super) fn leave_files(&mut self) {
-        self.files.drain(..).for_each(SocketFile::leave);
+    /// Leaves the files of Unix sockets to another process, as far as it has the sockets.
+    pub(super) fn share_files(&mut self) {
+        self.files.iter_mut().for_each(SocketFile::share);
     }
 
     pub(super) fn stop(&mut self, times: DrainTimes) {
@@ -257,12 +257,14 @@ fn begin<K: Host, S: Service>(
     }
     let mut ring = K::make(&kit.setup).map_err(ring_failed)?;
     let mut sockets = Sockets::default();
-    for (place, listener) in (0..).zip(kit.plan.listeners) {
+    for (place, (listener, number)) in (0..).zip(kit.plan.listeners) {
         sockets.listeners.push(ring.adopt(listener, place).map_err(StartError::RingUnexpected)?);
+        sockets.listener_numbers.push(number);
     }
     let after = u32::try_from(sockets.listeners.len()).expect("listeners are few");
-    for (place, datagram) in (after..).zip(kit.plan.datagrams) {
+    for (place, (datagram, number)) in (after..).zip(kit.plan.datagrams) {
         sockets.datagrams.push(ring.adopt(datagram, place).map_err(StartError::RingUnexpected)?);
+        sockets.datagram_numbers.push(number);
     }
     let service = make(kit.options.number)?;
     Ok(Shard::new(ring, service, kit.options, kit.house, kit.mailbox, &sockets))

@@ -69,13 +69,14 @@ pub fn run(config: &Config) -> Result<u8, StartError> {
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
+    // Before anybody hears that it serves, and asks it to hand over.
+    let hand_over = HandOver::new(origin, server.waker.clone());
     log.say(&banner::text(&server, config));
     let supervisor = Supervisor::find();
     supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
         predecessor.may_go();
     }
-    let hand_over = HandOver::new(origin, server.waker.clone());
     if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, config, &log)? {
         return Ok(signal.exit_code());
     }
@@ -117,7 +118,7 @@ fn serve(
         if let Some(pid) = hand_over.outcome() {
             tracing::info!("handed over to process {pid}");
             supervisor.handed_over(pid);
-            server.crew.leave_files();
+            server.crew.share_files();
             return ending::drain(server, signals, ending::by_hand_over(config));
         }
         watchdog.feed(&mut server.crew);

@@ -152,8 +152,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         hub.set_rules(house.slow_rules.to_vec());
         hub.set_subscriptions_max(house.subscriptions);
         hub.set_lent_bytes_max(house.shared_bytes);
-        let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
-        let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
+        let number = |numbers: &[u16], index: u16| *numbers.get(usize::from(index)).unwrap_or(&index);
+        let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| {
+            Listener::new(*file, index).of_number(number(&sockets.listener_numbers, index))
+        });
+        let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| {
+            DatagramSocket::new(*file, index).of_number(number(&sockets.datagram_numbers, index))
+        });
         let mut shard = Self {
             kernel,
             service,

@@ -149,7 +149,11 @@ impl World {
         };
         let mut sim = Sim::new(&setup);
         sim.set_window([64, 500, 4000][random.index(3)]);
-        let sockets = Sockets { listeners: vec![sim.listen()], datagrams: vec![sim.datagram_socket()] };
+        let sockets = Sockets {
+            listeners: vec![sim.listen()],
+            datagrams: vec![sim.datagram_socket()],
+            ..Sockets::default()
+        };
         let bounds = Bounds {
             opening_timeout: Duration::from_secs(5),
             high_water_bytes: 400,

@@ -47,7 +47,7 @@ impl World {
         let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
         sim.set_window(4 << 20);
         let listener = sim.listen();
-        let sockets = Sockets { listeners: vec![listener], datagrams: Vec::new() };
+        let sockets = Sockets { listeners: vec![listener], ..Sockets::default() };
         let options = Options {
             number: 0,
             slots,

@@ -391,7 +391,7 @@ fn node(number: usize, shards: usize, random: &mut Random, planted: Option<Plant
     };
     let mut sim = Sim::new(&setup);
     sim.set_window([500, 4000, 16_000][random.index(3)]);
-    let sockets = Sockets { listeners: vec![sim.listen()], datagrams: Vec::new() };
+    let sockets = Sockets { listeners: vec![sim.listen()], ..Sockets::default() };
     let bounds = Bounds {
         high_water_bytes: [400, 100_000][random.index(2)],
         low_water_bytes: [0, 100, 399][random.index(3)],

@@ -309,7 +309,7 @@ impl Node {
             faults,
         });
         sim.set_window(WINDOW_BYTES);
-        let sockets = Sockets { listeners: (0..3).map(|_| sim.listen()).collect(), datagrams: Vec::new() };
+        let sockets = Sockets { listeners: (0..3).map(|_| sim.listen()).collect(), ..Sockets::default() };
         let bounds = Bounds {
             high_water_bytes: 4000,
             low_water_bytes: 1000,
