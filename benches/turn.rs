@@ -28,7 +28,7 @@ fn shard(connections: u32) -> (Shard<Sim, Echo>, Vec<PeerId>, Address) {
     let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
     let listener = sim.listen();
     let peers = (0..connections).map(|_| sim.connect(listener, None)).collect();
-    let sockets = Sockets { listeners: vec![listener], datagrams: Vec::new() };
+    let sockets = Sockets { listeners: vec![listener], ..Sockets::default() };
     let options = Options {
         number: 0,
         slots,

@@ -54,6 +54,20 @@ enum Command {
     /// server's user, with the server's options and limits, which are its own, too; while the server runs or before.
     #[command(after_help = SHORT_END, after_long_help = DOCTOR_END)]
     Doctor(DoctorFlags),
+    /// Have a server that runs replaced by a new process of its program and configuration, and say how it went.
+    ///
+    /// The server is asked by SIGUSR2, as `kill -USR2 PID` does; this waits for the outcome. Nobody who connects meanwhile is
+    /// refused. The old process goes on for as long as handover_drain_timeout to end what it has begun.
+    #[command(after_help = SHORT_END, after_long_help = UPGRADE_END)]
+    Upgrade(UpgradeFlags),
+}
+
+/// Its own flags: what the new process does is up to the old one's.
+#[derive(Clone, Debug, Args)]
+struct UpgradeFlags {
+    /// Ask this process [default: the one server of this user, or, for root, of this host].
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
 }
 
 /// The flags of all commands, and its own.
@@ -79,12 +93,17 @@ pub enum Action {
         /// For scripts.
         json: bool,
     },
+    /// Have a server that runs replaced.
+    Upgrade {
+        /// Which one, if it was said.
+        pid: Option<u32>,
+    },
     /// Print the configuration.
     Print,
 }
 
 /// The flags of all commands.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Flags {
     /// Read settings from this TOML file; flags go before it.
     ///
@@ -198,6 +217,7 @@ Examples:
   tidemill --print-config > tidemill.toml           a file to begin with
   tidemill check --config tidemill.toml             is it valid?
   tidemill doctor --config tidemill.toml            what does this host lack?
+  tidemill upgrade                                  run the new program, and lose nobody
   tidemill --config tidemill.toml --log-format json
 
 Signals:
@@ -207,7 +227,8 @@ Signals:
                     only a start can change is named in the log, and by --print-config
   SIGUSR1           write the figures to the log
   SIGUSR2           start the program anew, hand the listening sockets over when it
-                    serves, then stop; if it does not come to serve, nothing changes
+                    serves, then stop; if it does not come to serve, nothing changes.
+                    tidemill upgrade sends it, and says how it went
 
 Supervisors, as systemd is one:
   NOTIFY_SOCKET     is told what sd_notify(3) has: readiness, reload, stop, and while all
@@ -243,6 +264,22 @@ Exit codes:
   3       there are errors
   5       there are warnings, and no errors";
 
+const UPGRADE_END: &str = "\
+Examples:
+  tidemill upgrade                                  when there is one server
+  tidemill upgrade --pid 4100                       when there are several
+  sudo tidemill upgrade                             when it is another user's, as a service is
+
+In a container, run it there, as in docker exec NAME tidemill upgrade: numbers of processes mean something else outside.
+A server that is its first process is not replaced, since a container ends with that one: start another container.
+
+Exit codes:
+  0       another process serves now, and the old one drains
+  1       no other process has come to serve: the old one serves on, unless it is said that it ended
+  2       the command line is wrong
+  3       nobody was asked: there is no server, there are several, it is another user's, or it is
+          being replaced or stopped already";
+
 impl Cli {
     /// What to do, and with which flags.
     pub fn into_action(self) -> (Action, Flags) {
@@ -251,6 +288,7 @@ impl Cli {
             Some(Command::Serve(flags)) => (Action::Serve, flags),
             Some(Command::Check(flags)) => (Action::Check, flags),
             Some(Command::Doctor(DoctorFlags { json, flags })) => (Action::Doctor { json }, flags),
+            Some(Command::Upgrade(UpgradeFlags { pid })) => (Action::Upgrade { pid }, Flags::default()),
         };
         if flags.print_config { (Action::Print, flags) } else { (action, flags) }
     }
@@ -333,6 +371,8 @@ mod tests {
         check_action("doctor", Action::Doctor { json: false });
         check_action("doctor --shards 2 --json", Action::Doctor { json: true });
         check_action("--print-config", Action::Print);
+        check_action("upgrade", Action::Upgrade { pid: None });
+        check_action("upgrade --pid 4100", Action::Upgrade { pid: Some(4100) });
     }
 
     #[test]
@@ -393,6 +433,8 @@ mod tests {
         check_refused("serve now", "now");
         check_refused("doctor now", "now");
         check_refused("serve --json", "--json");
+        check_refused("upgrade --pid 0", "invalid value '0' for '--pid <PID>'");
+        check_refused("upgrade --shards 2", "--shards");
         assert_eq!(parse("--version").unwrap_err().kind(), ErrorKind::DisplayVersion);
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::config::ConfigError;
 use crate::config::units::say_size;
+use crate::limits;
 use crate::sys::address::Listen;
 use crate::sys::bind_error::BindError;
 use crate::sys::cpu::PinError;
@@ -38,17 +39,14 @@ pub enum StartError {
         "a socket at {0} was passed to this process, and no listener has this address. Try: --listen {0}, or a listener in the file"
     )]
     NobodyListens(Listen),
-    /// A supervisor has passed more sockets of one address than there are shards to take them.
+    /// More sockets were passed than the shards can take from.
     #[error(
-        "{sockets} sockets at {listen} were passed to this process, and there are shards for {shards}. Try: --shards {sockets}"
+        "{sockets} sockets were passed for each shard, which takes from {} at most. Try: --shards, with as many as the process before had",
+        limits::SOCKETS_PER_SHARD_MAX
     )]
     TooManySockets {
-        /// Where they listen.
-        listen: Listen,
-        /// How many were passed.
+        /// How many there are for each shard.
         sockets: usize,
-        /// How many can be taken.
-        shards: usize,
     },
     /// A file with certificates, keys or tokens cannot be used.
     #[error("{0}")]

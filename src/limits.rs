@@ -127,11 +127,15 @@ pub const COPY_SMALL_BYTES: usize = 1024;
 /// Memory for copied bytes that a shard keeps when they are sent.
 pub const COPIES_KEPT_BYTES: usize = 4 << 20;
 
+/// Sockets that a shard takes from: where a predecessor had more shards, several of each listener.
+pub const SOCKETS_PER_SHARD_MAX: usize = 4096;
 /// How long it may take to start a process, or to end one.
 pub const LAUNCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a process that is to take over may take until it serves.
 pub const HANDOVER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How much longer `tidemill upgrade` waits for the outcome.
+pub const UPGRADE_MARGIN: Duration = Duration::from_secs(10);
 
 /// Default for the longest silence of a connection in both directions before it is cut.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
@@ -144,6 +148,26 @@ pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// After a stop was asked for, how long a connection that is silent is still served: what its peer has sent may be on
 /// its way through the kernel. Half of the drain time-out when that is shorter.
 pub const DRAIN_GRACE: Duration = Duration::from_millis(50);
+/// Default for the time over which a stop sends connections away: none, since whoever stops a server waits for its end.
+pub const DRAIN_SPREAD: Duration = Duration::ZERO;
+/// Default for the time that a process which has handed over has to end: nobody waits for it.
+pub const HANDOVER_DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Default for the time over which it sends connections away: 100 ms of it are one in a hundred of them. nats-server takes 2
+/// minutes; but who is still here does not hear what is published there.
+pub const HANDOVER_DRAIN_SPREAD: Duration = Duration::from_secs(10);
+/// Connections of a shard that are sent away one in this time, or less often, make no burst: so few are done sooner. More of
+/// them have their turns together, once in this time.
+pub const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// Connections that a shard looks at in one turn for a stop, before it does other work.
+pub const DRAIN_BATCH: usize = 1024;
+/// How long connections that the deadline of a stop has cut may take to be over; then they are left to the kernel.
+pub const DRAIN_LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the process itself may take to be gone when its shards are: for what a supervisor is told.
+pub const EXIT_PATIENCE: Duration = Duration::from_secs(1);
+/// When it is its turn to be sent away, how long a connection that has come just before is listened to for its first words: as
+/// long as a peer at the other end of the world may need to say them, and to lose a packet on the way. Nobody else waits so
+/// long.
+pub const DRAIN_ATTENTION: Duration = Duration::from_secs(1);
 /// Shortest time-out that a configuration may ask for; shorter ones are mistakes.
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(10);
 /// Longest time-out that a configuration may ask for: a week.

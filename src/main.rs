@@ -10,7 +10,7 @@ use tidemill::cli::{Action, Cli};
 use tidemill::config::Source;
 use tidemill::doctor::{self, Form};
 use tidemill::error::{StartError, exit};
-use tidemill::server;
+use tidemill::{server, upgrade};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -29,20 +29,25 @@ fn main() -> ExitCode {
 /// Does what was typed, and returns the exit code.
 fn run(cli: Cli) -> Result<u8, StartError> {
     let (action, flags) = cli.into_action();
-    let source = Source::new(flags.config.clone(), flags.into_layer());
-    let config = source.load()?;
+    let file = flags.config.clone();
+    let source = Source::new(file, flags.into_layer());
     match action {
-        Action::Print => print(&config.to_toml()),
+        Action::Print => print(&source.load()?.to_toml()),
         Action::Check => {
-            server::check(&config)?.iter().for_each(|warning| say(&format!("tidemill: {warning}")));
+            server::check(&source.load()?)?.iter().for_each(|warning| say(&format!("tidemill: {warning}")));
             print("The configuration is valid.\n")
         }
         Action::Doctor { json } => {
             let form = if json { Form::Json } else { Form::Table { coloured: shows_colours() } };
-            let (report, code) = doctor::examine(&config, form);
+            let (report, code) = doctor::examine(&source.load()?, form);
             print(&report).map(|_| code)
         }
-        Action::Serve => server::run(&config, &source),
+        Action::Serve => server::run(&source.load()?, &source),
+        Action::Upgrade { pid } => {
+            let (sentence, code) = upgrade::upgrade(pid);
+            say(&format!("tidemill: {sentence}"));
+            Ok(code)
+        }
     }
 }
 

@@ -64,6 +64,12 @@ pub struct Config {
     pub linger_timeout: Duration,
     /// The time that answers have to leave after a stop was asked for.
     pub drain_timeout: Duration,
+    /// The part of it in which connections are sent away, one after the other.
+    pub drain_spread: Duration,
+    /// The time that is left after another process has taken over.
+    pub handover_drain_timeout: Duration,
+    /// The part of it in which connections are sent away, one after the other.
+    pub handover_drain_spread: Duration,
     /// Waiting bytes from which on a peer is not read from.
     pub outbox_high_water_bytes: u32,
     /// Waiting bytes at which a peer is read from again.
@@ -163,6 +169,9 @@ impl Default for Config {
             stall_timeout: limits::STALL_TIMEOUT,
             linger_timeout: limits::LINGER_TIMEOUT,
             drain_timeout: limits::DRAIN_TIMEOUT,
+            drain_spread: limits::DRAIN_SPREAD,
+            handover_drain_timeout: limits::HANDOVER_DRAIN_TIMEOUT,
+            handover_drain_spread: limits::HANDOVER_DRAIN_SPREAD,
             outbox_high_water_bytes: limits::OUTBOX_HIGH_WATER_BYTES,
             outbox_low_water_bytes: limits::OUTBOX_LOW_WATER_BYTES,
             outbox_bytes_per_shard: limits::OUTBOX_BYTES_PER_SHARD,

@@ -15,8 +15,10 @@ const SENDS_IN_FLIGHT: u32 = limits::DATAGRAM_BUFFERS as u32;
 pub struct DatagramSocket {
     /// Its place in the ring's table of descriptors.
     pub descriptor: Descriptor,
-    /// Its number in the shard.
+    /// Its place among the shard's sockets.
     pub index: u16,
+    /// The number of the listener that it belongs to: there may be several sockets of one.
+    pub number: u16,
     /// Pauses after errors that last.
     pub backoff: Backoff,
     armed: bool,
@@ -34,7 +36,12 @@ impl DatagramSocket {
         let first = u32::from(index) * SENDS_IN_FLIGHT;
         let idle = (first..first + SENDS_IN_FLIGHT).rev().collect();
         let backoff = Backoff::default();
-        Self { descriptor, index, backoff, armed: false, starved: false, idle, closing: None }
+        Self { descriptor, index, number: index, backoff, armed: false, starved: false, idle, closing: None }
+    }
+
+    /// The same, of the listener with this number.
+    pub fn of_number(self, number: u16) -> Self {
+        Self { number, ..self }
     }
 
     /// The number of the socket whose answer this slot is.

@@ -11,8 +11,10 @@ use crate::sys::clock::Time;
 pub struct Listener {
     /// Its place in the ring's table of descriptors.
     pub descriptor: Descriptor,
-    /// Its number in the shard.
+    /// Its place among the shard's sockets.
     pub index: u16,
+    /// The number of the listener that it belongs to: there may be several sockets of one.
+    pub number: u16,
     /// Accepts that are not in flight.
     idle: Vec<u32>,
     /// Pauses while descriptors are short.
@@ -34,7 +36,13 @@ impl Listener {
     pub fn new(descriptor: Descriptor, index: u16) -> Self {
         let first = u32::from(index) * limits::ACCEPTS_IN_FLIGHT;
         let idle = (first..first + limits::ACCEPTS_IN_FLIGHT).collect();
-        Self { descriptor, index, idle, backoff: Backoff::default(), state: State::Open, quiet_turns: 0 }
+        let backoff = Backoff::default();
+        Self { descriptor, index, number: index, idle, backoff, state: State::Open, quiet_turns: 0 }
+    }
+
+    /// The same, of the listener with this number.
+    pub fn of_number(self, number: u16) -> Self {
+        Self { number, ..self }
     }
 
     /// Whose accept this slot is.

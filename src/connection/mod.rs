@@ -22,6 +22,7 @@ mod table;
 pub mod timers;
 pub mod tls;
 mod transport;
+mod turn;
 mod wishes;
 
 pub use self::bounds::{Bounds, Cut};
@@ -33,6 +34,7 @@ pub use self::listing::{About, Interest, Listed, Order};
 pub use self::outbox::{Delivery, Outbox, delivery};
 pub use self::table::{ConnectionId, Table};
 pub use self::transport::Transport;
+pub(crate) use self::turn::Turn;
 pub(crate) use self::wishes::Hold;
 use crate::ring::{Descriptor, Gather, ReceiveError, RecvBuf, SendError};
 use crate::sys::address::Peer;
@@ -138,10 +140,10 @@ pub struct Connection {
     close_pushed: bool,
     /// Whether the shard has it on its list of connections to settle.
     pub(crate) dirty: bool,
-    /// Whether it is on the list of connections that a stop looks at again.
-    pub(crate) drains: bool,
-    /// Whether its service was told of the stop.
-    pub(crate) told_to_drain: bool,
+    /// How far a stop has come with it.
+    pub(crate) turn: Turn,
+    /// Whether it has said anything to its service.
+    pub(crate) has_spoken: bool,
     /// Its place in the ring's table of descriptors.
     pub descriptor: Descriptor,
     /// Last byte in either direction.
@@ -216,8 +218,8 @@ impl Connection {
             deadline_since: now,
             timer: NEVER,
             cut: None,
-            drains: false,
-            told_to_drain: false,
+            turn: Turn::No,
+            has_spoken: false,
             dirty: false,
             charged_bytes: 0,
         }

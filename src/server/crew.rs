@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 use super::plan::{AdminPlan, Plan, ShardPlan, ring_failed};
 use super::switchboard::Switchboard;
@@ -14,7 +13,7 @@ use crate::metrics::Snapshot;
 use crate::ring::{Bell, Epoll, Host, RingError, Setup, Uring};
 use crate::service::Service;
 use crate::shard::mailbox::{Address, Contact, Mailbox, Message, mailbox};
-use crate::shard::{House, Options, Shard, Sockets, Terms};
+use crate::shard::{DrainTimes, House, Options, Shard, Sockets, Terms};
 use crate::sys::clock;
 use crate::sys::cpu;
 use crate::sys::signal::Waker;
@@ -114,13 +113,13 @@ impl Crew {
         self.threads.iter().all(Running::has_ended)
     }
 
-    /// Leaves the files of Unix sockets to another process.
-    pub(super) fn leave_files(&mut self) {
-        self.files.drain(..).for_each(SocketFile::leave);
+    /// Leaves the files of Unix sockets to another process, as far as it has the sockets.
+    pub(super) fn share_files(&mut self) {
+        self.files.iter_mut().for_each(SocketFile::share);
     }
 
-    pub(super) fn stop(&mut self, timeout: Duration) {
-        self.switchboard.tell(self.threads.len(), || Message::Stop(timeout));
+    pub(super) fn stop(&mut self, times: DrainTimes) {
+        self.switchboard.tell(self.threads.len(), || Message::Stop(times));
     }
 
     /// Gives the shards new terms; those of the thread behind the admin listeners are its own. Returns when all of them hold,
@@ -261,12 +260,14 @@ fn begin<K: Host, S: Service>(
     }
     let mut ring = K::make(&kit.setup).map_err(ring_failed)?;
     let mut sockets = Sockets::default();
-    for (place, listener) in (0..).zip(kit.plan.listeners) {
+    for (place, (listener, number)) in (0..).zip(kit.plan.listeners) {
         sockets.listeners.push(ring.adopt(listener, place).map_err(StartError::RingUnexpected)?);
+        sockets.listener_numbers.push(number);
     }
     let after = u32::try_from(sockets.listeners.len()).expect("listeners are few");
-    for (place, datagram) in (after..).zip(kit.plan.datagrams) {
+    for (place, (datagram, number)) in (after..).zip(kit.plan.datagrams) {
         sockets.datagrams.push(ring.adopt(datagram, place).map_err(StartError::RingUnexpected)?);
+        sockets.datagram_numbers.push(number);
     }
     ring.seal().map_err(ring_failed)?;
     let service = make(kit.options.number)?;

@@ -21,8 +21,8 @@ pub(super) struct Groups {
 pub(super) struct Group(Vec<(usize, Listen)>);
 
 impl Groups {
-    /// The next listener that was opened: its place, what it is to be, and where it listens.
-    pub(super) fn add(&mut self, place: usize, listener: &Listener, address: &Listen) {
+    /// The next listener that was opened: its place, what it is to be, and where it listens. Returns its number in its group.
+    pub(super) fn add(&mut self, place: usize, listener: &Listener, address: &Listen) -> u16 {
         let group = match listener.service {
             _ if !address.is_stream() => &mut self.datagrams,
             ServiceName::Admin => &mut self.admins,
@@ -30,8 +30,10 @@ impl Groups {
                 &mut self.streams
             }
         };
+        let number = u16::try_from(group.len()).expect("LISTENERS_MAX is small");
         group.0.push((place, address.clone()));
         self.all.0.push((place, address.clone()));
+        number
     }
 
     /// What is served where, in the order of the configuration.

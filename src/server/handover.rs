@@ -8,16 +8,23 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use crate::limits;
+use crate::sys::bulletin::{Bulletin, Standing};
 use crate::sys::clock::{self, Time};
 use crate::sys::handover::has_said_ready;
 use crate::sys::launcher::{Launcher, Successor};
+use crate::sys::process;
 use crate::sys::signal::Waker;
+
+/// What the process is called in ps(1) while it drains.
+const DRAINING: &std::ffi::CStr = c"tidemill-drain";
 
 /// What there is to know of successors.
 pub(super) struct HandOver {
     launcher: io::Result<Launcher>,
     waker: Waker,
     going: Option<Going>,
+    /// For `tidemill upgrade`, if there was a descriptor for it.
+    bulletin: Option<Bulletin>,
 }
 
 /// One that was started, and has not said yet that it serves.
@@ -30,7 +37,11 @@ struct Going {
 impl HandOver {
     /// Successors are started by `launcher`. `waker` wakes whoever is to [look](Self::outcome).
     pub(super) fn new(launcher: io::Result<Launcher>, waker: Waker) -> Self {
-        Self { launcher, waker, going: None }
+        let bulletin = Bulletin::hang_out();
+        if let Err(error) = &bulletin {
+            tracing::warn!("tidemill upgrade will not find this process: {error}");
+        }
+        Self { launcher, waker, going: None, bulletin: bulletin.ok() }
     }
 
     /// Starts a successor with these sockets. What keeps it from that is said in the log.
@@ -41,10 +52,12 @@ impl HandOver {
         match self.start(sockets) {
             Ok(going) => {
                 tracing::info!("process {} is to take over", going.successor.pid());
+                self.show(&Standing::Waits(going.successor.pid()));
                 self.going = Some(going);
             }
             Err(error) => {
-                tracing::error!("no process can be started to take over, and this one serves on: {error}")
+                tracing::error!("no process can be started to take over, and this one serves on: {error}");
+                self.show(&Standing::Failed(format!("no process can be started ({error})")));
             }
         }
     }
@@ -68,11 +81,21 @@ impl HandOver {
         Ok(Going { successor, said, deadline: clock::now().saturating_add(limits::HANDOVER_TIMEOUT) })
     }
 
-    /// Ends one that has not come to serve: the service is to stop, and not to go on in another process.
+    /// The service is to stop, and not to go on in another process: ends one that has not come to serve.
     pub(super) fn give_up(&mut self) {
         if let Some(Going { successor, .. }) = self.going.take() {
             tracing::warn!("process {} does not take over, since a stop was asked for", successor.pid());
             self.dismiss(successor);
+        }
+        self.show(&Standing::Stops);
+        process::name_thread(DRAINING);
+    }
+
+    fn show(&mut self, standing: &Standing) {
+        if let Some(bulletin) = &mut self.bulletin
+            && let Err(error) = bulletin.show(standing)
+        {
+            tracing::warn!("tidemill upgrade does not see how this process stands: {error}");
         }
     }
 
@@ -100,12 +123,17 @@ impl HandOver {
         let going = self.going.take()?;
         let is_late = going.deadline <= clock::now();
         match going.said.try_recv() {
-            Ok(true) => return Some(going.successor.pid()),
+            Ok(true) => {
+                self.show(&Standing::HandedOver(going.successor.pid()));
+                process::name_thread(DRAINING);
+                return Some(going.successor.pid());
+            }
             Err(_) if !is_late => self.going = Some(going),
             Ok(false) | Err(_) => {
                 let (pid, end) = (going.successor.pid(), self.dismiss(going.successor));
                 let why = if is_late { "was given up" } else { "did not come to serve" };
                 tracing::error!("process {pid} {why} ({end}), and this one serves on");
+                self.show(&Standing::Failed(format!("process {pid} {why} ({end})")));
             }
         }
         None

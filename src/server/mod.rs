@@ -7,6 +7,7 @@ mod banner;
 mod common;
 mod crew;
 mod doors;
+mod ending;
 mod groups;
 mod handover;
 mod inspect;
@@ -49,6 +50,7 @@ use crate::ring::Capabilities;
 use crate::service::Service;
 use crate::service::house::{House, Wiring};
 use crate::service::http::{Admin, Http};
+use crate::shard::DrainTimes;
 use crate::sys::address::Listen;
 use crate::sys::clock;
 use crate::sys::handover::Predecessor;
@@ -85,13 +87,14 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
     })?;
     server.running.kit = Some(kit);
+    // Before anybody hears that it serves, and asks it to hand over; and before it makes no files any more.
+    let hand_over = HandOver::new(launcher, server.waker.clone());
     let sandbox = sandbox.complete(&server);
     log.say(&banner::text(&server, config, &sandbox));
     supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
         predecessor.may_go();
     }
-    let hand_over = HandOver::new(launcher, server.waker.clone());
     if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &sandbox, &log)? {
         return Ok(signal.exit_code());
     }
@@ -122,15 +125,17 @@ fn serve(
             Woken::Waker | Woken::TimedOut => {}
             Woken::Stop(_) => {
                 hand_over.give_up();
-                supervisor.stopping(server.config().drain_timeout);
-                return drain(server, signals);
+                let times = ending::by_stop(server.config());
+                supervisor.stopping(ending::patience(times));
+                return ending::drain(server, signals, times);
             }
         }
         if let Some(pid) = hand_over.outcome() {
             tracing::info!("handed over to process {pid}");
             supervisor.handed_over(pid);
-            server.crew.leave_files();
-            return drain(server, signals);
+            server.crew.share_files();
+            let times = ending::by_hand_over(server.config());
+            return ending::drain(server, signals, times);
         }
         watchdog.feed(&mut server.crew);
     }
@@ -146,25 +151,6 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     let mut warnings = Doors::load(&config.listeners, &tickets)?.warnings();
     warnings.extend(UserBook::load(&config.hub)?.warnings());
     Ok(warnings)
-}
-
-/// Stops in order. A second signal ends the wait, and is returned.
-fn drain(server: &mut Server, signals: &Signals) -> Result<Option<StopSignal>, StartError> {
-    let timeout = server.config().drain_timeout;
-    server.stop(timeout);
-    tracing::info!("stopping: answers have {} to finish", humantime::format_duration(timeout));
-    while !server.crew.is_over() {
-        // The shards end by themselves after the deadline; this wait has no other bound.
-        match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
-            Woken::Stop(signal) => {
-                tracing::warn!("stopping at once: connections are cut");
-                return Ok(Some(signal));
-            }
-            Woken::Reload => tracing::info!("stopping: nothing is read again"),
-            Woken::Report | Woken::Upgrade | Woken::Waker | Woken::TimedOut => {}
-        }
-    }
-    Ok(None)
 }
 
 /// A server that runs: for programs that embed it.
@@ -258,10 +244,10 @@ impl Server {
     }
 
     /// Begins to stop: nothing more is accepted, answers have this long to finish.
-    pub fn stop(&mut self, timeout: Duration) {
+    pub fn stop(&mut self, times: impl Into<DrainTimes>) {
         // The last handle of a socket closes it.
         self.handles.clear();
-        self.crew.stop(timeout);
+        self.crew.stop(times.into());
     }
 
     /// Waits until every shard has ended, and returns their last counters. Ask it to [stop](Self::stop) first.

@@ -45,8 +45,9 @@ pub(super) struct AdminPlan {
 pub(super) struct ShardPlan {
     /// The core it is pinned to, if it is.
     pub(super) core: Option<usize>,
-    pub(super) listeners: Vec<OwnedFd>,
-    pub(super) datagrams: Vec<OwnedFd>,
+    /// Each with the number of its listener: there may be several of one.
+    pub(super) listeners: Vec<(OwnedFd, u16)>,
+    pub(super) datagrams: Vec<(OwnedFd, u16)>,
 }
 
 /// Makes the plan and opens its listeners.
@@ -55,8 +56,12 @@ pub(super) struct ShardPlan {
 pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartError> {
     let mut shards = shards_on(config);
     let capabilities = choose_engine(config)?;
-    let (options, files) = sizes(config);
-    descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), files))?;
+    let sockets = SocketCounts::with(config, &inherited, shards.len());
+    if limits::SOCKETS_PER_SHARD_MAX < sockets.all {
+        return Err(StartError::TooManySockets { sockets: sockets.all });
+    }
+    let (options, files) = sizes(config, sockets);
+    descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), sockets, files))?;
     let mut groups = Groups::default();
     let mut sockets_files = Vec::new();
     let mut handles = Vec::new();
@@ -68,15 +73,14 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
         }
         let own = std::slice::from_mut(&mut admin);
         let takers = if listener.service == ServiceName::Admin { own } else { &mut shards[..] };
-        hand_out(&bound.address, bound.sockets, takers);
-        groups.add(place, listener, &bound.address);
+        let number = groups.add(place, listener, &bound.address);
+        hand_out(&bound.address, bound.sockets, number, takers);
         sockets_files.extend(bound.file);
     }
     let sealed = config.sandbox && ring::can_seal(capabilities);
     let setup = Setup { sealed, ..Setup::shard(capabilities, files, !groups.datagrams.is_empty()) };
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
-    let admins = groups.admins.len();
-    let admin = (0 < admins).then(|| admin_plan(config, &setup, admin, admins));
+    let admin = (!groups.admins.is_empty()).then(|| admin_plan(config, &setup, admin));
     Ok(Plan { capabilities, setup, options, shards, groups, admin, files: sockets_files, handles })
 }
 
@@ -104,24 +108,24 @@ pub(super) fn find_engine(config: &Config) -> Result<(Capabilities, Option<Start
 }
 
 /// A small shard: few operators come at once.
-fn admin_plan(config: &Config, shards: &Setup, shard: ShardPlan, listeners: usize) -> AdminPlan {
-    let options = admin_options(config, listeners);
-    let sockets = u32::try_from(listeners).expect("LISTENERS_MAX is small");
+fn admin_plan(config: &Config, shards: &Setup, shard: ShardPlan) -> AdminPlan {
+    let options = admin_options(config, shard.listeners.len());
+    let sockets = u32::try_from(shard.listeners.len()).expect("SOCKETS_PER_SHARD_MAX is small");
     let setup = Setup::shard(shards.capabilities, options.slots + sockets, false);
     let (submissions, completions) = (SMALLEST_QUEUE, 8 * SMALLEST_QUEUE);
     let setup = Setup { submissions, completions, sealed: shards.sealed, ..setup };
     AdminPlan { setup, options, shard }
 }
 
-/// The bounds of the shard behind so many admin listeners.
-pub(super) fn admin_options(config: &Config, listeners: usize) -> Options {
-    let slots = Options::slots_for(limits::ADMIN_CONNECTIONS, listeners);
+/// The bounds of the shard behind so many sockets for operators.
+pub(super) fn admin_options(config: &Config, sockets: usize) -> Options {
+    let slots = Options::slots_for(limits::ADMIN_CONNECTIONS, sockets);
     Options { slots, rates: Rates::default(), ..options(config) }
 }
 
-/// The bounds of a shard.
+/// The bounds of a shard; where sockets were passed to it, there are more slots.
 pub(super) fn options(config: &Config) -> Options {
-    sizes(config).0
+    sizes(config, SocketCounts::of(config)).0
 }
 
 /// One shard per core, or as many as asked for; more than cores share them in turn.
@@ -144,12 +148,38 @@ fn cores_for(config: &Config) -> Vec<usize> {
     config.cores.clone().unwrap_or_else(cpu::allowed_cores)
 }
 
+/// How many sockets a shard takes from: one of each listener, or more where more were passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SocketCounts {
+    /// Those that accept.
+    streams: usize,
+    /// All of them.
+    all: usize,
+}
+
+impl SocketCounts {
+    /// Of listeners that are opened anew.
+    fn of(config: &Config) -> Self {
+        Self::with(config, &Inherited::default(), 1)
+    }
+
+    fn with(config: &Config, inherited: &Inherited, shards: usize) -> Self {
+        let mut counts = Self { streams: 0, all: 0 };
+        for listener in &config.listeners {
+            let takers = if listener.service == ServiceName::Admin { 1 } else { shards };
+            let sockets = inherited.count(&listener.listen).div_ceil(takers).max(1);
+            counts.all += sockets;
+            counts.streams += if listener.listen.is_stream() { sockets } else { 0 };
+        }
+        counts
+    }
+}
+
 /// The bounds of a shard, and the places of its table of descriptors.
-fn sizes(config: &Config) -> (Options, u32) {
-    let listeners = config.listeners.iter().filter(|listener| listener.listen.is_stream()).count();
+fn sizes(config: &Config, sockets: SocketCounts) -> (Options, u32) {
     // The kernel spreads connections by a hash, so one shard may get them all.
     let connections = config.connections.min(limits::CONNECTIONS_PER_SHARD_MAX);
-    let slots = Options::slots_for(connections, listeners);
+    let slots = Options::slots_for(connections, sockets.streams);
     let bounds = Bounds {
         high_water_bytes: config.outbox_high_water_bytes as usize,
         low_water_bytes: config.outbox_low_water_bytes as usize,
@@ -161,23 +191,24 @@ fn sizes(config: &Config) -> (Options, u32) {
     let rates =
         Rates { requests: config.request_rate, messages: config.message_rate, bytes: config.byte_rate };
     let options = Options { number: 0, slots, bounds, outbox_bytes: config.outbox_bytes_per_shard, rates };
-    let sockets = u32::try_from(config.listeners.len()).expect("LISTENERS_MAX is small");
+    let sockets = u32::try_from(sockets.all).expect("SOCKETS_PER_SHARD_MAX is small");
     (options, slots + sockets)
 }
 
 /// Descriptors that the process needs, whatever the engine will be when there is none.
 pub(super) fn descriptors_wanted(config: &Config, engine: Option<&Capabilities>, shards: usize) -> u64 {
     let engine = engine.map_or(Engine::Uring, |capabilities| capabilities.engine);
-    descriptors_for(config, engine, shards, sizes(config).1)
+    let sockets = SocketCounts::of(config);
+    descriptors_for(config, engine, shards, sockets, sizes(config, sockets).1)
 }
 
 /// Descriptors that the process needs. A ring's table may not be larger than its limit, and while it starts it has a
 /// socket per listener and shard, and a ring per shard; connections themselves take none but in the table. The twin by
 /// readiness has them among the process's own, those of each shard that come at once and are refused included.
-fn descriptors_for(config: &Config, engine: Engine, shards: usize, files: u32) -> u64 {
-    let sockets = (config.listeners.len() * shards) as u64;
+fn descriptors_for(config: &Config, engine: Engine, shards: usize, counts: SocketCounts, files: u32) -> u64 {
+    let sockets = (counts.all * shards) as u64;
     let own = sockets + 2 * shards as u64;
-    let accepting = config.listeners.len() * shards * limits::ACCEPTS_IN_FLIGHT as usize;
+    let accepting = counts.all * shards * limits::ACCEPTS_IN_FLIGHT as usize;
     let needed = match engine {
         Engine::Uring => own.max(u64::from(files)),
         // Each socket has a second handle.
@@ -197,16 +228,9 @@ fn open(config: &Config, mut inherited: Inherited, shards: usize) -> Result<Vec<
         };
         let shards = if listener.service == ServiceName::Admin { 1 } else { shards };
         let passed = inherited.take(&listener.listen);
-        if shards < passed.len() {
-            return Err(StartError::TooManySockets {
-                listen: listener.listen.clone(),
-                sockets: passed.len(),
-                shards,
-            });
-        }
         let bound = match &passed[..] {
             [] => bind_patiently(&listener.listen, shards, &options),
-            passed => socket::adopt(&listener.listen, passed, shards, &options),
+            passed => socket::adopt(&listener.listen, passed, shards, &options, inherited.is_succession()),
         };
         let bound = bound.map(|bound| with_file(bound, &passed, inherited.is_succession()));
         match bound {
@@ -256,11 +280,13 @@ fn bind_patiently(listen: &Listen, shards: usize, options: &SocketOptions) -> Re
 /// Between two tries to bind.
 const BIND_PAUSE: Duration = Duration::from_millis(20);
 
-fn hand_out(address: &Listen, sockets: Vec<OwnedFd>, shards: &mut [ShardPlan]) {
-    for (shard, socket) in shards.iter_mut().zip(sockets) {
+/// Gives each shard its sockets of a listener, in turn.
+fn hand_out(address: &Listen, sockets: Vec<OwnedFd>, number: u16, shards: &mut [ShardPlan]) {
+    for (place, socket) in sockets.into_iter().enumerate() {
+        let shard = &mut shards[place % shards.len()];
         match address {
-            Listen::Tcp(_) | Listen::Unix(_) => shard.listeners.push(socket),
-            Listen::Udp(_) => shard.datagrams.push(socket),
+            Listen::Tcp(_) | Listen::Unix(_) => shard.listeners.push((socket, number)),
+            Listen::Udp(_) => shard.datagrams.push((socket, number)),
         }
     }
 }
@@ -326,9 +352,10 @@ mod tests {
     fn descriptors_are_enough_for_the_table_and_for_the_start() {
         let config = Config::default();
         assert_eq!(config.listeners.len(), 10);
-        assert_eq!(descriptors_for(&config, Engine::Uring, 64, 100), 640 + 128 + 64);
-        assert_eq!(descriptors_for(&config, Engine::Uring, 64, 1000), 1000 + 64);
+        let one = SocketCounts::of(&config);
+        assert_eq!(descriptors_for(&config, Engine::Uring, 64, one, 100), 640 + 128 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Uring, 64, one, 1000), 1000 + 64);
         let config = Config { connections: 5000, ..config };
-        assert_eq!(descriptors_for(&config, Engine::Epoll, 2, 1000), 20 + 4 + 20 + 5000 + 20 * 32 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Epoll, 2, one, 1000), 20 + 4 + 20 + 5000 + 20 * 32 + 64);
     }
 }

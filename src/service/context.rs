@@ -33,6 +33,8 @@ pub struct Context<'a> {
     pub unix_seconds: u64,
     /// Whether the server takes new work: not while it stops.
     pub ready: bool,
+    /// While the server stops: when connections that take leave in their own time are to be on their way at the latest.
+    pub leave_by: Option<Time>,
     /// Who may ask here, where not everyone may.
     pub authenticator: Option<&'a Authenticator>,
     /// The users of the hub, where the listener leads to it.

@@ -159,6 +159,14 @@ impl Service for House {
         }
     }
 
+    fn forewarn(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        match session {
+            Session::Echo => self.echo.forewarn(&mut (), context),
+            Session::Http(session) => self.http.forewarn(session, context),
+            Session::Nats(session) => self.nats.forewarn(session, context),
+        }
+    }
+
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {
         match session {
             Session::Echo => self.echo.drain(&mut (), context),

@@ -69,7 +69,13 @@ pub trait Service {
         context.finish();
     }
 
-    /// The server is stopping, and all that this peer sent was answered, or there is no more time to wait for that. Told
+    /// The server has begun to stop, and will [end](Self::drain) this connection when it is its turn: in a moment, or after
+    /// others. Told once, to those who were there when it began.
+    fn forewarn(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
+        let _ = (session, context);
+    }
+
+    /// The server is stopping, it is this connection's turn, and all that this peer sent was answered, or there is no more time to wait for that. Told
     /// once; who does not end the connection now may do so later, before the deadline cuts it.
     fn drain(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
         let _ = session;

@@ -33,7 +33,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     fn admit(&mut self, accepted: Accepted, index: usize) {
         let peer = accepted.address.map_or(Peer::Unix, Peer::from_ip);
-        let listener = u16::try_from(index).expect("listeners are few");
+        let listener = self.listeners[index].number;
         let connection = Connection::new(accepted.descriptor, peer, listener, self.now);
         let id = self.connections.insert(connection);
         let slot = id.slot() as usize;

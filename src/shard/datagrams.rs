@@ -39,7 +39,9 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.datagrams_received += 1;
         counters.datagrams_truncated += u64::from(datagram.truncated());
         let peer = datagram.peer();
-        if !self.datagram_networks.get(index).is_none_or(|networks| networks.admits(peer.ip())) {
+        let number = self.sockets[index].number;
+        if !self.datagram_networks.get(usize::from(number)).is_none_or(|networks| networks.admits(peer.ip()))
+        {
             return self.count_refused(Peer::from_ip(peer), Refused::Network);
         }
         let taken = self.senders.as_ref().map(|senders| senders.take(peer.ip(), datagram.len(), self.now));
@@ -47,16 +49,16 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             // It cannot wait, and nobody could be asked to send it later.
             return self.count_refused(Peer::from_ip(peer), Refused::DatagramRate);
         }
-        let listener = u16::try_from(index).expect("sockets are few");
+        let socket = u16::try_from(index).expect("sockets are few");
         let mut context = DatagramContext {
-            listener,
+            listener: number,
             now: self.now,
             replies: &mut self.replies,
             hub: &mut self.hub,
             counters: &mut self.metrics.counters,
         };
         let handled = self.service.datagram(datagram, &mut context);
-        self.replies.address(listener);
+        self.replies.address(socket);
         if let Err(refused) = handled {
             self.count_refused(Peer::from_ip(peer), refused);
         }

@@ -1,19 +1,20 @@
 //! Stopping in order: let in whom the kernel has already greeted, answer what was received, end every connection with
-//! FIN, and cut what is left at the deadline.
+//! FIN when it is its turn, and cut what is left at the deadline.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Shard;
+use super::pace::{DrainTimes, Pace};
 use super::streams::owned;
-use crate::connection::{ConnectionId, Cut, Listener, State};
+use crate::connection::{ConnectionId, Cut, Listener, State, Turn};
 use crate::limits;
 use crate::ring::Kernel;
 use crate::service::Service;
 use crate::sys::clock::Time;
 
 /// After the deadline, how long cut connections may take to be over before the shard leaves them to the kernel.
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
+const LAST_PATIENCE: Duration = limits::DRAIN_LAST_PATIENCE;
 
 /// A stop in progress.
 #[derive(Debug)]
@@ -23,41 +24,72 @@ pub(super) struct Drain {
     /// How long a connection that comes now is served though it is silent.
     silence: Duration,
     deadline: Time,
-    /// When connections that are never caught up, because their peers go on sending, are ended in order, too: half of
-    /// the time is for answers, the other half for an orderly end.
-    hurry: Time,
-    /// Whether that time has come.
-    hurried: bool,
-    /// Whether all connections have been looked at once.
-    begun: bool,
+    /// When the last ones are to be on their way: half of the time that the turns leave is for answers, the other half for an
+    /// orderly end.
+    pub(super) leave_by: Time,
+    /// How long after its turn a connection is ended in order though it is never caught up, because its peer goes on sending.
+    patience: Duration,
+    pace: Pace,
+    /// Those that were there at the beginning and whose turn is to come, in the order of their slots.
+    awaited: VecDeque<ConnectionId>,
+    /// How many of them, from the first on, have been told what is coming.
+    warned: usize,
+    /// Those that have come since, and when their turn is. About in order.
+    newcomers: VecDeque<(Time, ConnectionId)>,
+    /// Those that were called and are listened to first, and when they were called. In order.
+    silent: VecDeque<(Time, ConnectionId)>,
+    /// How long they are listened to: their first words may be on their way, which is longer than ours.
+    attention: Duration,
+    /// Those whose turn has come, and when that was; they may be gone. In order.
+    called: VecDeque<(Time, ConnectionId)>,
     /// Whether the deadline has come.
     late: bool,
-    /// When to look at connections again that want nothing; no other event may come. About in order.
-    again: VecDeque<(Time, ConnectionId)>,
 }
 
 impl Drain {
-    fn new(timeout: Duration, now: Time) -> Self {
+    fn new(times: DrainTimes, there: VecDeque<ConnectionId>, now: Time) -> Self {
+        let DrainTimes { timeout, spread } = times;
         let silence = limits::DRAIN_GRACE.min(timeout / 2);
-        let deadline = now.saturating_add(timeout);
+        let grace = now.saturating_add(silence);
+        let half = timeout.saturating_sub(spread) / 2;
         Self {
             silence,
-            grace: now.saturating_add(silence),
-            deadline,
-            hurry: now.saturating_add(timeout / 2),
-            hurried: false,
-            begun: false,
+            grace,
+            deadline: now.saturating_add(timeout),
+            leave_by: now.saturating_add(timeout.saturating_sub(half)),
+            patience: half.saturating_sub(silence),
+            pace: Pace::new(grace, spread, there.len()),
+            awaited: there,
+            warned: 0,
+            newcomers: VecDeque::new(),
+            silent: VecDeque::new(),
+            attention: limits::DRAIN_ATTENTION.min(half),
+            called: VecDeque::new(),
             late: false,
-            again: VecDeque::new(),
         }
     }
 
+    /// Takes over what of a second stop is sooner.
+    fn hasten(&mut self, other: &Self) {
+        self.deadline = self.deadline.min(other.deadline);
+        self.leave_by = self.leave_by.min(other.leave_by);
+        self.patience = self.patience.min(other.patience);
+        self.attention = self.attention.min(other.attention);
+        self.pace.hasten(other.pace);
+    }
+
     pub(super) fn next_deadline(&self, now: Time) -> Time {
-        let again = self.again.front().map(|(due, _)| *due);
-        let last = self.deadline.saturating_add(LAST_PATIENCE);
         let greeted = self.grace.saturating_add(self.silence);
-        let next = [self.grace, greeted, self.hurry, self.deadline].into_iter().filter(|due| now < *due);
-        next.chain(again).min().unwrap_or(last)
+        let fixed = [self.grace, greeted, self.deadline].into_iter().filter(|due| now < *due);
+        // Of these, what is due already was too much for one turn.
+        let warning = (self.warned < self.awaited.len()).then_some(now);
+        let turn = (!self.awaited.is_empty()).then(|| self.pace.next());
+        let newcomer = self.newcomers.front().map(|(due, _)| *due);
+        let heard = self.silent.front().map(|(since, _)| since.saturating_add(self.attention));
+        let overdue = self.called.front().map(|(since, _)| since.saturating_add(self.patience));
+        let others = [warning, turn, newcomer, heard, overdue].into_iter().flatten();
+        let last = self.deadline.saturating_add(LAST_PATIENCE);
+        fixed.chain(others).min().unwrap_or(last)
     }
 
     /// Whether enough was done to let in who was there before the stop: others may never cease to come.
@@ -65,61 +97,134 @@ impl Drain {
         self.grace.saturating_add(self.silence) <= now
     }
 
-    /// When a connection that came at `since` and is caught up may be ended.
+    /// When it is the turn of a connection that came at `since`, after the stop.
     fn ripe(&self, since: Time) -> Time {
         self.grace.max(since.saturating_add(self.silence))
+    }
+
+    /// Until when somebody who came at `since` is listened to, though it is its turn.
+    fn heard(&self, since: Time) -> Time {
+        since.saturating_add(self.attention)
     }
 
     /// Whether even the cut connections are not over.
     pub(super) fn is_hopeless(&self, now: Time) -> bool {
         self.late && self.deadline.saturating_add(LAST_PATIENCE) <= now
     }
+
+    /// The next ones to be told what is coming.
+    fn take_unwarned(&mut self) -> Vec<ConnectionId> {
+        let from = self.warned;
+        self.warned = self.awaited.len().min(from + limits::DRAIN_BATCH);
+        self.awaited.range(from..self.warned).copied().collect()
+    }
+
+    /// Those whose turn is now. One that has gone meanwhile leaves a gap, so that the others keep their pace.
+    fn take_called(&mut self, now: Time) -> Vec<ConnectionId> {
+        let count = self.pace.take(self.awaited.len(), now).min(self.warned);
+        self.warned -= count;
+        let mut called: Vec<_> = self.awaited.drain(..count).collect();
+        called.extend(due(&mut self.newcomers, Duration::ZERO, now));
+        called.extend(due(&mut self.silent, self.attention, now));
+        self.called.extend(called.iter().map(|id| (now, *id)));
+        called
+    }
+
+    /// Those who had their turn so long ago that they are not waited for any more.
+    fn take_overdue(&mut self, now: Time) -> Vec<ConnectionId> {
+        due(&mut self.called, self.patience, now).take(limits::DRAIN_BATCH).collect()
+    }
+}
+
+/// Takes from the front of a list in order of time what is so old.
+fn due(
+    list: &mut VecDeque<(Time, ConnectionId)>,
+    age: Duration,
+    now: Time,
+) -> impl Iterator<Item = ConnectionId> {
+    std::iter::from_fn(move || {
+        let (since, id) = *list.front()?;
+        let is_due = since.saturating_add(age) <= now;
+        is_due.then(|| {
+            list.pop_front();
+            id
+        })
+    })
 }
 
 impl<K: Kernel, S: Service> Shard<K, S> {
-    /// Begins to stop. A second stop changes only the deadline.
-    pub(super) fn start_drain(&mut self, timeout: Duration) {
-        let new = Drain::new(timeout, self.now);
-        match &mut self.drain {
-            Some(drain) => {
-                drain.deadline = drain.deadline.min(new.deadline);
-                drain.hurry = drain.hurry.min(new.hurry);
-            }
-            None => self.drain = Some(new),
+    /// Begins to stop. A second stop can only make it faster.
+    pub(super) fn start_drain(&mut self, times: DrainTimes) {
+        let there: VecDeque<_> = self.connections.ids().collect();
+        let new = Drain::new(times, there, self.now);
+        if let Some(drain) = &mut self.drain {
+            return drain.hasten(&new);
         }
+        for id in &new.awaited {
+            owned(&mut self.connections, *id).turn = Turn::Awaited;
+        }
+        self.drain = Some(new);
     }
 
     /// One step of stopping in each turn, before everything is settled.
     pub(super) fn advance_drain(&mut self) {
         let Some(drain) = &mut self.drain else { return };
         let overdue = drain.deadline <= self.now && !drain.late;
-        let hurries = drain.hurry <= self.now && !drain.hurried;
-        let all = overdue || hurries || !std::mem::replace(&mut drain.begun, true);
         drain.late |= overdue;
-        drain.hurried |= hurries;
-        let (graceful, late) = (self.now < drain.grace, drain.late || drain.has_greeted(self.now));
-        if all {
+        let (graceful, over) = (self.now < drain.grace, drain.late);
+        let late = over || drain.has_greeted(self.now);
+        if overdue {
             let ids: Vec<_> = self.connections.ids().collect();
             ids.into_iter().for_each(|id| self.touch(id));
         }
-        self.touch_again();
+        if !over {
+            self.warn();
+            self.call();
+            self.hurry();
+        }
         if !graceful || late {
             self.close_listeners(late);
             self.close_sockets(late);
         }
     }
 
-    /// Has connections settled whose time to be looked at again has come.
-    fn touch_again(&mut self) {
-        while let Some(drain) = &mut self.drain
-            && let Some((due, id)) = drain.again.front().copied()
-            && due <= self.now
-        {
-            drain.again.pop_front();
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.drains = false;
+    /// Tells services what is coming: a turn's share of those who were not told yet.
+    fn warn(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        for id in drain.take_unwarned() {
+            if let Some(connection) = self.connections.get_mut(id)
+                && connection.state() == State::Open
+                && !connection.is_opening()
+            {
+                self.serve(id, |service, session, _, context| service.forewarn(session, context));
+                self.touch(id);
             }
-            self.touch(id);
+        }
+    }
+
+    /// Has connections settled whose turn has come.
+    fn call(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        for id in drain.take_called(self.now) {
+            if let Some(connection) = self.connections.get_mut(id)
+                && matches!(connection.turn, Turn::Awaited | Turn::Silent)
+            {
+                connection.turn = Turn::Come;
+                self.touch(id);
+            }
+        }
+    }
+
+    /// Has those settled that are not waited for any more.
+    fn hurry(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
+        for id in drain.take_overdue(self.now) {
+            if let Some(connection) = self.connections.get_mut(id)
+                && matches!(connection.turn, Turn::Come | Turn::Silent)
+            {
+                connection.turn = Turn::Over;
+                self.touch(id);
+            }
         }
     }
 
@@ -167,39 +272,41 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         }
     }
 
-    /// Ends a connection in order, if a stop is in progress and all it asked for is answered, or half of the time is
-    /// over; or at once, if the deadline has come.
+    /// Ends a connection in order, if a stop is in progress, its turn has come, and all it asked for is answered or was waited
+    /// for long enough; or at once, if the deadline has come.
     pub(super) fn drain_connection(&mut self, id: ConnectionId) {
-        let Some(drain) = &self.drain else { return };
+        let Some(drain) = &mut self.drain else { return };
         let connection = owned(&mut self.connections, id);
         if drain.late {
             // Who has been told everything and only does not end loses nothing.
             let lingers = connection.state() != State::Open && connection.outbox.is_empty();
             return self.cut(id, if lingers { Cut::LingerInDrain } else { Cut::Drain });
         }
-        let done = drain.ripe(connection.since) <= self.now && connection.is_caught_up();
-        let open = connection.state() == State::Open && !connection.told_to_drain;
-        if open && connection.is_opening() {
-            // It was promised nothing yet, so there is nothing to linger for.
-            if drain.hurried {
-                self.cut(id, Cut::Opening);
+        let is_due = match connection.turn {
+            Turn::No => {
+                connection.turn = Turn::Awaited;
+                drain.newcomers.push_back((drain.ripe(connection.since), id));
+                false
             }
-        } else if open && (done || drain.hurried) {
-            connection.told_to_drain = true;
-            self.serve(id, |service, session, _, context| service.drain(session, context));
+            Turn::Come if !connection.has_spoken && self.now < drain.heard(connection.since) => {
+                connection.turn = Turn::Silent;
+                drain.silent.push_back((self.now, id));
+                false
+            }
+            Turn::Come => connection.is_caught_up(),
+            Turn::Silent => connection.has_spoken && connection.is_caught_up(),
+            Turn::Over => true,
+            Turn::Awaited | Turn::Told => false,
+        };
+        if !is_due || connection.state() != State::Open {
+            return;
         }
-    }
-
-    /// Has a connection that wants nothing more looked at again.
-    pub(super) fn drain_again(&mut self, id: ConnectionId) {
-        if let Some(drain) = &mut self.drain
-            && let Some(connection) = self.connections.get_mut(id)
-            && connection.is_caught_up()
-            && !connection.drains
-            && !connection.told_to_drain
-        {
-            connection.drains = true;
-            drain.again.push_back((drain.ripe(connection.since), id));
+        if !connection.is_opening() {
+            connection.turn = Turn::Told;
+            self.serve(id, |service, session, _, context| service.drain(session, context));
+        } else if connection.turn == Turn::Over {
+            // It was promised nothing yet, so there is nothing to linger for.
+            self.cut(id, Cut::Opening);
         }
     }
 }

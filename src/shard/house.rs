@@ -50,9 +50,9 @@ pub struct House {
     pub shared_bytes: u64,
     /// How many connections there are, and may be.
     pub admission: Arc<Admission>,
-    /// What listeners ask of those who come, in the order of the sockets; without a door, nothing.
+    /// What listeners ask of those who come, in the order of their numbers; without a door, nothing.
     pub doors: Arc<[Door]>,
-    /// Whose datagrams are taken, in the order of the datagram sockets; without an entry, everybody's.
+    /// Whose datagrams are taken, in the order of their listeners; without an entry, everybody's.
     pub datagram_networks: Arc<[AccessList]>,
     /// Those of one address, where they are counted.
     pub addresses: Option<Arc<Addresses>>,
@@ -125,4 +125,8 @@ pub struct Sockets {
     pub listeners: Vec<Descriptor>,
     /// Datagram sockets.
     pub datagrams: Vec<Descriptor>,
+    /// Which listener each of the listening sockets belongs to, where several belong to one; else they are in order.
+    pub listener_numbers: Vec<u16>,
+    /// Which one each of the datagram sockets belongs to, counted by themselves.
+    pub datagram_numbers: Vec<u16>,
 }

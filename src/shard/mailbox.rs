@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
 
+use super::pace::DrainTimes;
 use super::terms::Terms;
 use crate::connection::{Listed, Order};
 use crate::hub::{HubSizes, ListedFilter, Parcel};
@@ -20,8 +20,8 @@ use crate::ring::Bell;
 /// What a shard can be told.
 #[derive(Debug)]
 pub enum Message {
-    /// Stop: accept nothing more, let answers finish for this long, then cut.
-    Stop(Duration),
+    /// Stop: accept nothing more, send all away in this time, then cut.
+    Stop(DrainTimes),
     /// From now on these terms hold.
     Terms(Arc<Terms>),
     /// Here are all shards, in the order of their numbers, and you among them.
@@ -150,10 +150,12 @@ pub struct Contact {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn stop() -> Message {
-        Message::Stop(Duration::ZERO)
+        Message::Stop(Duration::ZERO.into())
     }
 
     #[test]

@@ -16,10 +16,13 @@ mod inspect;
 pub mod mailbox;
 mod notice;
 mod opening;
+mod pace;
 mod posting;
 mod quiet;
 #[cfg(test)]
 mod seeds;
+#[cfg(test)]
+mod spread_tests;
 mod streams;
 mod terms;
 #[cfg(test)]
@@ -33,6 +36,7 @@ use self::draining::Drain;
 pub use self::house::{Admission, House, Options, Sockets};
 use self::mailbox::{Contact, Mailbox, Message};
 use self::notice::Notices;
+pub use self::pace::DrainTimes;
 use self::quiet::Quiet;
 pub use self::terms::Terms;
 use crate::access::addresses::Addresses;
@@ -152,8 +156,13 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         hub.set_rules(house.slow_rules.to_vec());
         hub.set_subscriptions_max(house.subscriptions);
         hub.set_lent_bytes_max(house.shared_bytes);
-        let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| Listener::new(*file, index));
-        let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| DatagramSocket::new(*file, index));
+        let number = |numbers: &[u16], index: u16| *numbers.get(usize::from(index)).unwrap_or(&index);
+        let listeners = (0..).zip(&sockets.listeners).map(|(index, file)| {
+            Listener::new(*file, index).of_number(number(&sockets.listener_numbers, index))
+        });
+        let datagrams = (0..).zip(&sockets.datagrams).map(|(index, file)| {
+            DatagramSocket::new(*file, index).of_number(number(&sockets.datagram_numbers, index))
+        });
         let mut shard = Self {
             kernel,
             service,
@@ -345,7 +354,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         let mut asked = std::mem::take(&mut self.asked);
         for message in asked.drain(..) {
             match message {
-                Message::Stop(timeout) => self.start_drain(timeout),
+                Message::Stop(times) => self.start_drain(times),
                 // Whoever asked may have stopped waiting.
                 Message::Report(to) => drop(to.try_send((self.options.number, self.snapshot()))),
                 Message::Sizes(to) => drop(to.try_send((self.options.number, self.hub.sizes()))),

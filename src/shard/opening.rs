@@ -190,6 +190,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
 
     fn serve_decrypted(&mut self, id: ConnectionId, plain: &mut [u8]) {
         let connection = owned(&mut self.connections, id);
+        connection.has_spoken = true;
         if connection.is_read() {
             self.serve_bytes(id, |service, session, carried, context| {
                 let mut inbox = Inbox::decrypted(carried, plain);

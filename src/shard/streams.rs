@@ -48,6 +48,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     /// Gives the service what was received, or keeps it back.
     pub(super) fn serve_received(&mut self, id: ConnectionId, bytes: RecvBuf) {
         let connection = owned(&mut self.connections, id);
+        connection.has_spoken = true;
         if connection.is_read() {
             self.serve_bytes(id, |service, session, carried, context| {
                 let mut inbox = Inbox::received(carried, bytes);
@@ -248,6 +249,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             counters: &mut self.metrics.counters,
             unix_seconds: self.unix_seconds,
             ready: self.drain.is_none(),
+            leave_by: self.drain.as_ref().map(|drain| drain.leave_by),
             authenticator: door.and_then(|door| door.authenticator.as_deref()),
             users: door.and_then(|door| door.users.as_deref()),
             hub: &mut self.hub,
@@ -339,9 +341,6 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.charge(id);
         }
         self.keep_deadline(id);
-        if self.drain.is_some() {
-            self.drain_again(id);
-        }
     }
 
     /// Pushes what a connection asks for.

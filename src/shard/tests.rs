@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::mailbox::{Address, Message, mailbox};
 use super::seeds::reached;
-use super::{Admission, House, Options, Shard, Sockets};
+use super::{Admission, DrainTimes, House, Options, Shard, Sockets};
 use crate::access::meter::Rates;
 use crate::connection::{Bounds, Inbox};
 use crate::metrics::{Refused, Snapshot, TABLE};
@@ -149,7 +149,11 @@ impl World {
         };
         let mut sim = Sim::new(&setup);
         sim.set_window([64, 500, 4000][random.index(3)]);
-        let sockets = Sockets { listeners: vec![sim.listen()], datagrams: vec![sim.datagram_socket()] };
+        let sockets = Sockets {
+            listeners: vec![sim.listen()],
+            datagrams: vec![sim.datagram_socket()],
+            ..Sockets::default()
+        };
         let bounds = Bounds {
             opening_timeout: Duration::from_secs(5),
             high_water_bytes: 400,
@@ -198,7 +202,9 @@ impl World {
             if !self.stopped && (self.stop_after == Some(turn) || self.all_done()) {
                 self.stopped = true;
                 let patience = Duration::from_millis([0, 100, 3000][self.random.index(3)]);
-                self.address.post(Message::Stop(patience)).expect("there is room");
+                let spread = patience * [0, 1, 9][self.random.index(3)] / 10;
+                let times = DrainTimes { timeout: patience, spread };
+                self.address.post(Message::Stop(times)).expect("there is room");
             }
             self.shard.turn().expect("a simulated ring does not fail");
             self.check();

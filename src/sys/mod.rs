@@ -10,6 +10,8 @@ pub mod address;
 #[forbid(unsafe_code)]
 pub mod bind_error;
 #[forbid(unsafe_code)]
+pub mod bulletin;
+#[forbid(unsafe_code)]
 pub mod clock;
 #[forbid(unsafe_code)]
 pub mod cpu;
@@ -19,6 +21,8 @@ pub mod handover;
 pub mod launcher;
 pub mod memory;
 pub mod priority;
+#[forbid(unsafe_code)]
+pub mod process;
 pub mod sandbox;
 pub mod signal;
 pub mod socket;

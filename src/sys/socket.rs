@@ -44,7 +44,7 @@ pub struct SocketOptions {
 pub struct Bound {
     /// Where it listens, with the real port where port 0 was asked for.
     pub address: Listen,
-    /// One nonblocking socket per shard.
+    /// Nonblocking sockets: one per shard, or more where more were passed.
     pub sockets: Vec<OwnedFd>,
     /// For a Unix socket: its file, which goes when this goes.
     pub file: Option<SocketFile>,
@@ -61,6 +61,8 @@ pub struct SocketFile {
     path: PathBuf,
     /// Device and inode: together, the file's identity.
     identity: (u64, u64),
+    /// Whether another process may have the socket as well.
+    is_shared: bool,
 }
 
 /// Opens `listen` for so many shards: TCP and Unix sockets listen, UDP sockets are bound.
@@ -76,18 +78,20 @@ pub fn bind(listen: &Listen, shards: usize, options: &SocketOptions) -> Result<B
     bound.map_err(|failure| failure.explain(listen, host_has_ipv6()))
 }
 
-/// Makes a listener of sockets that somebody else has opened for us at this address: each shard gets one of them, or a
-/// second handle of one where there are fewer.
+/// Makes a listener of sockets that somebody else has opened for us at this address. All of them are in it, also where there
+/// are more than shards: what waits in one that nobody takes from would be lost. Where there are fewer, some get another
+/// handle; or, if these are a group that this process `may_join`, others join it, so that each shard has a queue of its own.
 ///
 /// # Panics
-/// When there are none, or more than shards: what waits in one that nobody took would be lost.
+/// When there are none.
 pub fn adopt(
     listen: &Listen,
     sockets: &[OwnedFd],
     shards: usize,
     options: &SocketOptions,
+    may_join: bool,
 ) -> Result<Bound, BindError> {
-    let adopted = adopt_all(listen, sockets, shards, options);
+    let adopted = adopt_all(listen, sockets, shards, options, may_join);
     adopted.map_err(|failure| failure.explain(listen, host_has_ipv6()))
 }
 
@@ -96,17 +100,36 @@ fn adopt_all(
     sockets: &[OwnedFd],
     shards: usize,
     options: &SocketOptions,
+    may_join: bool,
 ) -> Result<Bound, Failure> {
-    assert!((1..=shards).contains(&sockets.len()), "there is a shard for each socket");
+    assert!(!sockets.is_empty(), "there is one to adopt");
     if let Listen::Tcp(_) = listen {
         for socket in sockets {
             set_tcp_options(&SockRef::from(socket), options)?;
         }
     }
-    let handles = sockets.iter().cycle().take(shards).map(OwnedFd::try_clone);
-    let handles: io::Result<_> = handles.collect();
+    let missing = shards.saturating_sub(sockets.len());
+    let joined = if may_join { join(listen, sockets, missing, options) } else { Vec::new() };
+    let handles = sockets.len() + missing - joined.len();
+    let handles = sockets.iter().cycle().take(handles).map(OwnedFd::try_clone);
+    let mut handles = handles.collect::<io::Result<Vec<_>>>().at("dup")?;
+    handles.extend(joined);
     // Whoever opened a Unix socket removes its file.
-    Ok(Bound { address: listen.clone(), sockets: handles.at("dup")?, file: None })
+    Ok(Bound { address: listen.clone(), sockets: handles, file: None })
+}
+
+/// So many new sockets in the group of these; none where they are no group, or not one that this user may join.
+fn join(listen: &Listen, group: &[OwnedFd], count: usize, options: &SocketOptions) -> Vec<OwnedFd> {
+    if !group.iter().all(|socket| SockRef::from(socket).reuse_port().unwrap_or(false)) {
+        return Vec::new();
+    }
+    let open = |_| match listen {
+        Listen::Tcp(address) => tcp_listener(*address, Claim::Share, options).ok(),
+        Listen::Udp(address) => udp_socket(*address, Claim::Share).ok(),
+        Listen::Unix(_) => None,
+    };
+    let joined: Option<Vec<Socket>> = (0..count).map(open).collect();
+    joined.into_iter().flatten().map(OwnedFd::from).collect()
 }
 
 /// True when any interface has an IPv6 address; without IPv6 the kernel shows an empty list, or none.
@@ -146,19 +169,19 @@ impl SocketFile {
     /// # Errors
     /// When it is gone.
     pub fn inherit(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity_of(path)? })
+        Ok(Self { path: path.to_owned(), identity: identity_of(path)?, is_shared: false })
     }
 
-    /// Leaves the file to somebody else.
-    pub fn leave(mut self) {
-        // Nothing stands there that could be unlinked.
-        self.path = PathBuf::new();
+    /// Leaves the file to another process, if that one has the socket when this goes.
+    pub fn share(&mut self) {
+        self.is_shared = true;
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity_of(&self.path).is_ok_and(|found| found == self.identity) {
+        let is_ours = identity_of(&self.path).is_ok_and(|found| found == self.identity);
+        if is_ours && !(self.is_shared && is_alive(&self.path)) {
             // Nobody is left to be told, and the next start removes a stale file by itself.
             let _ = fs::remove_file(&self.path);
         }
@@ -186,9 +209,8 @@ fn bind_ip(
     let first = open(address, Claim::Port)?;
     let local = first.local_addr().at("getsockname")?;
     let address = local.as_socket().unwrap_or(address);
-    if 1 < shards {
-        first.set_reuse_port(true).at("SO_REUSEPORT")?;
-    }
+    // Also where it is alone: a successor may have more shards.
+    first.set_reuse_port(true).at("SO_REUSEPORT")?;
     let mut sockets = vec![OwnedFd::from(first)];
     for _ in 1..shards {
         sockets.push(open(address, Claim::Share)?.into());
@@ -276,7 +298,7 @@ fn bind_unix(path: &Path, shards: usize, options: &SocketOptions) -> Result<Boun
         socket.bind(&address).at("bind")?;
     }
     let identity = identity_of(path).at("stat")?;
-    let file = SocketFile { path: path.to_owned(), identity };
+    let file = SocketFile { path: path.to_owned(), identity, is_shared: false };
     if let Some(mode) = options.mode {
         // Before listen(2): until then nobody gets in.
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).at("chmod")?;
@@ -304,6 +326,16 @@ fn make_room(path: &Path, address: &SockAddr, cause: io::Error) -> io::Result<()
     // Accepted, queued, of another type, or closed to us: in every case but the refusal it is somebody's.
     let is_stale = answer == Some(libc::ECONNREFUSED) && identity_of(path)? == (found.dev(), found.ino());
     if is_stale { fs::remove_file(path) } else { Err(cause) }
+}
+
+/// Whether anybody has the socket of this file: a socket of another type may not connect to it, and is told so only then. Nobody
+/// has to accept it to see that (unix_find_bsd in Linux's net/unix/af_unix.c).
+fn is_alive(path: &Path) -> bool {
+    let ask = || {
+        let probe = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?;
+        probe.connect(&SockAddr::unix(path)?)
+    };
+    ask().is_err_and(|error| error.raw_os_error() == Some(libc::EPROTOTYPE))
 }
 
 fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
@@ -558,6 +590,51 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.0.join("precious")).unwrap(), "letters");
         assert!(matches!(open_again(&folder.listen("no/t.sock")), Err(BindError::NoDirectory(_))));
         assert!(matches!(open_again(&folder.listen("precious/t.sock")), Err(BindError::ThroughFile(_))));
+    }
+
+    /// The file of a socket that another process has as well goes with the last of both.
+    #[test]
+    fn a_shared_file_goes_with_the_last_who_has_the_socket() {
+        let folder = Folder::new();
+        let path = folder.0.join("t.sock");
+        for has_successor in [true, false] {
+            let mut bound = open_again(&folder.listen("t.sock")).unwrap();
+            let theirs = has_successor.then(|| bound.sockets[0].try_clone().unwrap());
+            bound.file.as_mut().unwrap().share();
+            bound.sockets.clear();
+            drop(bound);
+            assert_eq!(path.exists(), has_successor);
+            if theirs.is_some() {
+                drop((theirs, SocketFile::inherit(&path).unwrap()));
+            }
+            assert!(!path.exists());
+        }
+    }
+
+    /// Fewer sockets than shards: others join the group, but not the socket of somebody else who has not made one. More of
+    /// them: all are taken.
+    #[test]
+    fn sockets_that_were_passed_are_all_taken_and_others_join_them() {
+        for scheme in ["tcp", "udp"] {
+            let bound = open(&format!("{scheme}://127.0.0.1:0"), 1);
+            let adopt = |passed: &[OwnedFd], shards, may_join| {
+                adopt(&bound.address, passed, shards, &SocketOptions::default(), may_join).unwrap()
+            };
+            let inodes = |bound: &Bound| {
+                let inode =
+                    |socket: &OwnedFd| fs::File::from(socket.try_clone().unwrap()).metadata().unwrap().ino();
+                bound.sockets.iter().map(inode).collect::<std::collections::HashSet<_>>().len()
+            };
+            let three = adopt(&bound.sockets, 3, true);
+            assert_eq!((three.sockets.len(), inodes(&three)), (3, 3));
+            let two = adopt(&bound.sockets, 2, false);
+            assert_eq!((two.sockets.len(), inodes(&two)), (2, 1));
+            let one = adopt(&three.sockets, 1, true);
+            assert_eq!((one.sockets.len(), inodes(&one)), (3, 3));
+            SockRef::from(&bound.sockets[0]).set_reuse_port(false).unwrap();
+            let lent = adopt(&bound.sockets, 2, true);
+            assert_eq!((lent.sockets.len(), inodes(&lent)), (2, 1));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code, reason = "descriptors that were passed are numbers until somebody owns them")]
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -154,8 +155,15 @@ impl Inherited {
         sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
         is_succession: bool,
     ) -> Result<Self, InheritedError> {
-        let sockets = sockets.map(|(number, socket)| recognise(number, socket));
-        Ok(Self { sockets: sockets.collect::<Result<_, _>>()?, is_succession })
+        let (mut recognised, mut seen) = (Vec::new(), HashSet::new());
+        for (number, socket) in sockets {
+            let (listen, socket) = recognise(number, socket)?;
+            // A predecessor passes one for each of its shards, and they may be handles of one.
+            if seen.insert(identity(&socket).map_err(InheritedError::Environment)?) {
+                recognised.push((listen, socket));
+            }
+        }
+        Ok(Self { sockets: recognised, is_succession })
     }
 
     /// Whether they come from a process that this one takes the place of.
@@ -171,10 +179,21 @@ impl Inherited {
         taken.into_iter().map(|(_, socket)| socket).collect()
     }
 
+    /// How many there are at this address.
+    pub fn count(&self, listen: &Listen) -> usize {
+        self.sockets.iter().filter(|(address, _)| address == listen).count()
+    }
+
     /// Where the first one listens that nobody took, and that somebody should have.
     pub fn left(&self) -> Option<&Listen> {
         self.sockets.first().filter(|_| !self.is_succession).map(|(address, _)| address)
     }
+}
+
+/// Device and inode: what two descriptors of one socket have in common.
+fn identity(socket: &OwnedFd) -> io::Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(socket)?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 /// Where a socket listens.
@@ -225,6 +244,15 @@ mod tests {
             assert!(inherited.take(listen).is_empty());
         }
         assert_eq!(inherited.left(), None);
+    }
+
+    #[test]
+    fn two_descriptors_of_a_socket_are_one() {
+        let [one, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let listen = Listen::Udp(one.local_addr().unwrap());
+        let passed = [one.try_clone().unwrap(), other, one].map(OwnedFd::from);
+        let inherited = Inherited::recognise((3..).zip(passed), true).unwrap();
+        assert_eq!((inherited.sockets.len(), inherited.count(&listen)), (2, 1));
     }
 
     #[track_caller]

@@ -19,6 +19,7 @@ mod nats;
 mod operators;
 mod reload;
 mod sandbox;
+mod spread;
 mod strangers;
 mod supervised;
 mod support;

@@ -5,7 +5,7 @@ use super::super::units::{Cores, show_byte_rate, show_bytes_per_second, show_dur
 use super::{Key, Reload, quoted};
 
 /// The keys of the tables that stand once.
-pub(in super::super) const KEYS: [Key<Config>; 34] = [
+pub(in super::super) const KEYS: [Key<Config>; 37] = [
     Key {
         section: "server",
         name: "shards",
@@ -104,10 +104,37 @@ pub(in super::super) const KEYS: [Key<Config>; 34] = [
         section: "limits",
         name: "drain_timeout",
         about: "The time that answers have to leave after a stop was asked for; then what is left is cut, and the exit \
-                code is 4. Keep it below the supervisor's own patience (systemd: TimeoutStopSec).",
+                code is 4. Keep it below the supervisor's own patience (systemd is asked for as much).",
         example: "\"10s\"",
         reload: Reload::Now,
         show: |config| Some(quoted(&show_duration(config.drain_timeout))),
+    },
+    Key {
+        section: "limits",
+        name: "drain_spread",
+        about: "The first part of drain_timeout, in which connections are told to go and ended, evenly, so that all of \
+                them do not come again at once: WebSockets with 1001, NATS clients some seconds after ldm. Few of them \
+                need less, 10 ms each. With 0s all are told at once.",
+        example: "\"20s\"",
+        reload: Reload::Now,
+        show: |config| Some(quoted(&show_duration(config.drain_spread))),
+    },
+    Key {
+        section: "limits",
+        name: "handover_drain_timeout",
+        about: "The same as drain_timeout, for a process that has handed over to another (SIGUSR2, tidemill upgrade).",
+        example: "\"30s\"",
+        reload: Reload::Now,
+        show: |config| Some(quoted(&show_duration(config.handover_drain_timeout))),
+    },
+    Key {
+        section: "limits",
+        name: "handover_drain_spread",
+        about: "The same as drain_spread, for a process that has handed over to another. Whoever is still connected to it \
+                does not hear what is published at the new one: a long time spares the new one, a short one misses less.",
+        example: "\"10s\"",
+        reload: Reload::Now,
+        show: |config| Some(quoted(&show_duration(config.handover_drain_spread))),
     },
     Key {
         section: "limits",

@@ -4,6 +4,7 @@
 //! somebody said the value, and a default is never blamed when somebody said the other one.
 
 mod access;
+mod drain;
 mod hub;
 mod listener;
 mod names;
@@ -25,7 +26,8 @@ use crate::limits;
 const CONNECTIONS_MAX: u32 = limits::CONNECTIONS_PER_SHARD_MAX * limits::SHARDS_MAX as u32;
 
 /// Fills what `layer` leaves open with the defaults and validates the whole; `allowed` are the process's cores.
-pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
+pub(super) fn settle(mut layer: Layer, allowed: &[usize]) -> Result<Config, ConfigError> {
+    let drains = drain::settle(&mut layer)?;
     let tls = tls::of_flags(layer.tls_certificate, layer.tls_key, layer.tls_self_signed)?;
     let hub = hub::settle(layer.hub)?;
     let listeners = listener::settle(layer.listeners, tls, &hub)?;
@@ -47,7 +49,10 @@ pub(super) fn settle(layer: Layer, allowed: &[usize]) -> Result<Config, ConfigEr
         idle_timeout: settle_timeout(layer.idle_timeout, limits::IDLE_TIMEOUT)?,
         stall_timeout: settle_timeout(layer.stall_timeout, limits::STALL_TIMEOUT)?,
         linger_timeout: settle_timeout(layer.linger_timeout, limits::LINGER_TIMEOUT)?,
-        drain_timeout: settle_timeout(layer.drain_timeout, limits::DRAIN_TIMEOUT)?,
+        drain_timeout: drains.stop.0,
+        drain_spread: drains.stop.1,
+        handover_drain_timeout: drains.hand_over.0,
+        handover_drain_spread: drains.hand_over.1,
         outbox_high_water_bytes: high,
         outbox_low_water_bytes: low,
         outbox_bytes_per_shard: per_shard,

@@ -156,8 +156,8 @@ fn unknown_keys() {
     check(
         "[limits]\nidle_timeout = \"1s\"\nidle_timeut = \"1s\"",
         "t.toml:3:1: limits.idle_timeut is not known (did you mean idle_timeout?): here may stand idle_timeout, \
-         stall_timeout, linger_timeout, drain_timeout, high_water, low_water, outbox_per_shard, \
-         connections_per_address, accept_rate, accept_rate_per_address, request_rate, request_rate_per_address, \
+         stall_timeout, linger_timeout, drain_timeout, drain_spread, handover_drain_timeout, handover_drain_spread, \
+         high_water, low_water, outbox_per_shard, connections_per_address, accept_rate, accept_rate_per_address, request_rate, request_rate_per_address, \
          message_rate, message_rate_per_address, byte_rate, byte_rate_per_address, handshake_timeout, header_timeout, \
          keep_alive_timeout, body_rate_min, head_bytes, headers, body_bytes, message_bytes, ping_interval",
     );
@@ -239,6 +239,18 @@ fn values_out_of_bounds() {
     check(
         "\n  [limits]\n  idle_timeout = \"5ms\"",
         "t.toml:3:18: limits.idle_timeout is 5ms: the shortest is 10ms",
+    );
+    check(
+        "[limits]\ndrain_spread = \"10s\"",
+        "t.toml:2:16: limits.drain_spread is 10s: it must be shorter than limits.drain_timeout, which is 10s",
+    );
+    check(
+        "[limits]\nhandover_drain_timeout = \"9s\"",
+        "t.toml:2:26: limits.handover_drain_timeout is 9s: it must be longer than limits.handover_drain_spread, which is 10s",
+    );
+    check(
+        "[limits]\ndrain_timeout = \"8s\"\ndrain_spread = \"8001ms\"",
+        "t.toml:3:16: limits.drain_spread is 8s 1ms: it must be shorter than limits.drain_timeout, which is 8s",
     );
     check(
         "[limits]\ndrain_timeout = \"8d\"",

@@ -309,6 +309,11 @@ impl<P: Site> Service for Http<P> {
         }
     }
 
+    fn forewarn(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
+        // Others hear of it in their next answer, which is the last one, or when it is their turn.
+        self.nats_do(session, |socket, nats, _| socket.forewarn(nats, context));
+    }
+
     fn drain(&mut self, session: &mut Self::Session, context: &mut Context<'_>) {
         session.closing = true;
         match &mut session.phase {

@@ -13,7 +13,7 @@ use crate::connection::Inbox;
 use crate::hub::ClientId;
 use crate::limits;
 use crate::protocol::http1::Request;
-use crate::protocol::websocket::Kind;
+use crate::protocol::websocket::{CloseCode, Kind};
 use crate::service::nats::{self, Nats};
 use crate::service::{Closed, Context};
 
@@ -86,7 +86,12 @@ impl NatsSocket {
         self.say_goodbye(context);
     }
 
-    /// The server is stopping.
+    /// The server has begun to stop.
+    pub(super) fn forewarn(&mut self, nats: &mut Nats, context: &mut Context<'_>) {
+        nats.warn(&mut self.session, context);
+    }
+
+    /// The server is stopping, and it is this client's turn.
     pub(super) fn send_away(&mut self, nats: &mut Nats, context: &mut Context<'_>) {
         nats.send_away(&mut self.session, context);
         self.say_goodbye(context);
@@ -111,7 +116,9 @@ impl NatsSocket {
     /// When NATS ends, WebSocket says so.
     fn say_goodbye(&mut self, context: &mut Context<'_>) {
         if context.is_ending() {
-            self.websocket.last_word(context);
+            let is_sent = self.session.is_sent_away();
+            self.websocket
+                .last_word(if is_sent { CloseCode::GOING_AWAY } else { CloseCode::NORMAL }, context);
         }
     }
 

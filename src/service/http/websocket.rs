@@ -341,9 +341,9 @@ impl<S> WebSocket<S> {
     }
 
     /// The connection ends: the peer is told so, if it was not.
-    pub(super) fn last_word(&mut self, context: &mut Context<'_>) {
+    pub(super) fn last_word(&mut self, code: CloseCode, context: &mut Context<'_>) {
         if self.closing.start() {
-            close(&mut self.wishes, context, Some(CloseCode::NORMAL), "");
+            close(&mut self.wishes, context, Some(code), "");
         }
     }
 

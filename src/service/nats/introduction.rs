@@ -35,7 +35,7 @@ impl Nats {
             client_id: state.number,
             client_ip: &address,
             nonce: state.nonce.as_deref(),
-            ldm: state.at.leaving,
+            ldm: state.at.warned,
             connect_info: known,
             remote_account: known.then_some(ACCOUNT),
             ..Info::default()

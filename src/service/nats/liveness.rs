@@ -32,7 +32,7 @@ impl Nats {
         if context.now < state.check_at {
             return;
         }
-        if state.at.leaving {
+        if state.at.sent_away {
             return context.finish();
         }
         if state.waiting.is_some() {
@@ -70,16 +70,27 @@ impl Nats {
         self.say(encode::PING, state, context);
     }
 
-    /// The server is stopping. A client that can be told so has a while to go elsewhere by itself.
-    pub(crate) fn send_away(&mut self, session: &mut Session, context: &mut Context<'_>) {
+    /// The server has begun to stop. A client that can be told so learns it before it has to go, as from nats-server.
+    pub(crate) fn warn(&mut self, session: &mut Session, context: &mut Context<'_>) {
         let state = &mut session.state;
-        if !(state.at.settled && state.asks.updates) {
-            return context.finish();
+        if state.at.warned || !(state.at.settled && state.asks.updates) {
+            return;
         }
-        state.at.leaving = true;
-        state.check_at = context.now.saturating_add(limits::NATS_LAME_DUCK_GRACE);
+        state.at.warned = true;
         let settings = self.settings(context);
         self.tell_info(state, &settings, false, context);
+    }
+
+    /// It is this client's turn to go. One that can be told so has a while to do it by itself.
+    pub(crate) fn send_away(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        self.warn(session, context);
+        let state = &mut session.state;
+        state.at.sent_away = true;
+        if !state.at.warned {
+            return context.finish();
+        }
+        let own = context.now.saturating_add(limits::NATS_LAME_DUCK_GRACE);
+        state.check_at = context.leave_by.map_or(own, |latest| own.min(latest));
     }
 
     /// The connection is over.

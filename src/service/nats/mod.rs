@@ -297,6 +297,10 @@ impl Service for Nats {
         self.judge_again(session, context);
     }
 
+    fn forewarn(&mut self, session: &mut Session, context: &mut Context<'_>) {
+        self.warn(session, context);
+    }
+
     fn drain(&mut self, session: &mut Session, context: &mut Context<'_>) {
         self.send_away(session, context);
         if !context.is_ending() {

@@ -69,8 +69,10 @@ pub(super) struct At {
     pub(super) owes_pong: bool,
     /// Whether its first ping of ours has been sent.
     pub(super) pinged: bool,
-    /// Whether it was told to go elsewhere.
-    pub(super) leaving: bool,
+    /// Whether it was told that the server stops.
+    pub(super) warned: bool,
+    /// Whether it is its turn to go.
+    pub(super) sent_away: bool,
 }
 
 /// What a client says of itself, for people: its name, the language and the version of its library, one behind the other,
@@ -157,6 +159,11 @@ impl Session {
         if self.state.waiting.is_some() {
             context.watch(left);
         }
+    }
+
+    /// Whether it has to go because the server stops.
+    pub(crate) fn is_sent_away(&self) -> bool {
+        self.state.at.sent_away
     }
 
     /// When it is to be looked at again.

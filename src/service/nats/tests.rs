@@ -15,7 +15,7 @@ use crate::limits;
 use crate::ring::sim::{Faults, PeerId, Sim, SimSetup};
 use crate::ring::{Capabilities, Descriptor, Setup};
 use crate::shard::mailbox::{Address, Message, mailbox};
-use crate::shard::{Door, House, Options, Shard, Sockets};
+use crate::shard::{Door, DrainTimes, House, Options, Shard, Sockets};
 use crate::tier::RingTier;
 
 /// One shard that speaks NATS.
@@ -47,7 +47,7 @@ impl World {
         let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
         sim.set_window(4 << 20);
         let listener = sim.listen();
-        let sockets = Sockets { listeners: vec![listener], datagrams: Vec::new() };
+        let sockets = Sockets { listeners: vec![listener], ..Sockets::default() };
         let options = Options {
             number: 0,
             slots,
@@ -229,9 +229,9 @@ fn a_stop_sends_clients_away_before_it_ends_them() {
     let (old, _) = world.connect();
     world.write(old, b"CONNECT {\"verbose\":false}\r\nPING\r\n");
     world.read(old);
-    world.address.post(Message::Stop(limits::DRAIN_TIMEOUT)).expect("there is room");
+    world.address.post(Message::Stop(limits::DRAIN_TIMEOUT.into())).expect("there is room");
     world.settle();
-    // A stop listens for a moment to those who have just come.
+    // A stop listens for a moment to those who have just come; but what it means is said at once.
     let info = world.wait(told, Duration::from_secs(1));
     assert!(info.starts_with("INFO {") && info.contains(r#""ldm":true"#), "{info}");
     assert!(!world.has_ended(told));
@@ -249,6 +249,39 @@ fn a_stop_sends_clients_away_before_it_ends_them() {
     world.settle();
     assert!(world.shard.is_over());
     assert_eq!(world.shard.snapshot().counters.cut_drain, 0);
+}
+
+/// When the ends are spread, all hear of the stop when it begins, and have their time when it is their turn: the second of two
+/// 10 ms after the first. With a short time-out they have less: half of what the spread leaves.
+#[test]
+fn clients_are_warned_long_before_their_turn() {
+    const GRACE: Duration = limits::NATS_LAME_DUCK_GRACE;
+    let second = Duration::from_secs(1);
+    let own = GRACE + limits::DRAIN_GRACE;
+    for (timeout, spread, turn) in [(30 * second, 10 * second, own), (2 * second, second, 3 * second / 2)] {
+        let mut world = World::new(Settings::default());
+        let clients = [(); 2].map(|()| {
+            let (peer, _) = world.connect();
+            world.write(peer, b"CONNECT {\"verbose\":false,\"protocol\":1}\r\nSUB a 1\r\nPING\r\n");
+            world.read(peer);
+            peer
+        });
+        let times = DrainTimes { timeout, spread };
+        world.address.post(Message::Stop(times)).expect("there is room");
+        world.settle();
+        for client in clients {
+            let info = world.wait(client, Duration::ZERO);
+            assert!(info.starts_with("INFO {") && info.contains(r#""ldm":true"#), "{info}");
+        }
+        // It is the turn of one and then of the other, and they are told no second time.
+        let step = limits::DRAIN_STEP + Duration::from_millis(1);
+        assert_eq!(world.wait(clients[0], limits::DRAIN_GRACE), "");
+        assert_eq!(world.wait(clients[1], step), "");
+        world.wait(clients[0], turn.checked_sub(limits::DRAIN_GRACE + 2 * step).expect("it is longer"));
+        assert!(!world.has_ended(clients[0]), "{timeout:?}");
+        world.wait(clients[0], 3 * step);
+        assert!(clients.into_iter().all(|client| world.has_ended(client)), "{timeout:?}");
+    }
 }
 
 /// A message of a megabyte comes in many pieces, and its memory goes when it is delivered.

@@ -93,7 +93,7 @@ fn node(number: u16, shards: u16, window: usize) -> (Shard<Sim, Lines>, Address,
         faults: Faults::none(),
     });
     sim.set_window(window);
-    let sockets = Sockets { listeners: vec![sim.listen()], datagrams: Vec::new() };
+    let sockets = Sockets { listeners: vec![sim.listen()], ..Sockets::default() };
     let bounds = Bounds { stall_timeout: Duration::from_secs(3600), ..Bounds::default() };
     let slots = Options::slots_for(40, 1);
     let number = usize::from(number);

@@ -361,7 +361,7 @@ impl World {
 
     fn stop(&mut self) {
         for node in &mut self.nodes {
-            node.address.post(Message::Stop(Duration::ZERO)).expect("there is room");
+            node.address.post(Message::Stop(Duration::ZERO.into())).expect("there is room");
             let over = (0..STEPS_MAX).any(|_| {
                 node.shard.turn().expect("a simulated ring does not fail");
                 node.shard.is_over()
@@ -394,7 +394,7 @@ fn node(number: usize, shards: usize, random: &mut Random, planted: Option<Plant
     };
     let mut sim = Sim::new(&setup);
     sim.set_window([500, 4000, 16_000][random.index(3)]);
-    let sockets = Sockets { listeners: vec![sim.listen()], datagrams: Vec::new() };
+    let sockets = Sockets { listeners: vec![sim.listen()], ..Sockets::default() };
     let bounds = Bounds {
         high_water_bytes: [400, 100_000][random.index(2)],
         low_water_bytes: [0, 100, 399][random.index(3)],

@@ -47,6 +47,7 @@ const KNOWN: &[c_long] = &[
     libc::SYS_readv,
     libc::SYS_writev,
     libc::SYS_pread64,
+    libc::SYS_pwrite64,
     libc::SYS_close,
     libc::SYS_lseek,
     libc::SYS_fcntl,

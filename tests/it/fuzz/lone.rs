@@ -31,7 +31,7 @@ impl Lone {
         let setup = Setup::shard(Capabilities::of_tier(RingTier::V6_17), 8, false);
         let mut sim = Sim::new(&SimSetup::like(&setup, 1, Faults::none()));
         sim.set_window(1000);
-        let sockets = Sockets { listeners: vec![sim.listen()], datagrams: Vec::new() };
+        let sockets = Sockets { listeners: vec![sim.listen()], ..Sockets::default() };
         let bounds = Bounds { high_water_bytes: 4000, low_water_bytes: 1000, ..Bounds::default() };
         let options =
             Options { number: 0, slots: 40, bounds, outbox_bytes: u64::MAX, rates: Rates::default() };

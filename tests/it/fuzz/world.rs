@@ -87,7 +87,7 @@ impl World {
         let shard = |random: &mut Random, time: Duration| {
             let mut sim = Sim::new(&setup);
             sim.set_window([100, 1000, 8000][random.index(3)]);
-            let sockets = Sockets { listeners: vec![sim.listen()], datagrams: Vec::new() };
+            let sockets = Sockets { listeners: vec![sim.listen()], ..Sockets::default() };
             let high_water_bytes = [400, 5000][random.index(2)];
             let bounds = Bounds {
                 opening_timeout: time,
@@ -136,7 +136,7 @@ impl World {
             self.peers_act();
             if !self.stopped && (self.stop_after == Some(turn) || self.all_done()) {
                 self.stopped = true;
-                self.address.post(Message::Stop(self.patience)).expect("there is room");
+                self.address.post(Message::Stop(self.patience.into())).expect("there is room");
             }
             self.shard.turn().expect("a simulated ring does not fail");
             if self.shard.is_over() {

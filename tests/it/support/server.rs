@@ -72,8 +72,14 @@ impl Server {
 
     /// The same, with a standard input.
     #[track_caller]
-    pub(crate) fn launch_from(mut command: Command, input: Stdio) -> Self {
-        let command = command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped());
+    pub(crate) fn launch_from(command: Command, input: Stdio) -> Self {
+        Self::launch_between(command, input, Stdio::null())
+    }
+
+    /// The same, with a standard output as well.
+    #[track_caller]
+    pub(crate) fn launch_between(mut command: Command, input: Stdio, output: Stdio) -> Self {
+        let command = command.stdin(input).stdout(output).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the process can be started");
         let pid = Pid::from_child(&child);
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));

@@ -7,9 +7,10 @@ use super::source::{self, Token};
 /// The house from the roof down. A layer may name itself, `limits`, and what stands beside it: a whole layer, or only
 /// one path in it.
 const HOUSE: &[(&str, &[&str])] = &[
-    ("main", &["cli", "config", "doctor", "error", "log", "server", "tier"]),
+    ("main", &["cli", "config", "doctor", "error", "log", "server", "tier", "upgrade"]),
     ("cli", &["config", "sys::address", "tier"]),
     ("doctor", &["server", "error", "config", "ring::Capabilities", "sys", "tier"]),
+    ("upgrade", &["error", "sys"]),
     (
         "server",
         &[

@@ -254,7 +254,7 @@ impl Town {
     /// Stops the server, which everybody else has left: nothing is left of anybody.
     pub(super) fn stop(mut self) {
         for node in &self.nodes {
-            node.address.post(Message::Stop(Duration::ZERO)).expect("there is room");
+            node.address.post(Message::Stop(Duration::ZERO.into())).expect("there is room");
         }
         for _ in 0..ROUNDS_MAX {
             if self.nodes.iter().all(|node| node.shard.is_over()) {
@@ -309,7 +309,7 @@ impl Node {
             faults,
         });
         sim.set_window(WINDOW_BYTES);
-        let sockets = Sockets { listeners: (0..3).map(|_| sim.listen()).collect(), datagrams: Vec::new() };
+        let sockets = Sockets { listeners: (0..3).map(|_| sim.listen()).collect(), ..Sockets::default() };
         let bounds = Bounds {
             high_water_bytes: 4000,
             low_water_bytes: 1000,
