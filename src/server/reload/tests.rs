@@ -14,8 +14,11 @@ const ROWS: &str = include_str!("../../../tests/it/reload/keys.tsv");
 
 /// Keys that no terms show: what the process itself goes by, which clients of a running server are shown in `tests/it/reload.rs`;
 /// and what is read with others that are here, and says the same in the second file.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 11] = [
     "limits.drain_timeout",
+    "limits.drain_spread",
+    "limits.handover_drain_timeout",
+    "limits.handover_drain_spread",
     "log.format",
     "log.level",
     "hub.permissions_claim",
