@@ -322,6 +322,10 @@ pub const HTTP_ZEROS_COPIED_BYTES: usize = 2 * 1024;
 pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most connections on one page of `/connz`.
 pub const CONNZ_PAGE_MAX: usize = 1000;
+/// Least time over which the pace of a connection is told: with less, a single burst would be one.
+pub const PACE_SPAN_MIN: Duration = Duration::from_millis(500);
+/// How long what connections had transferred is remembered when nobody asks for their paces: 64 bytes for each of them.
+pub const PACE_KEPT: Duration = Duration::from_secs(60);
 /// Subscriptions that `/connz` shows of one connection.
 pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
 /// Most filters on one page of `/subsz`, and as many as it has without being asked: nats-server's own.
