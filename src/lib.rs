@@ -95,3 +95,5 @@ pub mod sys;
 pub mod tier;
 #[forbid(unsafe_code)]
 pub mod tls;
+#[forbid(unsafe_code)]
+pub mod top;
