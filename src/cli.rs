@@ -19,7 +19,9 @@ use crate::config::units::{
     Cores, parse_connections, parse_duration, parse_number, parse_shards, parse_size,
 };
 use crate::config::{LogFormat, LogLevel};
+use crate::limits;
 use crate::tier::{Engine, RingTier};
+use crate::top::{Form, Options, Sort, Target};
 
 /// A socket server for Linux, directly on io_uring: one pinned shard per core.
 ///
@@ -54,6 +56,12 @@ enum Command {
     /// server's user, with the server's options and limits, which are its own, too; while the server runs or before.
     #[command(after_help = SHORT_END, after_long_help = DOCTOR_END)]
     Doctor(DoctorFlags),
+    /// Show what a server does just now, by shard and by connection, on this terminal.
+    ///
+    /// It asks the admin listener again and again and shows what changed in between: rates, and not sums since the beginning.
+    /// Where standard output is no terminal it prints one report. Figures and connections are those of /varz and /connz.
+    #[command(after_help = SHORT_END, after_long_help = TOP_END)]
+    Top(TopFlags),
     /// Have a server that runs replaced by a new process of its program and configuration, and say how it went.
     ///
     /// The server is asked by SIGUSR2, as `kill -USR2 PID` does; this waits for the outcome. Nobody who connects meanwhile is
@@ -81,8 +89,69 @@ struct DoctorFlags {
     flags: Flags,
 }
 
+/// The flags of `top`.
+#[derive(Clone, Debug, Args)]
+struct TopFlags {
+    /// The admin listener: HOST:PORT, http://HOST:PORT, https://HOST:PORT or unix:PATH [default: that of the configuration, which
+    /// is 127.0.0.1:9180].
+    #[arg(value_name = "ADDRESS")]
+    target: Option<Target>,
+
+    /// The server's TOML file: whom to ask, which certificate to believe, and a token to show, if this user may read it.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Look again after this long.
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = parse_interval, allow_hyphen_values = true)]
+    interval: Duration,
+
+    /// Which connections come first: rate, in, out, pending or age.
+    #[arg(short, long, value_name = "ORDER", default_value = "rate", hide_possible_values = true)]
+    sort: Sort,
+
+    /// Print one report of one interval, and exit.
+    #[arg(long)]
+    once: bool,
+
+    /// Print one report as JSON: format, server, total, shards and connections; what is not known is null.
+    #[arg(long)]
+    json: bool,
+
+    /// Show the first token of this file, which may be the server's own [default: TIDEMILL_TOKEN of the environment].
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Believe a certificate that one of these authorities has signed: a file, as PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    tls_ca: Option<PathBuf>,
+
+    /// Believe every certificate, for a first try.
+    #[arg(long, conflicts_with = "tls_ca", help_heading = "TLS")]
+    insecure: bool,
+}
+
+impl TopFlags {
+    fn into_action(self) -> (Action, Flags) {
+        let form = match (self.json, self.once) {
+            (true, _) => Form::Json,
+            (false, true) => Form::Once,
+            (false, false) => Form::Live,
+        };
+        let Self { target, config, interval, sort, token_file, tls_ca, insecure, .. } = self;
+        let options = Options { target, interval, sort, form, token_file, tls_ca, insecure };
+        (Action::Top(options), Flags { config, ..Flags::default() })
+    }
+}
+
+/// An interval that a server can bear and a view can cover.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text).map_err(|error| error.to_string())?;
+    let fits = (limits::TOP_INTERVAL_MIN..=limits::TOP_INTERVAL_MAX).contains(&interval);
+    if fits { Ok(interval) } else { Err("an interval is from 100ms to 60s".to_owned()) }
+}
+
 /// What to do, once the default command has been filled in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Serve until a signal comes.
     Serve,
@@ -98,6 +167,8 @@ pub enum Action {
         /// Which one, if it was said.
         pid: Option<u32>,
     },
+    /// Look at a server that runs.
+    Top(Options),
     /// Print the configuration.
     Print,
 }
@@ -218,6 +289,7 @@ Examples:
   tidemill check --config tidemill.toml             is it valid?
   tidemill doctor --config tidemill.toml            what does this host lack?
   tidemill upgrade                                  run the new program, and lose nobody
+  tidemill top                                      what does the server do just now?
   tidemill --config tidemill.toml --log-format json
 
 Signals:
@@ -280,6 +352,46 @@ Exit codes:
   3       nobody was asked: there is no server, there are several, it is another user's, or it is
           being replaced or stopped already";
 
+const TOP_END: &str = "\
+Examples:
+  tidemill top                                      the server of this host, every second
+  tidemill top --config tidemill.toml               the one that this file configures
+  tidemill top [2001:db8::7]:9180 --interval 5s     another one
+  tidemill top unix:/run/tidemill/admin.sock
+  tidemill top --once --sort pending | head -30     for whom does most wait?
+  tidemill top --json --interval 10s | jq .total
+
+Keys:
+  q, Esc, Ctrl-C    leave
+  space             hold the picture; again, go on
+  r, i, o, p, a     connections by rate, by what they send, by what they are sent, by what
+                    waits for them, by age
+
+Columns of a shard:
+  messages          published there, and delivered there, per second
+  busy              its thread's share of a core, in the kernel and outside it
+  longest turn      how long one turn of its loop kept everybody else waiting, at most,
+                    since the last look (and up to a second longer)
+  pending           memory of what waits for its peers
+  free buffers      receive buffers that hold nothing, of all; the rest wait with slow readers
+
+Columns of a connection:
+  bytes             that it sends and is sent, per second, as TLS leaves them
+  pending           bytes that wait for it or are held back for it
+  subs, missed      its subscriptions, and messages that it has missed
+  name              its user, what it calls itself, and its library
+
+Environment:
+  TIDEMILL_TOKEN    the token to show, without --token-file
+  NO_COLOR          no colours
+
+Exit codes:
+  0       left, or printed
+  1       the terminal or standard output cannot be used
+  2       the command line or the configuration is wrong
+  3       the server does not answer at the beginning, or is none; later it is waited for
+  130,143 left by SIGINT or SIGTERM";
+
 impl Cli {
     /// What to do, and with which flags.
     pub fn into_action(self) -> (Action, Flags) {
@@ -289,6 +401,7 @@ impl Cli {
             Some(Command::Check(flags)) => (Action::Check, flags),
             Some(Command::Doctor(DoctorFlags { json, flags })) => (Action::Doctor { json }, flags),
             Some(Command::Upgrade(UpgradeFlags { pid })) => (Action::Upgrade { pid }, Flags::default()),
+            Some(Command::Top(flags)) => flags.into_action(),
         };
         if flags.print_config { (Action::Print, flags) } else { (action, flags) }
     }
@@ -373,6 +486,41 @@ mod tests {
         check_action("--print-config", Action::Print);
         check_action("upgrade", Action::Upgrade { pid: None });
         check_action("upgrade --pid 4100", Action::Upgrade { pid: Some(4100) });
+    }
+
+    #[test]
+    fn top_has_flags_of_its_own() {
+        let plain = Options {
+            target: None,
+            interval: Duration::from_secs(1),
+            sort: Sort::Rate,
+            form: Form::Live,
+            token_file: None,
+            tls_ca: None,
+            insecure: false,
+        };
+        check_action("top", Action::Top(plain.clone()));
+        let named = Options {
+            target: Some("[::1]:9180".parse().unwrap()),
+            interval: Duration::from_millis(2500),
+            sort: Sort::Pending,
+            form: Form::Once,
+            token_file: Some("t".into()),
+            tls_ca: Some("ca".into()),
+            insecure: false,
+        };
+        let line = "top http://[::1]:9180 --interval 2500ms --sort pending --once --token-file t --tls-ca ca";
+        check_action(line, Action::Top(named));
+        check_action("top --json --once", Action::Top(Options { form: Form::Json, ..plain.clone() }));
+        check_action("top --insecure", Action::Top(Options { insecure: true, ..plain }));
+        assert_eq!(parse("top -c file").unwrap().1.config, Some(PathBuf::from("file")));
+        check_refused("top --interval 99ms", "an interval is from 100ms to 60s");
+        check_refused("top --interval 61s", "an interval is from 100ms to 60s");
+        check_refused("top --interval 5", "a duration is a number with its unit");
+        check_refused("top --sort size", "size");
+        check_refused("top ::1:9180", "stands in brackets");
+        check_refused("top --shards 2", "--shards");
+        check_refused("top --insecure --tls-ca ca", "--insecure");
     }
 
     #[test]

@@ -96,4 +96,6 @@ pub mod tier;
 #[forbid(unsafe_code)]
 pub mod tls;
 #[forbid(unsafe_code)]
+pub mod top;
+#[forbid(unsafe_code)]
 pub mod upgrade;

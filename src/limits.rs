@@ -44,6 +44,24 @@ pub const DOCTOR_FILE_BYTES_MAX: u64 = 16 << 20;
 /// Lines that the doctor looks at in a file that has one for each connection of the host; it counts no further.
 pub const DOCTOR_LINES_MAX: usize = 4 << 20;
 
+// --- The live view -----------------------------------------------------------------------------------------------
+
+/// Longest answer that `tidemill top` reads: the figures of a thousand shards are 1 MiB, and a connection's row may name a
+/// hundred long filters.
+pub const TOP_ANSWER_BYTES_MAX: u64 = 16 << 20;
+/// How long one look of `tidemill top` may take, from the connect to the last byte. A shard has a second to answer.
+pub const TOP_LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that `tidemill top` asks for: more than a screen has lines.
+pub const TOP_CONNECTIONS: usize = 100;
+/// Shortest time between two looks of `tidemill top`: each look asks every shard.
+pub const TOP_INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// Longest time between two looks of `tidemill top`: the longest turns are known of the last minute.
+pub const TOP_INTERVAL_MAX: Duration = Duration::from_secs(60);
+/// Letters of a name that `tidemill top` keeps: more than a screen has columns.
+pub const TOP_NAME_LETTERS_MAX: usize = 256;
+/// Things that have happened and that the screen of `tidemill top` has not shown yet; whoever reports one more waits.
+pub const TOP_EVENTS: usize = 64;
+
 // --- The listener ----------------------------------------------------------------------------------------------
 
 /// The port of the default listeners.
@@ -192,6 +210,7 @@ pub const LOG_LINES_PER_SECOND: u32 = 5;
 /// Log lines that wait for a slow reader of standard error. More are dropped.
 pub const LOG_LINES_WAITING: usize = 1024;
 
+const _: () = assert!(TOP_CONNECTIONS <= CONNZ_PAGE_MAX);
 const _: () = assert!(OUTBOX_LOW_WATER_BYTES < OUTBOX_HIGH_WATER_BYTES);
 const _: () = assert!(RECEIVE_BUFFER_BYTES < OUTBOX_HIGH_WATER_BYTES);
 const _: () = assert!(OUTBOX_HIGH_WATER_BYTES as u64 * 64 < OUTBOX_BYTES_PER_SHARD);
@@ -351,6 +370,10 @@ pub const HTTP_ZEROS_COPIED_BYTES: usize = 2 * 1024;
 pub const WEBSOCKET_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Most connections on one page of `/connz`.
 pub const CONNZ_PAGE_MAX: usize = 1000;
+/// Least time over which the pace of a connection is told: with less, a single burst would be one.
+pub const PACE_SPAN_MIN: Duration = Duration::from_millis(500);
+/// How long what connections had transferred is remembered when nobody asks for their paces: 64 bytes for each of them.
+pub const PACE_KEPT: Duration = Duration::from_secs(60);
 /// Subscriptions that `/connz` shows of one connection.
 pub const CONNZ_SUBSCRIPTIONS_MAX: usize = 100;
 /// Most filters on one page of `/subsz`, and as many as it has without being asked: nats-server's own.

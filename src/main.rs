@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tidemill::cli::{Action, Cli};
-use tidemill::config::Source;
+use tidemill::config::{Config, Source};
 use tidemill::doctor::{self, Form};
 use tidemill::error::{StartError, exit};
+use tidemill::top::{self, Shown, Sight};
 use tidemill::{server, upgrade};
 
 fn main() -> ExitCode {
@@ -48,6 +49,20 @@ fn run(cli: Cli) -> Result<u8, StartError> {
             say(&format!("tidemill: {sentence}"));
             Ok(code)
         }
+        Action::Top(options) => show(&options, &source.load()?),
+    }
+}
+
+/// Shows what a server does, on this terminal or as text.
+fn show(options: &top::Options, config: &Config) -> Result<u8, StartError> {
+    let sight = Sight { is_screen: io::stdout().is_terminal() && !is_dumb(), coloured: shows_colours() };
+    match top::run(options, config, sight) {
+        Ok(Shown::Text(report)) => print(&report),
+        Ok(Shown::Screen(code)) => Ok(code),
+        Err(error) => {
+            say(&format!("tidemill: {error}"));
+            Ok(error.exit_code())
+        }
     }
 }
 
@@ -63,8 +78,12 @@ fn print(text: &str) -> Result<u8, StartError> {
 /// Whether standard output is a terminal that shows colours to somebody who wants them (no-color.org).
 fn shows_colours() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
-    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb()
+}
+
+/// Whether the terminal shows letters and nothing more.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb")
 }
 
 /// Writes one sentence to standard error, if there is one.

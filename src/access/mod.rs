@@ -28,6 +28,8 @@ mod statics;
 pub mod token;
 pub mod users;
 
+pub use self::statics::first_token;
+
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

@@ -11,7 +11,29 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::credential::is_token;
 use super::error::AccessError;
+use super::files;
 use crate::limits;
+
+/// The first token of a file, for a client that shows it; the file may be the server's own.
+///
+/// # Errors
+/// When the file cannot be read, or what stands there is no token.
+pub fn first_token(path: &Path) -> Result<String, AccessError> {
+    let bytes = files::read(path)?;
+    let lines = (1..).zip(bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii));
+    let mut tokens = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
+    let wrong = |line: usize, problem: &str| AccessError::Line {
+        path: path.to_owned(),
+        line,
+        problem: problem.to_owned(),
+    };
+    let (number, line) = tokens.next().ok_or_else(|| wrong(1, "there is no token in this file"))?;
+    let token = line.rsplit(|byte| *byte == b':').next().unwrap_or_default().trim_ascii();
+    let token = std::str::from_utf8(token).ok().filter(|token| is_token(token));
+    token
+        .map(str::to_owned)
+        .ok_or_else(|| wrong(number, "a token is made of letters, digits and -._~+/, with = at its end only"))
+}
 
 /// All static tokens.
 #[derive(Default)]

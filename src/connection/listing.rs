@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::State;
+use super::{Pace, State};
 use crate::sys::address::Peer;
 use crate::sys::clock::Time;
 
@@ -38,6 +38,8 @@ pub struct Listed {
     pub bytes_sent: u64,
     /// Bytes that wait for the peer.
     pub pending_bytes: u64,
+    /// How fast it goes, where the order asks for it and somebody has asked before.
+    pub pace: Option<Pace>,
     /// What the peer says of itself.
     pub about: Option<About>,
     /// What it does in the hub, if it takes part.
@@ -100,18 +102,35 @@ pub enum Order {
     Pending,
     /// The lowest address.
     Address,
+    /// The one that goes fastest in both directions together.
+    Pace,
+    /// The one that sends fastest.
+    PaceReceived,
+    /// The one that is sent fastest.
+    PaceSent,
 }
+
+/// What an order by pace compares: bytes per second, then bytes since the beginning, for a first look knows no paces.
+type Speed = (u64, u64);
 
 impl Order {
     /// All of them, with their names in a query.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("age", Self::Age),
         ("idle", Self::Idle),
         ("bytes_received", Self::BytesReceived),
         ("bytes_sent", Self::BytesSent),
         ("pending", Self::Pending),
         ("address", Self::Address),
+        ("pace", Self::Pace),
+        ("pace_received", Self::PaceReceived),
+        ("pace_sent", Self::PaceSent),
     ];
+
+    /// Whether it compares how fast connections go.
+    pub fn needs_paces(self) -> bool {
+        matches!(self, Self::Pace | Self::PaceReceived | Self::PaceSent)
+    }
 
     /// Brings the first `count` connections to the front, in order, and forgets the rest.
     pub fn first(self, mut listed: Vec<Listed>, count: usize) -> Vec<Listed> {
@@ -131,9 +150,19 @@ impl Order {
             Self::BytesSent => other.bytes_sent.cmp(&one.bytes_sent),
             Self::Pending => other.pending_bytes.cmp(&one.pending_bytes),
             Self::Address => one.peer.cmp(&other.peer),
+            Self::Pace | Self::PaceReceived | Self::PaceSent => self.speed(other).cmp(&self.speed(one)),
         };
         // What is equal keeps one order, so that pages do not overlap.
         order.then((one.shard, one.slot).cmp(&(other.shard, other.slot)))
+    }
+
+    fn speed(self, listed: &Listed) -> Speed {
+        let Pace { received, sent } = listed.pace.unwrap_or_default();
+        match self {
+            Self::PaceReceived => (received, listed.bytes_received),
+            Self::PaceSent => (sent, listed.bytes_sent),
+            _ => (received.saturating_add(sent), listed.bytes_received.saturating_add(listed.bytes_sent)),
+        }
     }
 }
 
@@ -158,6 +187,7 @@ mod tests {
             bytes_received: 0,
             bytes_sent: 0,
             pending_bytes,
+            pace: None,
             about: None,
             interest: None,
         }
@@ -176,5 +206,31 @@ mod tests {
         check(Order::Pending, 3, &[1, 2, 0]);
         check(Order::Address, 4, &[0, 1, 2, 3]);
         check(Order::Idle, 0, &[]);
+    }
+
+    #[test]
+    fn the_fastest_come_first_and_before_anybody_has_a_pace_those_with_most_bytes() {
+        let row = |slot, pace: Option<(u64, u64)>, bytes_received, bytes_sent| Listed {
+            pace: pace.map(|(received, sent)| Pace { received, sent }),
+            bytes_received,
+            bytes_sent,
+            ..listed(slot, 0, 0)
+        };
+        let check = |order: Order, all: &[Listed], expected: [u32; 3]| {
+            let slots: Vec<u32> = order.first(all.to_vec(), 3).iter().map(|listed| listed.slot).collect();
+            assert_eq!(slots, expected, "{order:?}");
+        };
+        let known =
+            [row(0, Some((5, 5)), 900, 900), row(1, Some((9, 0)), 9, 0), row(2, Some((0, 20)), 0, 20)];
+        check(Order::Pace, &known, [2, 0, 1]);
+        check(Order::PaceReceived, &known, [1, 0, 2]);
+        check(Order::PaceSent, &known, [2, 0, 1]);
+        let unknown = [row(0, None, 1, 5), row(1, None, 9, 0), row(2, None, 4, 4)];
+        check(Order::Pace, &unknown, [1, 2, 0]);
+        check(Order::PaceReceived, &unknown, [1, 2, 0]);
+        check(Order::PaceSent, &unknown, [0, 2, 1]);
+        for (name, order) in Order::ALL {
+            assert_eq!(order.needs_paces(), name.starts_with("pace"), "{name}");
+        }
     }
 }

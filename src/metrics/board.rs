@@ -34,7 +34,7 @@ impl Board {
 
     /// Those of all shards.
     pub fn read(&self) -> Tally {
-        let mut tally = Tally::default();
+        let mut tally = Tally::hung_out();
         for (shard, place) in self.places.iter().enumerate() {
             tally.add(shard, &place.lock().unwrap_or_else(PoisonError::into_inner));
         }

@@ -11,6 +11,9 @@ pub enum Kind {
     Max,
     /// The lowest ever seen, by any shard; [`UNSEEN`] before the first look.
     Min,
+    /// The highest of the last seconds, by any shard. It is true at the moment of the look, so figures that were hung out do not
+    /// have it.
+    Recent,
 }
 
 impl Kind {
@@ -21,7 +24,7 @@ impl Kind {
     pub(super) fn join(self, one: u64, other: u64) -> u64 {
         match self {
             Self::Sum | Self::Gauge => one.saturating_add(other),
-            Self::Max => one.max(other),
+            Self::Max | Self::Recent => one.max(other),
             Self::Min => one.min(other),
         }
     }
@@ -51,6 +54,11 @@ impl Row {
     /// Whether `/metrics` shows it shard by shard, instead of their sum: then the name ends with `{shard}`.
     pub fn is_by_shard(&self) -> bool {
         self.name.ends_with("{shard}")
+    }
+
+    /// Whether it counts microseconds, as its field says; the name for machines is in seconds, Prometheus' own unit.
+    pub fn is_in_micros(&self) -> bool {
+        self.field.ends_with("_micros")
     }
 
     /// Its label, if it is one of several rows of that name.
@@ -162,6 +170,8 @@ counters! {
         "Times that reading from a paused peer started again."
     Gauge receive_buffers_free "tidemill_receive_buffers_free{shard}"
         "Receive buffers that the kernel may fill."
+    Gauge receive_buffers "tidemill_receive_buffers{shard}"
+        "All receive buffers, those included that hold what came."
     Min receive_buffers_free_min "tidemill_receive_buffers_free_min"
         "The fewest receive buffers that were ever free in one shard."
     Sum stale_completions "tidemill_ring_stale_completions_total"
@@ -338,6 +348,14 @@ counters! {
         "Connections and requests of users who have all that they may have."
     Sum refused_user_rate "tidemill_refused_total{reason=\"user_rate\"}"
         "Requests of users who send more than they may."
+    Sum cpu_micros "tidemill_shard_cpu_seconds_total{shard}"
+        "Processor time of the shard's thread, in the kernel and outside it."
+    Recent turn_longest_1s_micros "tidemill_turn_longest_1s_seconds{shard}"
+        "The longest turn of the loop in the last second."
+    Recent turn_longest_10s_micros "tidemill_turn_longest_10s_seconds{shard}"
+        "The longest turn of the loop in the last ten seconds."
+    Recent turn_longest_60s_micros "tidemill_turn_longest_60s_seconds{shard}"
+        "The longest turn of the loop in the last minute."
     Sum turns "tidemill_turns_total{shard}"
         "Turns of the loop."
 }

@@ -10,6 +10,7 @@ mod micros;
 mod nats;
 pub mod process;
 pub mod prometheus;
+mod recent;
 mod refused;
 pub mod reloads;
 mod tally;
@@ -19,6 +20,7 @@ use std::time::Duration;
 pub use self::counters::{Counters, Kind, Row, TABLE, UNSEEN};
 use self::micros::Micros;
 pub use self::nats::NatsError;
+use self::recent::Recent;
 pub use self::refused::Refused;
 pub use self::tally::Tally;
 
@@ -30,13 +32,20 @@ pub struct Metrics {
     /// Plain numbers; any part of the shard writes its own.
     pub counters: Counters,
     stall: Micros,
+    recent: Recent,
     delivery: Micros,
 }
 
 impl Metrics {
-    /// Notes how long one turn kept the ring waiting. Longer than a minute counts as a minute.
-    pub fn record_stall(&mut self, stall: Duration) {
+    /// Notes how long one turn kept the ring waiting, and the second in which it ended. Longer than a minute counts as a minute.
+    pub fn record_turn(&mut self, second: u64, stall: Duration) {
         self.stall.record(stall, 1);
+        self.recent.record(second, u64::try_from(stall.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// The longest turn of the last so many seconds, up to a minute, and of the second that has begun; in microseconds.
+    pub fn longest_turn(&self, second: u64, seconds: u64) -> u64 {
+        self.recent.longest(second, seconds)
     }
 
     /// Notes how long so many deliveries took, from when their messages came in to when they were handed to the kernel.
@@ -211,7 +220,7 @@ mod tests {
 
     fn snapshot(counters: Counters, stalls: impl IntoIterator<Item = u64>) -> Snapshot {
         let mut metrics = Metrics { counters, ..Metrics::default() };
-        stalls.into_iter().for_each(|micros| metrics.record_stall(Duration::from_micros(micros)));
+        stalls.into_iter().for_each(|micros| metrics.record_turn(0, Duration::from_micros(micros)));
         metrics.snapshot()
     }
 
@@ -281,8 +290,8 @@ mod tests {
     #[test]
     fn a_stall_beyond_a_minute_counts_as_a_minute() {
         let mut metrics = Metrics::default();
-        metrics.record_stall(Duration::MAX);
-        metrics.record_stall(Duration::from_secs(61));
+        metrics.record_turn(0, Duration::MAX);
+        metrics.record_turn(0, Duration::from_secs(61));
         assert_eq!(metrics.snapshot().stall.marks(STALLS).map(|(_, value)| value), [60_000_000; 4]);
     }
 
@@ -336,7 +345,7 @@ mod tests {
             assert!(seen.insert(row.name), "{} is there twice", row.name);
             assert!(row.name.starts_with("tidemill_"), "{}", row.name);
             assert!(
-                row.base().chars().all(|letter| letter.is_ascii_lowercase() || letter == '_'),
+                row.base().chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_')),
                 "{}",
                 row.name
             );

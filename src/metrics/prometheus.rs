@@ -47,6 +47,9 @@ impl Figures {
         encoder: &mut DescriptorEncoder<'_>,
     ) -> Result<(), std::fmt::Error> {
         let first = &rows[0];
+        if first.kind == Kind::Recent && self.0.is_hung_out() {
+            return Ok(());
+        }
         let kind = if first.kind == Kind::Sum { MetricType::Counter } else { MetricType::Gauge };
         // The format adds `_total` to the name of a counter by itself.
         let name = first.base();
@@ -63,8 +66,8 @@ impl Figures {
                 continue;
             }
             match row.label() {
-                None => return encode_value(row.kind, value, family),
-                Some(label) => encode_value(row.kind, value, family.encode_family(&[label])?)?,
+                None => return encode_value(row, value, family),
+                Some(label) => encode_value(row, value, family.encode_family(&[label])?)?,
             }
         }
         Ok(())
@@ -146,16 +149,19 @@ fn encode_shards(
     mut family: MetricEncoder<'_>,
 ) -> Result<(), std::fmt::Error> {
     for (shard, counters) in shards {
-        encode_value(row.kind, (row.read)(counters), family.encode_family(&[("shard", shard.to_string())])?)?;
+        encode_value(row, (row.read)(counters), family.encode_family(&[("shard", shard.to_string())])?)?;
     }
     Ok(())
 }
 
-fn encode_value(kind: Kind, value: u64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
-    if kind == Kind::Sum {
-        return ConstCounter::new(value).encode(encoder);
+fn encode_value(row: &Row, value: u64, encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let seconds = value as f64 / 1e6;
+    match (row.kind == Kind::Sum, row.is_in_micros()) {
+        (true, false) => ConstCounter::new(value).encode(encoder),
+        (true, true) => ConstCounter::new(seconds).encode(encoder),
+        (false, false) => ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder),
+        (false, true) => ConstGauge::new(seconds).encode(encoder),
     }
-    ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(encoder)
 }
 
 #[cfg(test)]
@@ -165,9 +171,22 @@ mod tests {
     use super::super::{Counters, Metrics};
     use super::*;
 
-    /// The figures of two shards, of which the second has a number that is not its place.
     fn text() -> String {
-        let counters = Counters { accepted: 7, closed: 4, refused_origin: 2, ..Counters::default() };
+        let process = Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 };
+        let reloads = Reloads { succeeded: 5, failed: 2, last_succeeded: false, loaded_at: 1_700_000_000 };
+        encode(&tally(Tally::default()), Some(process), Some(reloads))
+    }
+
+    /// The figures of two shards, of which the second has a number that is not its place.
+    fn tally(mut tally: Tally) -> Tally {
+        let counters = Counters {
+            accepted: 7,
+            closed: 4,
+            refused_origin: 2,
+            cpu_micros: 1_250_000,
+            turn_longest_60s_micros: 1_500,
+            ..Counters::default()
+        };
         let mut one = Metrics { counters, ..Metrics::default() };
         for (micros, count) in [(7, 2), (10, 1), (11, 3), (80, 5)] {
             one.record_delivery(Duration::from_micros(micros), count);
@@ -176,12 +195,9 @@ mod tests {
         let mut other = Metrics { counters, ..Metrics::default() };
         other.record_delivery(Duration::from_millis(40), 4);
         other.record_delivery(Duration::from_secs(5), 1);
-        let mut tally = Tally::default();
         tally.add(0, &one.snapshot());
         tally.add(2, &other.snapshot());
-        let process = Process { cpu: Duration::from_millis(1230), resident_bytes: 4096 };
-        let reloads = Reloads { succeeded: 5, failed: 2, last_succeeded: false, loaded_at: 1_700_000_000 };
-        encode(&tally, Some(process), Some(reloads))
+        tally
     }
 
     /// The lines are those of the OpenMetrics specification, 1.0, section 5.
@@ -200,6 +216,11 @@ mod tests {
             "# HELP tidemill_hub_published_by_door By door.",
             "tidemill_refused_total{reason=\"origin\"} 2",
             "tidemill_refused_total{reason=\"network\"} 0",
+            "# TYPE tidemill_shard_cpu_seconds counter",
+            "tidemill_shard_cpu_seconds_total{shard=\"0\"} 1.25",
+            "# TYPE tidemill_turn_longest_60s_seconds gauge",
+            "tidemill_turn_longest_60s_seconds{shard=\"0\"} 0.0015",
+            "tidemill_turn_longest_60s_seconds{shard=\"2\"} 0.0",
             "# TYPE process_cpu_seconds counter",
             "process_cpu_seconds_total 1.23",
             "# TYPE process_resident_memory_bytes gauge",
@@ -214,6 +235,15 @@ mod tests {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
         assert!(text.ends_with("# EOF\n"), "{text}");
+    }
+
+    /// They would say of a shard that sleeps what was true when it fell asleep.
+    #[test]
+    fn figures_that_were_hung_out_tell_nothing_of_the_last_seconds() {
+        let hung_out = encode(&tally(Tally::hung_out()), None, None);
+        assert!(text().contains("tidemill_turn_longest_1s_seconds{"));
+        assert!(!hung_out.contains("longest"), "{hung_out}");
+        assert!(hung_out.contains("tidemill_turns_total{shard=\"0\"} 0"), "{hung_out}");
     }
 
     /// A family is shown either by shard or as one sum, and never both: else what adds up its series counts twice.

@@ -7,9 +7,20 @@ use super::{Counters, Snapshot};
 pub struct Tally {
     total: Snapshot,
     shards: Vec<(usize, Counters)>,
+    is_hung_out: bool,
 }
 
 impl Tally {
+    /// For figures that shards have hung out, each at a time of its own, and may have left hanging since.
+    pub fn hung_out() -> Self {
+        Self { is_hung_out: true, ..Self::default() }
+    }
+
+    /// Whether the figures are of some time ago.
+    pub fn is_hung_out(&self) -> bool {
+        self.is_hung_out
+    }
+
     /// Takes in the figures of the shard of this number.
     pub fn add(&mut self, shard: usize, snapshot: &Snapshot) {
         self.total.add(snapshot);

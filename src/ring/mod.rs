@@ -27,6 +27,7 @@ mod uring;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 pub use self::buffers::RecvBuf;
 pub use self::completion::{
@@ -77,6 +78,9 @@ pub trait Kernel {
 
     /// The time, as this kernel sees it.
     fn now(&self) -> Time;
+
+    /// The processor time of the calling thread since it was started, what the kernel did in its name included.
+    fn cpu(&self) -> Duration;
 }
 
 /// A kernel of this host, to which sockets of this process can be given.

@@ -25,6 +25,12 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         counters.private_bytes = self.private_bytes;
         counters.connections_open = self.connections.len() as u64;
         counters.receive_buffers_free = u64::from(self.kernel.buffers().free);
+        counters.receive_buffers = u64::from(self.kernel.buffers().total);
+        counters.cpu_micros = u64::try_from(self.kernel.cpu().as_micros()).unwrap_or(u64::MAX);
+        let longest = |seconds| self.metrics.longest_turn(self.now.whole_seconds(), seconds);
+        counters.turn_longest_1s_micros = longest(1);
+        counters.turn_longest_10s_micros = longest(10);
+        counters.turn_longest_60s_micros = longest(60);
         let (hub, sizes) = (self.hub.counts(), self.hub.sizes());
         counters.hub_published = hub.published;
         counters.hub_delivered = hub.delivered;
@@ -44,7 +50,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
     }
 
     /// The first `count` connections in this order.
-    pub(super) fn list(&self, order: Order, count: usize) -> Vec<Listed> {
+    pub(super) fn list(&mut self, order: Order, count: usize) -> Vec<Listed> {
         let listed = |(slot, connection): (u32, &Connection)| Listed {
             shard: self.options.number,
             slot,
@@ -60,10 +66,15 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             bytes_received: connection.bytes_received,
             bytes_sent: connection.bytes_sent,
             pending_bytes: connection.outbox.pending_bytes() as u64,
+            pace: None,
             about: None,
             interest: None,
         };
-        let mut first = order.first(self.connections.iter().map(listed).collect(), count);
+        let mut all: Vec<Listed> = self.connections.iter().map(listed).collect();
+        if order.needs_paces() {
+            self.paces.tell(self.now, &mut all);
+        }
+        let mut first = order.first(all, count);
         // Only of those that are shown.
         for listed in &mut first {
             listed.about = self.about(listed.slot);

@@ -45,8 +45,8 @@ use crate::access::networks::AccessList;
 use crate::access::senders::Senders;
 use crate::connection::timers::Timers;
 use crate::connection::{
-    ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Delivery, LISTENER_SLOTS, Listener, Outbox, Replies, Table,
-    delivery,
+    ConnectionId, DATAGRAM_SLOTS, DatagramSocket, Delivery, LISTENER_SLOTS, Listener, Outbox, Paces, Replies,
+    Table, delivery,
 };
 use crate::hub::{Hub, Parcel};
 use crate::limits;
@@ -135,6 +135,8 @@ pub struct Shard<K: Kernel, S: Service> {
     accepting: usize,
     /// Private memory of all connections.
     private_bytes: u64,
+    /// What all connections had transferred when somebody asked for their paces.
+    paces: Paces,
     now: Time,
     #[cfg(test)]
     planted: Option<tests::Planted>,
@@ -202,6 +204,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             drain: None,
             accepting: 0,
             private_bytes: 0,
+            paces: Paces::default(),
             now,
             #[cfg(test)]
             planted: None,
@@ -256,7 +259,8 @@ impl<K: Kernel, S: Service> Shard<K, S> {
         self.settle();
         self.hang_out();
         self.metrics.counters.turns += 1;
-        self.metrics.record_stall(self.kernel.now().saturating_since(self.now));
+        let end = self.kernel.now();
+        self.metrics.record_turn(end.whole_seconds(), end.saturating_since(self.now));
     }
 
     /// The kernel, for those who simulate it.
@@ -408,6 +412,7 @@ impl<K: Kernel, S: Service> Shard<K, S> {
             self.handle_due(slot);
         }
         self.due = due;
+        self.paces.expire(self.now);
         self.advance_drain();
     }
 

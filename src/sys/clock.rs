@@ -24,6 +24,11 @@ impl Time {
         self.0
     }
 
+    /// Seconds since the first reading that are over.
+    pub const fn whole_seconds(self) -> u64 {
+        self.0 / 1_000_000_000
+    }
+
     /// The moment `duration` later; a deadline beyond the end of time is the end of time.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
@@ -43,6 +48,14 @@ pub fn now() -> Time {
     let now = Instant::now();
     let first = *FIRST.get_or_init(|| now);
     Time(nanos(now.saturating_duration_since(first)))
+}
+
+/// The processor time of the calling thread since it was started, in the kernel and outside it. Unlike the other clock it costs a
+/// system call (clock_gettime(2)), so it is for whoever asks, and not for every turn.
+pub fn thread_cpu() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(spent.tv_sec), u32::try_from(spent.tv_nsec));
+    Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default())
 }
 
 /// The time of day, for dates in answers and the time of credentials. It may go back, so nothing is measured with it.
@@ -96,6 +109,16 @@ mod tests {
         wall.seconds = 7;
         assert_eq!(wall.seconds(Time::from_nanos(250_000_004)), 7);
         assert!(7 < wall.seconds(Time::from_nanos(250_000_005)));
+    }
+
+    /// A thread that works for as long as it takes spends time; one that sleeps does not spend that of the sleep.
+    #[test]
+    fn a_thread_spends_time_when_it_works() {
+        let before = thread_cpu();
+        while thread_cpu() < before + Duration::from_millis(2) {}
+        let idle = std::thread::spawn(thread_cpu).join().unwrap();
+        assert!(idle < before + Duration::from_millis(2), "{idle:?} is a thread's own");
+        assert_eq!(Time::from_nanos(2_999_999_999).whole_seconds(), 2);
     }
 
     #[test]

@@ -144,7 +144,8 @@ fn the_figures_are_openmetrics_and_grow() {
     // The public page has the same figures, of the last second or so, but for those of the process and its configuration.
     let public = samples(fetch(server.http_address(), "/metrics").text());
     let is_missing = |name: &str| {
-        name.contains("_min") || ["process_", "tidemill_config_"].iter().any(|group| name.starts_with(group))
+        let is_elsewhere = ["process_", "tidemill_config_"].iter().any(|group| name.starts_with(group));
+        name.contains("_min") || name.contains("_longest_") || is_elsewhere
     };
     assert!(last.keys().all(|name| public.contains_key(name) || is_missing(name)));
     drop(client);
@@ -160,6 +161,15 @@ fn varz_says_what_the_server_is() {
     let varz = json(&server, "/varz");
     assert_eq!(varz["version"], env!("CARGO_PKG_VERSION"));
     assert!(varz["process"].is_u64() && varz["uptime_seconds"].is_u64(), "{varz:#}");
+    let number = |name: &str| varz[name].as_u64().unwrap_or_else(|| panic!("{name}: {varz:#}"));
+    assert_eq!(number("uptime_micros") / 1_000_000, number("uptime_seconds"));
+    assert!(0 < number("process_resident_bytes") && varz["process_cpu_micros"].is_u64());
+    let shard = &varz["shards"][0];
+    assert_eq!(shard["receive_buffers"], shard["receive_buffers_free"], "nobody sends");
+    assert!(0 < shard["cpu_micros"].as_u64().expect("a number"), "{shard:#}");
+    let windows =
+        ["1s", "10s", "60s"].map(|seconds| shard[format!("turn_longest_{seconds}_micros")].as_u64());
+    assert!(windows.is_sorted() && windows[2].is_some_and(|longest| 0 < longest), "{shard:#}");
     let engine = varz["engine"].as_str().expect("a text");
     let by = if engine.starts_with("epoll ") { "shards_epoll" } else { "shards_uring" };
     assert!(engine.starts_with("epoll ") || engine.starts_with("uring "), "{engine}");
@@ -258,7 +268,7 @@ fn pages_of_connections_do_not_overlap() {
     let mine: HashSet<String> =
         clients.iter().map(|client| client.local_addr().expect("it is connected").to_string()).collect();
     eventually("all are there", || json(&server, "/connz?limit=1")["total"] == 250);
-    for order in ["bytes_received", "bytes_sent", "address", "pending", "age"] {
+    for order in ["bytes_received", "bytes_sent", "address", "pending", "age", "pace"] {
         let mut found = Vec::new();
         for offset in (0..300).step_by(60) {
             let page = json(&server, &format!("/connz?sort={order}&limit=60&offset={offset}"));
@@ -274,6 +284,32 @@ fn pages_of_connections_do_not_overlap() {
     }
     assert_eq!(rows(&json(&server, "/connz?limit=1000&offset=1000")).len(), 0);
     drop(clients);
+    server.stop_clean();
+}
+
+/// The busiest is not who has most bytes since its beginning: a newcomer with few goes before it.
+#[test]
+fn the_busiest_connections_come_first() {
+    let server = Server::listen(&["tcp://127.0.0.1:0", "admin://127.0.0.1:0"], &["--shards", "2"]);
+    let [mut old, mut newcomer] = [(); 2].map(|()| streams::tcp(server.tcp_address()));
+    streams::ping(&mut old, &[b'x'; 100_000]);
+    streams::ping(&mut newcomer, b"hello");
+    let first = |order: &str| rows(&json(&server, &format!("/connz?sort={order}&limit=1")))[0].clone();
+    let address = |stream: &TcpStream| stream.local_addr().expect("it is connected").to_string();
+    let look = first("pace");
+    assert_eq!((&look["address"], &look["bytes_sent_per_second"]), (&address(&old).into(), &Value::Null));
+    streams::ping(&mut newcomer, &[b'x'; 10_000]);
+    // Once the first look is old enough to be compared with.
+    let mut look = Value::Null;
+    eventually("it has a pace", || {
+        look = first("pace");
+        !look["bytes_sent_per_second"].is_null()
+    });
+    assert_eq!(look["address"], address(&newcomer));
+    let pace = look["bytes_sent_per_second"].as_u64().expect("it is a number");
+    assert!(0 < pace && pace <= 20_000, "10,000 bytes in half a second or more: {pace}");
+    assert_eq!(first("bytes_sent")["address"], address(&old));
+    drop((old, newcomer));
     server.stop_clean();
 }
 

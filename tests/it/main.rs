@@ -27,6 +27,7 @@ mod tcp;
 mod tidy;
 mod tiers;
 mod tls;
+mod top;
 mod tuning;
 mod udp;
 mod unix;

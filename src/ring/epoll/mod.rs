@@ -225,6 +225,10 @@ impl Kernel for Epoll {
     fn now(&self) -> Time {
         clock::now()
     }
+
+    fn cpu(&self) -> Duration {
+        clock::thread_cpu()
+    }
 }
 
 impl fmt::Debug for Epoll {

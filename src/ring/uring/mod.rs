@@ -344,6 +344,10 @@ impl Kernel for Uring {
     fn now(&self) -> Time {
         clock::now()
     }
+
+    fn cpu(&self) -> Duration {
+        clock::thread_cpu()
+    }
 }
 
 impl Drop for Uring {

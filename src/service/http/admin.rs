@@ -14,6 +14,7 @@ use crate::metrics::process::Process;
 use crate::metrics::reloads::Reloads;
 use crate::metrics::{Counters, Row, TABLE, Tally};
 use crate::protocol::http1::{Method, Request, parameters};
+use crate::sys::clock::Time;
 
 /// What the pages can find out. Asking may take a moment: these pages have a thread of their own.
 pub trait Inspect {
@@ -98,10 +99,14 @@ impl<I: Inspect> Admin<I> {
         let reloads = self.inspect.reloads();
         let tally = self.inspect.figures();
         let shards: Vec<Value> = tally.shards().iter().map(shard).collect();
+        let (uptime, process) = (self.inspect.uptime(), Process::read());
         page(&json!({
             "version": env!("CARGO_PKG_VERSION"),
             "process": std::process::id(),
-            "uptime_seconds": self.inspect.uptime().as_secs(),
+            "process_cpu_micros": process.map(|process| micros(process.cpu)),
+            "process_resident_bytes": process.map(|process| process.resident_bytes),
+            "uptime_seconds": uptime.as_secs(),
+            "uptime_micros": micros(uptime),
             "engine": self.inspect.engine(),
             "listeners": self.inspect.listeners(),
             "configuration": {
@@ -286,7 +291,8 @@ fn about(about: &About) -> Value {
     json!({ "name": about.name, "lang": about.lang, "version": about.version, "user": about.user })
 }
 
-const WRONG_ORDER: &str = "sort is age, idle, bytes_received, bytes_sent, pending or address.";
+const WRONG_ORDER: &str =
+    "sort is age, idle, bytes_received, bytes_sent, pending, address, pace, pace_received or pace_sent.";
 
 fn connection(listed: &Listed) -> Value {
     json!({
@@ -296,14 +302,21 @@ fn connection(listed: &Listed) -> Value {
         "state": listed.state,
         "protocol": listed.protocol,
         "tls": listed.tls,
+        "since_micros": micros(listed.since.saturating_since(Time::ZERO)),
         "age_seconds": listed.age.as_secs_f64(),
         "idle_seconds": listed.idle.as_secs_f64(),
         "bytes_received": listed.bytes_received,
         "bytes_sent": listed.bytes_sent,
         "pending_bytes": listed.pending_bytes,
+        "bytes_received_per_second": listed.pace.map(|pace| pace.received),
+        "bytes_sent_per_second": listed.pace.map(|pace| pace.sent),
         "about": listed.about.as_ref().map(about),
         "hub": listed.interest.as_ref().map(interest),
     })
+}
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn page(value: &Value) -> Page {
@@ -319,6 +332,7 @@ fn home() -> String {
         ("/varz", "the figures, as JSON"),
         ("/connz", "the connections, oldest first"),
         ("/connz?sort=pending&limit=20", "those that do not read"),
+        ("/connz?sort=pace&limit=20", "the busiest, from the second look on"),
         ("/subsz", "what is listened to"),
         ("/healthz", "is the process well?"),
         ("/readyz", "does it take new work?"),
@@ -351,6 +365,7 @@ mod tests {
         check("", connz(Order::Age, 0, 100));
         check("sort=pending&limit=5&offset=10", connz(Order::Pending, 10, 5));
         check("sort=bytes%5Fsent", connz(Order::BytesSent, 0, 100));
+        check("sort=pace&limit=20", connz(Order::Pace, 0, 20));
         check("sort=size", Route::BadQuery(WRONG_ORDER));
         for query in ["limit=0", "limit=1001", "limit=-1", "limit=x", "limit="] {
             check(query, Route::BadQuery("limit is a number of connections from 1 to 1000."));

@@ -7,8 +7,22 @@ use super::source::{self, Token};
 /// The house from the roof down. A layer may name itself, `limits`, and what stands beside it: a whole layer, or only
 /// one path in it.
 const HOUSE: &[(&str, &[&str])] = &[
-    ("main", &["cli", "config", "doctor", "error", "log", "server", "tier", "upgrade"]),
-    ("cli", &["config", "sys::address", "tier"]),
+    ("main", &["cli", "config", "doctor", "error", "log", "server", "tier", "top", "upgrade"]),
+    ("cli", &["config", "sys::address", "tier", "top"]),
+    (
+        "top",
+        &[
+            "error",
+            "config",
+            "access::first_token",
+            "access::error",
+            "protocol::http1",
+            "sys::address",
+            "sys::clock",
+            "sys::signal",
+            "tls",
+        ],
+    ),
     ("doctor", &["server", "error", "config", "ring::Capabilities", "sys", "tier"]),
     ("upgrade", &["error", "sys"]),
     (
