@@ -1,7 +1,7 @@
 //! `tidemill upgrade`: asks a server that runs to hand over to a new process, and says how that went.
 //!
 //! It decides nothing: the server starts its successor by itself, and shows on a [bulletin](crate::sys::bulletin) how that
-//! stands. Whom to ask is found out in [`find`]; whoever is no server is sent no signal, since it would end most programs.
+//! stands. Whom to ask is found out in `find.rs`; whoever is no server is sent no signal, since it would end most programs.
 
 mod find;
 
