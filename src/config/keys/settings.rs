@@ -115,7 +115,7 @@ pub(in super::super) const KEYS: [Key<Config>; 37] = [
         about: "The first part of drain_timeout, in which connections are told to go and ended, evenly, so that all of \
                 them do not come again at once: WebSockets with 1001, NATS clients some seconds after ldm. Few of them \
                 need less, 10 ms each. With 0s all are told at once.",
-        example: "\"20s\"",
+        example: "\"5s\"",
         reload: Reload::Now,
         show: |config| Some(quoted(&show_duration(config.drain_spread))),
     },
