@@ -16,6 +16,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -328,15 +329,20 @@ fn make_room(path: &Path, address: &SockAddr, cause: io::Error) -> io::Result<()
     if is_stale { fs::remove_file(path) } else { Err(cause) }
 }
 
-/// Whether anybody has the socket of this file: a socket of another type may not connect to it, and is told so only then. Nobody
-/// has to accept it to see that (unix_find_bsd in Linux's net/unix/af_unix.c).
+/// Whether anybody listens at the socket of this name, as the kernel lists it (proc_pid_net(5)). To connect would tell, too, and is
+/// what a process that has shut itself in does not do. Who cannot look leaves the file.
 fn is_alive(path: &Path) -> bool {
-    let ask = || {
-        let probe = Socket::new(Domain::UNIX, Type::DGRAM.nonblocking(), None)?;
-        probe.connect(&SockAddr::unix(path)?)
-    };
-    ask().is_err_and(|error| error.raw_os_error() == Some(libc::EPROTOTYPE))
+    let Ok(listed) = fs::read("/proc/self/net/unix") else { return true };
+    let name = path.as_os_str().as_bytes();
+    // "Num: RefCount Protocol Flags Type St Inode Path". Connections have the name of their listener, and other flags.
+    let listens = |line: &[u8]| line.split(|byte| *byte == b' ').any(|field| field == LISTENING);
+    let of_name =
+        |line: &[u8]| line.strip_suffix(name).is_some_and(|rest| rest.ends_with(b" ") && listens(rest));
+    listed.split(|byte| *byte == b'\n').any(of_name)
 }
+
+/// The flag `SO_ACCEPTCON`.
+const LISTENING: &[u8] = b"00010000";
 
 fn identity_of(path: &Path) -> io::Result<(u64, u64)> {
     fs::symlink_metadata(path).map(|found| (found.dev(), found.ino()))

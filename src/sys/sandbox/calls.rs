@@ -210,6 +210,9 @@ const REFUSED: &[c_long] = &[
     libc::SYS_fchownat,
 ];
 
+/// Which rustix asks before it reads a clock (prctl(2)); libc has no name for it yet.
+const PR_GET_AUXV: i32 = 0x4155_5856;
+
 /// `IORING_UNREGISTER_RING_FDS`.
 const UNREGISTER_RING_FDS: i32 = 21;
 
@@ -274,10 +277,15 @@ const REFUSED_BY_ARGUMENT: &[(c_long, &[&[Test]])] = &[
     (libc::SYS_mprotect, &[&[has(2, libc::PROT_EXEC)]]),
     // Threads, and no processes.
     (libc::SYS_clone, &[&[(0, Dword, MaskedEq(libc::CLONE_THREAD as u64), 0)]]),
-    // Names of threads, and of memory.
+    // Names of threads, and of memory; and what the kernel told this process at its start.
     (
         libc::SYS_prctl,
-        &[&[is_not(0, libc::PR_SET_NAME), is_not(0, libc::PR_GET_NAME), is_not(0, libc::PR_SET_VMA)]],
+        &[&[
+            is_not(0, libc::PR_SET_NAME),
+            is_not(0, PR_GET_AUXV),
+            is_not(0, libc::PR_GET_NAME),
+            is_not(0, libc::PR_SET_VMA),
+        ]],
     ),
     // How a ring ends; all else that registers was done before.
     (libc::SYS_io_uring_register, &[&[is_not(1, UNREGISTER_RING_FDS)]]),
