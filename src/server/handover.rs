@@ -71,6 +71,21 @@ impl HandOver {
         let launcher = self.launcher.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
         let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
         let successor = launcher.succeed(&sockets)?;
+        match self.listen_to(&successor) {
+            Ok(said) => {
+                let deadline = clock::now().saturating_add(limits::HANDOVER_TIMEOUT);
+                Ok(Going { successor, said, deadline })
+            }
+            Err(error) => {
+                // Nobody would hear it say that it serves, and both would.
+                launcher.dismiss(successor);
+                Err(error)
+            }
+        }
+    }
+
+    /// Where it is said that a successor serves, or has ended without.
+    fn listen_to(&self, successor: &Successor) -> io::Result<Receiver<bool>> {
         let (sender, said) = sync_channel(1);
         let (mut ready, waker) = (successor.ready()?, self.waker.clone());
         Builder::new().name("successor".to_owned()).spawn(move || {
@@ -78,7 +93,7 @@ impl HandOver {
             let _ = sender.send(has_said_ready(&mut ready));
             waker.wake();
         })?;
-        Ok(Going { successor, said, deadline: clock::now().saturating_add(limits::HANDOVER_TIMEOUT) })
+        Ok(said)
     }
 
     /// The service is to stop, and not to go on in another process: ends one that has not come to serve.

@@ -86,7 +86,7 @@ impl Launcher {
         let mut words = all.chunks(DESCRIPTORS).peekable();
         while let Some(descriptors) = words.next() {
             let letter = if words.peek().is_some() { MORE } else { START };
-            say(&self.socket, &[letter], descriptors)?;
+            self.say(letter, descriptors)?;
         }
         let answer = self.hear()?;
         match answer.split_first() {
@@ -104,7 +104,7 @@ impl Launcher {
     /// Ends a successor that is of no use, and says how it ended.
     pub fn dismiss(&self, successor: Successor) -> String {
         drop(successor);
-        let answer = say(&self.socket, &[DISMISS], &[]).and_then(|()| self.hear());
+        let answer = self.say(DISMISS, &[]).and_then(|()| self.hear());
         match answer {
             Ok(answer) if answer.first() == Some(&ENDED) => {
                 String::from_utf8_lossy(&answer[1..]).into_owned()
@@ -114,10 +114,17 @@ impl Launcher {
         }
     }
 
+    fn say(&self, letter: u8, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        say(&self.socket, &[letter], descriptors).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => gone(),
+            _ => error,
+        })
+    }
+
     fn hear(&self) -> io::Result<Vec<u8>> {
         let mut bytes = [0; ANSWER_BYTES];
         match rustix::io::retry_on_intr(|| rustix::io::read(&self.socket, &mut bytes)) {
-            Ok(0) => Err(io::Error::other("the process that starts others has ended")),
+            Ok(0) => Err(gone()),
             Ok(count) => Ok(bytes[..count].to_vec()),
             Err(error) => {
                 // What comes later would be taken for the answer to another question.
@@ -138,6 +145,10 @@ impl Successor {
     pub fn ready(&self) -> io::Result<File> {
         self.ready.try_clone()
     }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the process that starts others has ended. Try: a restart")
 }
 
 fn unclear() -> io::Error {

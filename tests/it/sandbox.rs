@@ -35,15 +35,6 @@ fn walls(pid: Pid) -> HashMap<String, [String; 2]> {
         .collect()
 }
 
-/// The process that would start the next server.
-fn launcher_of(server: &Server) -> Pid {
-    let own = server.pid().as_raw_nonzero();
-    let children =
-        fs::read_to_string(format!("/proc/{own}/task/{own}/children")).expect("it runs, and is ours");
-    let number = children.split_whitespace().next().and_then(|word| word.parse().ok());
-    number.and_then(Pid::from_raw).expect("it has one child")
-}
-
 /// Every thread is behind both walls, those that judge passwords and write the log among them, and the one process that is
 /// outside can be told nothing but to start this program.
 #[test]
@@ -62,10 +53,9 @@ fn every_thread_is_shut_in() {
         assert_eq!(threads.get(name), Some(&["1".to_owned(), "2".to_owned()]), "{name}: {threads:?}");
     }
     assert!(threads.values().all(|walls| walls == &["1", "2"]), "{threads:?}");
-    let outside = walls(launcher_of(&server));
+    let outside = walls(server.launcher());
     assert_eq!(outside.get("tidemill-launch"), Some(&["0".to_owned(), "0".to_owned()]), "{outside:?}");
-    let open =
-        fs::read_dir(format!("/proc/{}/fd", launcher_of(&server).as_raw_nonzero())).expect("it is ours");
+    let open = fs::read_dir(format!("/proc/{}/fd", server.launcher().as_raw_nonzero())).expect("it is ours");
     assert_eq!(open.count(), 4, "three streams, and the way to the server");
     server.stop_clean();
 }

@@ -75,6 +75,21 @@ fn it_says_why_nobody_else_serves() {
     server.stop_clean();
 }
 
+/// Somebody has ended the process that starts others.
+#[test]
+fn it_says_that_nobody_can_be_started() {
+    let server = Server::launch(patient(BINARY.as_ref()));
+    let launcher = server.launcher();
+    kill_process(launcher, Signal::KILL).expect("it is ours");
+    eventually("it has ended", || has_ended(launcher));
+    for _ in 0..2 {
+        let ended = upgrade(server.pid());
+        check_sentence(&ended, 1, "(the process that starts others has ended. Try: a restart), and ");
+    }
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"hello");
+    server.stop_clean();
+}
+
 /// While a successor is awaited there is no second one; and a stop ends the first one, which whoever has asked for it is told.
 #[test]
 fn one_hand_over_at_a_time() {

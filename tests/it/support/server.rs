@@ -147,6 +147,15 @@ impl Server {
         self.pid
     }
 
+    /// The process that would start the next server.
+    pub(crate) fn launcher(&self) -> Pid {
+        let own = self.pid.as_raw_nonzero();
+        let children =
+            fs::read_to_string(format!("/proc/{own}/task/{own}/children")).expect("it runs, and is ours");
+        let number = children.split_whitespace().next().and_then(|word| word.parse().ok());
+        number.and_then(Pid::from_raw).expect("it has one child")
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid, signal).expect("the server runs, and is ours");
     }
