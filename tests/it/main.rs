@@ -6,6 +6,7 @@ mod abilities;
 mod admin;
 mod browser;
 mod doctor;
+mod documents;
 mod drain;
 mod embed;
 mod examples;

@@ -11,7 +11,7 @@ use super::READ;
 use crate::support::launch::tidemill;
 use crate::support::server::Server;
 use crate::support::tls::Authority;
-use crate::support::{Folder, text};
+use crate::support::{Folder, KEY_SET, text};
 
 const BASE: &str = include_str!("base.toml");
 const ROWS: &str = include_str!("keys.tsv");
@@ -21,9 +21,6 @@ const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
     MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAExBf/CP/LkmtlJICnSu1sG0O1oLpR\n\
     H5IGRnB/6uWVAWZ7AbB3SkEL96RKKNsVQgHP+AG67TAVQJb7LpRh5KNy7g==\n\
     -----END PUBLIC KEY-----\n";
-/// The public key of RFC 7517, A.1.
-const KEY_SET: &str = "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\
-    \"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\",\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}]}";
 
 /// Writes all files that the configuration names, each under a second name, too.
 fn write_files(folder: &Folder) {

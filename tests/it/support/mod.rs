@@ -30,6 +30,10 @@ use tidemill::sys::descriptors::raise_limit;
 /// How long any event may take before its test fails. Far longer than it needs on the slowest machine.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
+/// A JSON Web Key Set of one: the public key of RFC 7517, A.1.
+pub(crate) const KEY_SET: &str = "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\
+    \"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\",\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}]}";
+
 /// Tells whoever watches the tests.
 #[expect(clippy::print_stdout, reason = "a test speaks to whoever watches it")]
 pub(crate) fn say(sentence: &str) {
