@@ -144,8 +144,8 @@ cat -- $tree/proc/sys/net/core/somaxconn" "$(grep -B1 -A2 '^mv' "$steps")"
     declare -A codes=([INT]=130 [TERM]=143 [HUP]=129)
     for signal in INT TERM HUP; do
         plant "[[ -e $steps.$signal ]] || ! is_begun || { touch $steps.$signal; kill -$signal \$script; }"
-        # What a shell starts in its background ignores SIGINT; `env` undoes that.
-        run env --default-signal=INT bash -c "$(declare -f tune_planted)"'
+        # What a shell starts in its background ignores SIGINT, and what nohup starts SIGHUP; `env` undoes that.
+        run env --default-signal="$signal" bash -c "$(declare -f tune_planted)"'
             steps=$1 BATS_TEST_TMPDIR=$2 shims=$3 tuning=$4 tree=$5
             tune_planted apply --role latency' - "$steps" "$BATS_TEST_TMPDIR" "$shims" "$tuning" "$tree"
         echo "$signal: $status $output"

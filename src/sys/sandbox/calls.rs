@@ -213,6 +213,10 @@ const REFUSED: &[c_long] = &[
 /// Which rustix asks before it reads a clock (prctl(2)); libc has no name for it yet.
 const PR_GET_AUXV: i32 = 0x4155_5856;
 
+/// Who gets the signals of a descriptor, and which (fcntl(2)); libc has no names for these yet.
+const F_SETSIG: i32 = 10;
+const F_SETOWN_EX: i32 = 15;
+
 /// `IORING_UNREGISTER_RING_FDS`.
 const UNREGISTER_RING_FDS: i32 = 21;
 
@@ -245,6 +249,11 @@ const fn has(place: u8, bits: i32) -> Test {
     (place, Dword, MaskedEq(bits), bits)
 }
 
+/// An `int` that is this one.
+const fn is(place: u8, value: i32) -> Test {
+    (place, Dword, Eq, value.unsigned_abs() as u64)
+}
+
 /// An `int` that is another one.
 const fn is_not(place: u8, value: i32) -> Test {
     (place, Dword, Ne, value.unsigned_abs() as u64)
@@ -275,8 +284,29 @@ const REFUSED_BY_ARGUMENT: &[(c_long, &[&[Test]])] = &[
     // Memory is never code.
     (libc::SYS_mmap, &[&[has(2, libc::PROT_EXEC)]]),
     (libc::SYS_mprotect, &[&[has(2, libc::PROT_EXEC)]]),
-    // Threads, and no processes.
-    (libc::SYS_clone, &[&[(0, Dword, MaskedEq(libc::CLONE_THREAD as u64), 0)]]),
+    // Threads, and no processes; and of namespaces those that there are.
+    (
+        libc::SYS_clone,
+        &[
+            &[(0, Dword, MaskedEq(libc::CLONE_THREAD as u64), 0)],
+            &[has(0, libc::CLONE_NEWNS)],
+            &[has(0, libc::CLONE_NEWCGROUP)],
+            &[has(0, libc::CLONE_NEWUTS)],
+            &[has(0, libc::CLONE_NEWIPC)],
+            &[has(0, libc::CLONE_NEWUSER)],
+            &[has(0, libc::CLONE_NEWPID)],
+            &[has(0, libc::CLONE_NEWNET)],
+        ],
+    ),
+    // A listener that was shut down and sends so has connected (tcp(7), Fast Open), which Landlock does not see.
+    (libc::SYS_sendto, &[&[has(3, libc::MSG_FASTOPEN)]]),
+    (libc::SYS_sendmsg, &[&[has(2, libc::MSG_FASTOPEN)]]),
+    (libc::SYS_sendmmsg, &[&[has(3, libc::MSG_FASTOPEN)]]),
+    // No signal to others by a descriptor of theirs or ours.
+    (libc::SYS_fcntl, &[&[is(1, libc::F_SETOWN)], &[is(1, F_SETSIG)], &[is(1, F_SETOWN_EX)]]),
+    // Threads are made nicer and pinned by themselves; other processes are left as they are.
+    (libc::SYS_setpriority, &[&[is_not(0, libc::PRIO_PROCESS as i32)], &[is_not(1, 0)]]),
+    (libc::SYS_sched_setaffinity, &[&[is_not(0, 0)]]),
     // Names of threads, and of memory; and what the kernel told this process at its start.
     (
         libc::SYS_prctl,
@@ -291,8 +321,19 @@ const REFUSED_BY_ARGUMENT: &[(c_long, &[&[Test]])] = &[
     (libc::SYS_io_uring_register, &[&[is_not(1, UNREGISTER_RING_FDS)]]),
     // Limits are read.
     (libc::SYS_prlimit64, &[&[(2, Qword, Ne, 0)]]),
-    // Nobody types for the terminal.
-    (libc::SYS_ioctl, &[&[(1, Dword, Eq, libc::TIOCSTI)]]),
+    // What libraries ask of descriptors: whether it is a terminal and how wide, how much waits, whether to wait, whether to close.
+    (
+        libc::SYS_ioctl,
+        &[&[
+            is_not(1, libc::TCGETS as i32),
+            is_not(1, libc::TIOCGWINSZ as i32),
+            is_not(1, libc::FIONREAD as i32),
+            is_not(1, libc::TIOCOUTQ as i32),
+            is_not(1, libc::FIONBIO as i32),
+            is_not(1, libc::FIOCLEX as i32),
+            is_not(1, libc::FIONCLEX as i32),
+        ]],
+    ),
 ];
 
 /// One case: all of it is so.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -13,6 +13,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use libc::{EACCES, ENOSYS, EPERM};
+use rustix::net::SendFlags;
 
 use super::*;
 
@@ -110,8 +111,24 @@ const WAYS_OUT: &[(&str, c_long, [c_long; 4])] = &[
     ("mmap(PROT_EXEC)", libc::SYS_mmap, [0, 0, 5, 0x22]),
     ("mprotect(PROT_EXEC)", libc::SYS_mprotect, [0, 0, 4, 0]),
     ("clone(SIGCHLD)", libc::SYS_clone, [17, 0, 0, 0]),
+    // Without CLONE_SIGHAND it would be invalid.
+    ("clone(CLONE_THREAD | CLONE_NEWNS)", libc::SYS_clone, [0x0003_0000, 0, 0, 0]),
+    ("clone(CLONE_THREAD | CLONE_NEWUSER)", libc::SYS_clone, [0x1001_0000, 0, 0, 0]),
+    ("clone(CLONE_THREAD | CLONE_NEWNET)", libc::SYS_clone, [0x4001_0000, 0, 0, 0]),
+    ("sendto(MSG_FASTOPEN)", libc::SYS_sendto, [-1, 0, 0, 0x2000_0000]),
+    ("sendmsg(MSG_FASTOPEN)", libc::SYS_sendmsg, [-1, 0, 0x2000_0000, 0]),
+    ("sendmmsg(MSG_FASTOPEN)", libc::SYS_sendmmsg, [-1, 0, 0, 0x2000_0000]),
+    ("fcntl(F_SETOWN)", libc::SYS_fcntl, [-1, 8, 1, 0]),
+    ("fcntl(F_SETSIG)", libc::SYS_fcntl, [-1, 10, 0, 0]),
+    ("fcntl(F_SETOWN_EX)", libc::SYS_fcntl, [-1, 15, 0, 0]),
+    ("setpriority of another", libc::SYS_setpriority, [0, -1, 0, 0]),
+    ("setpriority of a user's", libc::SYS_setpriority, [2, -1, 0, 0]),
+    ("sched_setaffinity of another", libc::SYS_sched_setaffinity, [-1, 0, 0, 0]),
     ("prctl(PR_SET_DUMPABLE)", libc::SYS_prctl, [4, 1, 0, 0]),
     ("ioctl(TIOCSTI)", libc::SYS_ioctl, [-1, 0x5412, 0, 0]),
+    ("ioctl(TIOCLINUX)", libc::SYS_ioctl, [-1, 0x541c, 0, 0]),
+    ("ioctl(FIOSETOWN)", libc::SYS_ioctl, [-1, 0x8901, 0, 0]),
+    ("ioctl(SIOCSIFADDR)", libc::SYS_ioctl, [-1, 0x8916, 0, 0]),
 ];
 
 /// What no server makes does not exist.
@@ -149,6 +166,8 @@ fn natural_tries() -> Act {
     let file = std::env::temp_dir().join(format!("tidemill-probe-{}", std::process::id()));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = other.local_addr().unwrap();
     Box::new(move || {
         check_refused::<()>(Err(Command::new("/bin/true").exec()));
         check_refused(Command::new("/bin/true").status());
@@ -161,7 +180,10 @@ fn natural_tries() -> Act {
         check_refused(fs::write(&file, "spoils"));
         check_refused(File::options().append(true).open("/dev/null"));
         check_refused(io_uring::IoUring::new(2).map(drop));
-        drop(listener);
+        // A listener that becomes a client, as Landlock lets it (landlock-lsm/linux#41).
+        let fast_open = SendFlags::from_bits_retain(libc::MSG_FASTOPEN.unsigned_abs());
+        rustix::net::shutdown(&listener, rustix::net::Shutdown::Both).unwrap();
+        check_refused(rustix::net::sendto(&listener, b"spoils", fast_open, &target).map_err(io::Error::from));
     })
 }
 
@@ -190,6 +212,11 @@ fn what_a_server_does() -> Act {
         thread::Builder::new().name("a name".to_owned()).spawn(thread::yield_now).unwrap().join().unwrap();
         drop(io::pipe().unwrap());
         drop(writer.try_clone().unwrap());
+        datagrams.set_nonblocking(true).unwrap();
+        let _ = io::stdout().is_terminal();
+        let before = rustix::process::getpriority_process(None).unwrap();
+        crate::sys::priority::step_back();
+        assert!(before < rustix::process::getpriority_process(None).unwrap() || before == 19);
         assert!(!fs::read_to_string("/proc/self/stat").unwrap().is_empty());
         assert!(fs::read_dir("/proc/self/fd").unwrap().count() > 2);
     })
