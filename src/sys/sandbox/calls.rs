@@ -217,6 +217,9 @@ const PR_GET_AUXV: i32 = 0x4155_5856;
 const F_SETSIG: i32 = 10;
 const F_SETOWN_EX: i32 = 15;
 
+/// setpriority(2); its type is another one in each libc.
+const PRIO_PROCESS: i32 = 0;
+
 /// `IORING_UNREGISTER_RING_FDS`.
 const UNREGISTER_RING_FDS: i32 = 21;
 
@@ -305,7 +308,7 @@ const REFUSED_BY_ARGUMENT: &[(c_long, &[&[Test]])] = &[
     // No signal to others by a descriptor of theirs or ours.
     (libc::SYS_fcntl, &[&[is(1, libc::F_SETOWN)], &[is(1, F_SETSIG)], &[is(1, F_SETOWN_EX)]]),
     // Threads are made nicer and pinned by themselves; other processes are left as they are.
-    (libc::SYS_setpriority, &[&[is_not(0, libc::PRIO_PROCESS as i32)], &[is_not(1, 0)]]),
+    (libc::SYS_setpriority, &[&[is_not(0, PRIO_PROCESS)], &[is_not(1, 0)]]),
     (libc::SYS_sched_setaffinity, &[&[is_not(0, 0)]]),
     // Names of threads, and of memory; and what the kernel told this process at its start.
     (
@@ -325,16 +328,22 @@ const REFUSED_BY_ARGUMENT: &[(c_long, &[&[Test]])] = &[
     (
         libc::SYS_ioctl,
         &[&[
-            is_not(1, libc::TCGETS as i32),
-            is_not(1, libc::TIOCGWINSZ as i32),
-            is_not(1, libc::FIONREAD as i32),
-            is_not(1, libc::TIOCOUTQ as i32),
-            is_not(1, libc::FIONBIO as i32),
-            is_not(1, libc::FIOCLEX as i32),
-            is_not(1, libc::FIONCLEX as i32),
+            asks_not(libc::TCGETS),
+            asks_not(libc::TIOCGWINSZ),
+            asks_not(libc::FIONREAD),
+            asks_not(libc::TIOCOUTQ),
+            asks_not(libc::FIONBIO),
+            asks_not(libc::FIOCLEX),
+            asks_not(libc::FIONCLEX),
         ]],
     ),
 ];
+
+/// Another request of ioctl(2), of which the kernel reads an `int`.
+#[allow(clippy::unnecessary_cast, reason = "it is an int in musl")]
+const fn asks_not(request: libc::Ioctl) -> Test {
+    (1, Dword, Ne, request as u64)
+}
 
 /// One case: all of it is so.
 fn rule(tests: &[Test]) -> io::Result<SeccompRule> {
