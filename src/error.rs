@@ -67,7 +67,7 @@ pub enum StartError {
     #[error(
         "io_uring is not available: a security profile refuses it, as Docker's own does. \
          Try: docker run --security-opt seccomp=FILE, with a profile that allows io_uring_setup, io_uring_enter and \
-         io_uring_register, or SystemCallFilter=@io-uring in the unit"
+         io_uring_register, or SystemCallFilter=@aio in the unit"
     )]
     RingForbidden,
     /// The kernel does not know the system call.
@@ -271,7 +271,7 @@ mod tests {
         );
         let forbidden = "io_uring is not available: a security profile refuses it, as Docker's own does. \
                          Try: docker run --security-opt seccomp=FILE, with a profile that allows io_uring_setup, \
-                         io_uring_enter and io_uring_register, or SystemCallFilter=@io-uring in the unit";
+                         io_uring_enter and io_uring_register, or SystemCallFilter=@aio in the unit";
         check(1, Some(0), None, forbidden);
         check(1, None, None, forbidden);
         check(13, Some(0), None, forbidden);

@@ -60,7 +60,7 @@ impl Names {
             let stays = match &key.reload {
                 Reload::Start(put_back) => Some(put_back),
                 Reload::UpTo(count, put_back) if count(start) < count(next) => Some(put_back),
-                Reload::UpTo(..) | Reload::Now | Reload::New | Reload::Users => None,
+                Reload::UpTo(..) | Reload::Now | Reload::New | Reload::Requests | Reload::Users => None,
             };
             let name = format!("{}.{}{of}", key.section, key.name);
             match stays {

@@ -154,7 +154,7 @@ pub(super) fn from_source(
     }
     if let (Err(_), Some(path)) = (&reloaded, closed) {
         tracing::warn!(
-            "the server has shut itself in, and {} is outside; the next start reads it, as SIGUSR2 makes one",
+            "the server has shut itself in, and {} is outside; the next start reads it. Try: tidemill upgrade",
             path.display()
         );
     }
@@ -167,15 +167,17 @@ pub(super) fn from_source(
 }
 
 fn say(Reloaded { applied, not_applied }: &Reloaded) {
-    const READ: &str = "certificates, keys and tokens were read again, and of the configuration";
+    const READ: &str = "certificates, keys and tokens were read again";
     match &applied[..] {
-        [] if not_applied.is_empty() => tracing::info!("{READ} nothing has changed"),
-        [] => tracing::info!("{READ} nothing that can change has changed"),
-        _ => tracing::info!("{READ} has changed: {}", listed(applied)),
+        [] if not_applied.is_empty() => {
+            tracing::info!("{READ}, and of the configuration nothing has changed")
+        }
+        [] => tracing::info!("{READ}, and of the configuration nothing has changed that can"),
+        _ => tracing::info!("{READ}, and this has changed: {}", listed(applied)),
     }
     if !not_applied.is_empty() {
         tracing::warn!(
-            "not changed while running: {}; the next start has them, as SIGUSR2 makes one",
+            "not changed while running: {}; the next start has them. Try: tidemill upgrade",
             listed(not_applied)
         );
     }

@@ -283,7 +283,7 @@ fn a_forbidden_io_uring_is_told_with_its_remedy() {
         if engine != "epoll" {
             let finding = report.finding("io_uring");
             assert!(word(finding, "command").ends_with("--security-opt seccomp=FILE"), "{finding:#}");
-            assert!(word(finding, "why").contains("SystemCallFilter=@io-uring in the unit"), "{finding:#}");
+            assert!(word(finding, "why").contains("SystemCallFilter=@aio in the unit"), "{finding:#}");
         }
     }
 }

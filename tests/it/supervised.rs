@@ -311,6 +311,8 @@ fn the_unit_is_valid_and_hardened() {
     assert_eq!(ended.stderr, "", "nothing is odd about it");
     // The threshold is in tenths.
     analyze(&["security", "--offline=true", "--threshold=20"]);
+    // What is advised where a unit refuses io_uring.
+    assert!(calls_of("@aio").contains("io_uring_setup"));
 }
 
 /// All that the server asks of the kernel, from its start to its end, the unit allows: systemd says which calls are in the

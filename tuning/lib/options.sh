@@ -66,9 +66,19 @@ check_options() {
     is_count "$pairs" && ((pairs >= 2)) || end "$USAGE" "--pairs takes a number from 2 on, and not '$pairs'"
     is_count "$seed" || end "$USAGE" "--seed takes a number, and not '$seed'"
     ((force == 0 || keep == 0)) || end "$USAGE" "--force and --keep say the opposite. Try: one of them"
+    ((!dry_run)) || belongs --dry-run apply
+    ((!force)) || belongs --force apply revert persist unpersist
+    ((!keep)) || belongs --keep revert
+    [[ $format == text ]] || belongs --format check verify
     root=${root%/}
     [[ -z $root || -d $root ]] || end "$USAGE" "there is no folder $root"
     state=${state:-$root/var/lib/tidemill/tuning}
+}
+
+# Ends where the verb would not heed an option that was given: option, verbs that heed it.
+belongs() {
+    [[ " ${*:2} " == *" $verb "* ]] ||
+        end "$USAGE" "$1 means nothing to $verb, but to ${*:2}. Nothing was changed. Try: tune --help"
 }
 
 # Whether this is a number that bash can count with.

@@ -29,6 +29,15 @@ teardown() {
     check 0 "Exit codes:" tune --help
 }
 
+@test "an option that the verb would not heed" {
+    for verb in revert persist unpersist verify; do
+        check 2 "--dry-run means nothing to $verb, but to apply. Nothing was changed." tune "$verb" --dry-run --role latency
+    done
+    check 2 "--force means nothing to check" tune check --force --role latency
+    check 2 "--keep means nothing to apply, but to revert." tune apply --keep --role latency
+    check 2 "--format means nothing to plan, but to check verify." tune plan --format json --role latency
+}
+
 @test "an unknown knob" {
     check 2 "there is no knob 'somaxconn'. Try: net.core.somaxconn. Nothing was changed." \
         tune apply --role latency --knob somaxconn

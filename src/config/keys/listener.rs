@@ -239,7 +239,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         about: "The file of static tokens, each on a line of its own, alone or as name:token. A request needs one of what \
                 this table names, in its Authorization header: Bearer and the token.",
         example: "\"tokens\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.tokens.as_deref().map(path),
     },
     Key {
@@ -247,7 +247,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "jwt_secret",
         about: "The file of the secret of JSON Web Tokens that are signed with HS256.",
         example: "\"jwt.secret\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.jwt_secret.as_deref().map(path),
     },
     Key {
@@ -255,7 +255,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "jwt_keys",
         about: "The files of public keys of JSON Web Tokens, as PEM.",
         example: "[\"issuer.pem\"]",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| list(auth.jwt_keys.iter().map(|file| path(file))),
     },
     Key {
@@ -263,7 +263,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "jwks",
         about: "The file of a set of such keys (RFC 7517).",
         example: "\"jwks.json\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.jwks.as_deref().map(path),
     },
     Key {
@@ -272,7 +272,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         about: "The audience that a JSON Web Token must name. Unset, it may be meant for anybody: name one where the \
                 issuer serves others, too.",
         example: "\"tidemill\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.audience.as_deref().map(quoted),
     },
     Key {
@@ -280,7 +280,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "issuer",
         about: "The issuer that a JSON Web Token must name. Unset, any whose key fits.",
         example: "\"https://login.example.org\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.issuer.as_deref().map(quoted),
     },
     Key {
@@ -288,7 +288,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "leeway",
         about: "How far the clocks of those who make tokens may be off. Default: 30s.",
         example: "\"30s\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| Some(quoted(&show_duration(auth.leeway))),
     },
     Key {
@@ -296,7 +296,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "cookie",
         about: "The cookie that may carry the token instead, for pages.",
         example: "\"token\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.cookie.as_deref().map(quoted),
     },
     Key {
@@ -304,7 +304,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "query",
         about: "The query parameter that may carry the token instead. Queries end up in the logs of proxies.",
         example: "\"token\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| auth.query.as_deref().map(quoted),
     },
     Key {
@@ -313,7 +313,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         about: "Whether a WebSocket subprotocol may carry the token instead, for browsers, which cannot set the header. \
                 Default: false.",
         example: "true",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| Some(auth.subprotocol.to_string()),
     },
     Key {
@@ -321,7 +321,7 @@ pub(in super::super) const AUTH_KEYS: [Key<Auth>; 11] = [
         name: "realm",
         about: "The realm that a refusal names. Default: tidemill.",
         example: "\"tidemill\"",
-        reload: Reload::New,
+        reload: Reload::Requests,
         show: |auth| Some(quoted(&auth.realm)),
     },
 ];

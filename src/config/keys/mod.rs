@@ -40,6 +40,8 @@ pub(super) enum Reload<T> {
     Now,
     /// It holds for connections that come from then on.
     New,
+    /// It holds for requests that come from then on, by connections that are open as well.
+    Requests,
     /// It holds for connections that come from then on, and those that are open are ended of the users whom it is about.
     Users,
     /// It holds at once, if this count of it is no larger than at the start; else, what runs is put back.
@@ -54,6 +56,7 @@ impl<T> Reload<T> {
         match self {
             Self::Now => "Reload: at once.",
             Self::New => "Reload: for new connections.",
+            Self::Requests => "Reload: for new requests and connections.",
             Self::Users => "Reload: for new connections, and those of the users whom it is about are ended.",
             Self::UpTo(..) => "Reload: at once, up to what it was at the start.",
             Self::Start(_) => "Reload: no, from the next start on.",

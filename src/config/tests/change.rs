@@ -51,6 +51,7 @@ fn classes<T>(section: &str, keys: &[Key<T>]) -> Vec<(String, &'static str)> {
     let class = |reload: &Reload<T>| match reload {
         Reload::Now | Reload::UpTo(..) => "now",
         Reload::New => "new",
+        Reload::Requests => "requests",
         Reload::Users => "users",
         Reload::Start(_) => "start",
     };

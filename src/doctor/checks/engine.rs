@@ -239,7 +239,7 @@ mod tests {
         let forbidden = say(&fallen_back(StartError::RingForbidden));
         let docker = "docker run --security-opt seccomp=FILE";
         check(&forbidden, Severity::Warn, "a security profile refuses it", docker);
-        assert!(forbidden.why.contains("SystemCallFilter=@io-uring in the unit"), "{forbidden:#?}");
+        assert!(forbidden.why.contains("SystemCallFilter=@aio in the unit"), "{forbidden:#?}");
         let memory = say(&failed(StartError::RingMemory { memlock: Some(65_536) }));
         check(&memory, Severity::Error, "no memory for its rings (it may lock 64KiB)", "ulimit -l unlimited");
         let strange = say(&failed(StartError::RingUnexpected(std::io::Error::from_raw_os_error(5))));

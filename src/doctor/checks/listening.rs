@@ -62,9 +62,9 @@ pub(super) fn syncookies(sight: &Sight<'_>) -> Finding {
 
 pub(super) fn migrate_req(sight: &Sight<'_>) -> Finding {
     let name = "net.ipv4.tcp_migrate_req";
-    let why = "When a server is replaced by one with other shards, connections that wait are reset instead of moved. Set it \
-               before the first of them starts.";
-    Topic::new(name, "1, where servers are replaced while they run", why).judge(|topic| {
+    let why = "Where a server ends beside another one at the same addresses, connections that wait at its listeners are reset \
+               instead of moved. tidemill upgrade loses nobody either way. Set it before the first of them starts.";
+    Topic::new(name, "1, where two servers share addresses", why).judge(|topic| {
         if !sight.has_tcp() || sight.needs.cores.len() < 2 {
             return Ok(topic.ok("not needed: there is no group of TCP listeners"));
         }

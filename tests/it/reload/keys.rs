@@ -71,9 +71,9 @@ impl Walk {
         self.folder.write("t.toml", &self.place(config));
         self.server.signal(Signal::HUP);
         let lines = self.server.await_line(READ);
-        let applied = behind(&lines, "of the configuration has changed: ").unwrap_or_default().to_owned();
+        let applied = behind(&lines, ", and this has changed: ").unwrap_or_default().to_owned();
         let nothing = behind(&lines, "of the configuration nothing").unwrap_or_default();
-        if nothing != " that can change has changed" {
+        if nothing != " has changed that can" {
             return (applied, String::new());
         }
         let lines = self.server.await_line("not changed while running: ");
