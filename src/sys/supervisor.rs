@@ -19,6 +19,7 @@ use sd_notify::NotifyState;
 use socket2::{Domain, Socket, Type};
 
 use super::address::Listen;
+use crate::limits;
 
 /// Whoever looks after this process, if somebody does.
 #[derive(Debug)]
@@ -92,6 +93,8 @@ fn connect(path: &OsStr) -> io::Result<UnixDatagram> {
     };
     let socket = UnixDatagram::unbound()?;
     socket.connect_addr(&address)?;
+    // One that does not read holds nothing up for longer.
+    socket.set_write_timeout(Some(limits::SUPERVISOR_PATIENCE))?;
     Ok(socket)
 }
 

@@ -35,6 +35,24 @@ fn walls(pid: Pid) -> HashMap<String, [String; 2]> {
         .collect()
 }
 
+/// When memory is short the kernel forgets what nobody uses, and finds it again.
+#[test]
+fn figures_stay_when_the_kernel_forgets() {
+    const SWITCH: &str = "/proc/sys/vm/drop_caches";
+    let server = Server::start(&["--listen", "admin://127.0.0.1:0", "--shards", "1"]);
+    let figures = || {
+        let page = fetch(server.admin_address(), "/metrics");
+        page.text().lines().filter(|line| line.starts_with("process_")).count()
+    };
+    let before = figures();
+    assert!(0 < before);
+    if fs::write(SWITCH, "2").is_err() {
+        return skip(&format!("this user may not write to {SWITCH}"));
+    }
+    assert_eq!(figures(), before);
+    server.stop_clean();
+}
+
 /// Every thread is behind both walls, those that judge passwords and write the log among them, and the one process that is
 /// outside can be told nothing but to start this program.
 #[test]

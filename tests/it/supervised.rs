@@ -287,6 +287,19 @@ fn the_journal_is_told_the_level_in_its_own_way() {
     assert!(stopping.contains(" INFO ") && stopping.starts_with("20"), "{stopping}");
 }
 
+/// A supervisor that hears nothing any more keeps nobody from serving, and nobody from ending.
+#[test]
+fn a_supervisor_that_does_not_read_holds_nothing_up() {
+    let ear = Ear::new();
+    let crowd = UnixDatagram::unbound().expect("a socket");
+    crowd.connect(ear.folder.path("notify")).expect("it is there");
+    crowd.set_nonblocking(true).expect("it can be");
+    while crowd.send(b"X=1").is_ok() {}
+    let server = ear.start(&["--listen", "tcp://127.0.0.1:0"], &[("WATCHDOG_USEC", "300000")]);
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"hello");
+    server.stop_clean();
+}
+
 /// The unit that is shipped is one that systemd understands, with this server in it, and exposed to 2.0 of 10 at most.
 #[test]
 fn the_unit_is_valid_and_hardened() {

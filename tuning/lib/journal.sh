@@ -5,6 +5,7 @@
 #   tidemill tuning journal 1
 #   place <tab> BOOT <tab> NETNS                              where the values were noted
 #   value <tab> NAME <tab> PATH <tab> OLD <tab> NEW           OLD raw, with \t, \n and \\; NEW plain
+#   end <tab> CHECKSUM                                        of all before it, by cksum(1): a journal that was cut is none
 #
 # A path has a row for each value that was ever written; OLD is the same in all of them. So a run that was killed between
 # two changes leaves nothing that `revert` does not know.
@@ -25,14 +26,27 @@ has_journal() {
 load_journal() {
     journal_rows=() journal_paths=() journal_place=$(place)
     journal_old=() journal_new=() journal_ours=() journal_name=()
+    refuse_strangers "$state"
     has_journal || return 0
-    local lines=() row
+    refuse_strangers "$state/journal"
+    local lines=() row last
     mapfile -t lines <"$state/journal"
     [[ ${lines[0]-} == "$JOURNAL_HEAD" && ${lines[1]-} == place$'\t'* ]] || damaged 1
     journal_place=${lines[1]#*$'\t'}
-    for ((row = 2; row < ${#lines[@]}; row += 1)); do
+    last=$((${#lines[@]} - 1))
+    for ((row = 2; row < last; row += 1)); do
         take_note "${lines[row]}" || damaged "$((row + 1))"
     done
+    [[ ${lines[last]} == end$'\t'"$(head -n "$last" -- "$state/journal" | cksum)" ]] || damaged "$((last + 1))"
+}
+
+# Ends when somebody else could have written this: root plays back what a journal says.
+refuse_strangers() {
+    local owner
+    [[ -e $1 || -L $1 ]] || return 0
+    owner=$(stat -L -c %u -- "$1") && [[ $owner == @(0|"$EUID") ]] ||
+        end "$CANNOT" "$1 belongs to user ${owner:-unknown}, who could have written anything there. Nothing was changed." \
+            "Try: look at it, and move it away"
 }
 
 take_note() {
@@ -72,10 +86,9 @@ save_journal() {
         return
     fi
     local part=$state/journal.part
-    {
-        printf '%s\nplace\t%s\n' "$JOURNAL_HEAD" "$journal_place"
-        printf '%s\n' "${journal_rows[@]}"
-    } >"$part" && sync -- "$part" && mv -f -- "$part" "$state/journal" && sync -- "$state"
+    local text
+    printf -v text '%s\n' "$JOURNAL_HEAD" "place"$'\t'"$journal_place" "${journal_rows[@]}"
+    rm -f -- "$part" && printf '%send\t%s\n' "$text" "$(printf '%s' "$text" | cksum)" >"$part" && sync -- "$part" && mv -f -- "$part" "$state/journal" && sync -- "$state"
 }
 
 # Takes a path out of the rows in memory.

@@ -40,8 +40,8 @@ take_option() {
     --role) role=$2 ;;
     --knob) asked+=("$2") ;;
     --format) format=$2 ;;
-    --journal) state=$2 ;;
-    --root) root=$2 ;;
+    --journal) state=$(named "$1" "$2") || exit ;;
+    --root) root=$(named "$1" "$2") || exit ;;
     --pairs) pairs=$2 ;;
     --duration) duration=$2 ;;
     --seed) seed=$2 ;;
@@ -73,6 +73,12 @@ check_options() {
     root=${root%/}
     [[ -z $root || -d $root ]] || end "$USAGE" "there is no folder $root"
     state=${state:-$root/var/lib/tidemill/tuning}
+}
+
+# A folder that an option names. Nothing is no folder: a variable that is not set would mean the host itself.
+named() {
+    [[ -n $2 ]] || end "$USAGE" "$1 takes a folder, and not nothing. Nothing was changed."
+    printf '%s' "$2"
 }
 
 # Ends where the verb would not heed an option that was given: option, verbs that heed it.

@@ -3,6 +3,7 @@
 
 plan() {
     load_journal
+    check_place
     examine
     refuse_or_mention
     printf '#!/bin/sh\n# For the role %s: "sh plan.sh apply" changes this host, "sh plan.sh revert" undoes it.\n' "$role"

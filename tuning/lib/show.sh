@@ -3,6 +3,7 @@
 
 check() {
     load_journal
+    check_place
     examine
     local index changes=0
     open_list knob state now wanted path scope risk why

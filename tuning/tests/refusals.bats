@@ -26,7 +26,17 @@ teardown() {
     check 2 "--pairs takes a number from 2 on, and not '1'" tune measure --pairs 1
     check 2 "--seed takes a number, and not 'a[0]'" tune measure --seed 'a[0]'
     check 2 "there is no folder $tree/none" "$tuning/tune" check --role latency --root "$tree/none"
+    check 2 "--root takes a folder, and not nothing" "$tuning/tune" apply --role latency --root ''
+    check 2 "--journal takes a folder, and not nothing" tune apply --role latency --journal ''
     check 0 "Exit codes:" tune --help
+}
+
+@test "however it is called" {
+    ln -s "$tuning/tune" "$BATS_TEST_TMPDIR/link"
+    check 0 "Exit codes:" "$BATS_TEST_TMPDIR/link" --help
+    cd "$tuning/.."
+    CDPATH=.:/tmp check 0 "Exit codes:" "$(basename "$tuning")/tune" --help
+    ! command -v dash || check 3 "this needs bash 4.4 or newer" dash "$tuning/tune" --help
 }
 
 @test "an option that the verb would not heed" {
@@ -102,10 +112,39 @@ teardown() {
     line=3 refuse "$head" "$place" $'value\tnet.core.somaxconn\t/proc/sys/net/core/somaxconn'
     line=4 refuse "$head" "$place" $'value\ta\t/proc/sys/net/core/somaxconn\t1\\n\t2' $'value\ta\t/etc/passwd\t1\\n\t2'
     line=3 refuse "$head" "$place" $'value\ta\t/proc/sys/../../etc/passwd\t1\\n\t2'
+    # One that was cut, or changed, is none.
+    rm "$(journal)"
+    tune apply --role latency
+    cp "$(journal)" "$BATS_TEST_TMPDIR/whole"
+    for ((count = $(wc -l <"$BATS_TEST_TMPDIR/whole") - 1; count > 0; count -= 1)); do
+        head -n "$count" "$BATS_TEST_TMPDIR/whole" >"$(journal)"
+        check 3 "is not what this script writes. Nothing was changed." tune revert
+    done
+    sed 's/128/127/' "$BATS_TEST_TMPDIR/whole" >"$(journal)"
+    check 3 "is not what this script writes. Nothing was changed." tune revert
+    cp "$BATS_TEST_TMPDIR/whole" "$(journal)"
+    tune revert
     # A path is a path, whatever it looks like.
-    printf '%s\n' "$head" "$place" $'value\ta\t/sys/$(touch '"$BATS_TEST_TMPDIR"$'/planted)\t1\\n\t2' >"$(journal)"
+    planted=$(printf '%s\n.' "$head" "$place" $'value\ta\t/sys/$(touch '"$BATS_TEST_TMPDIR"$'/planted)\t1\\n\t2')
+    planted=${planted//$'\n.'/$'\n'}
+    printf '%send\t%s\n' "$planted" "$(printf '%s' "$planted" | cksum)" >"$(journal)"
     check 1 "is not there any more" tune revert
     [[ ! -e $BATS_TEST_TMPDIR/planted ]]
+}
+
+@test "a journal that somebody else could have written" {
+    ((EUID == 0)) || skip "only root can give files away"
+    tune apply --role latency
+    chown 65534 "$(journal)"
+    check 3 "journal belongs to user 65534, who could have written anything there. Nothing was changed." tune revert
+    chown 0 "$(journal)"
+    chown 65534 "$(dirname "$(journal)")"
+    for verb in revert "apply --role latency" "check --role latency" verify; do
+        # shellcheck disable=SC2086 # It is several words.
+        check 3 "tuning belongs to user 65534" tune $verb
+    done
+    chown 0 "$(dirname "$(journal)")"
+    check 0 "" tune revert
 }
 
 @test "a table with a mistake" {

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd, Ruleset,
@@ -64,17 +65,26 @@ fn rules(openings: &Openings) -> Result<RulesetCreated, RulesetError> {
         .handle_access(closed)?
         .scope(Scope::from_all(WANTED))?
         .create()?;
-    for path in SYSTEM {
-        ruleset = open(ruleset, path.as_ref(), AccessFs::ReadFile | AccessFs::ReadDir)?;
+    for place in system().iter().flatten() {
+        ruleset = ruleset.add_rule(PathBeneath::new(place, AccessFs::ReadFile | AccessFs::ReadDir))?;
     }
     for path in openings.readable() {
         ruleset = open(ruleset, &path, AccessFs::ReadFile.into())?;
     }
-    for folder in openings.sockets.iter().filter_map(|file| folder_of(file)) {
+    // What is removed may stand anywhere beneath the folder, so a socket's file in the root folder is left where it is.
+    for folder in openings.sockets.iter().filter_map(|file| folder_of(file)).filter(|folder| !is_root(folder))
+    {
         ruleset = open(ruleset, folder, AccessFs::MakeSock | AccessFs::RemoveFile)?;
     }
     let mut ports = openings.ports.iter().copied().filter(|_| !any_port);
     ports.try_fold(ruleset, |ruleset, port| ruleset.add_rule(NetPort::new(port, AccessNet::BindTcp)))
+}
+
+/// The places of the system, held open for as long as the process lives: /proc forgets a folder that nobody holds when memory is
+/// short, and makes another one of that name, which no rule is for.
+fn system() -> &'static [Option<PathFd>; 2] {
+    static HELD: OnceLock<[Option<PathFd>; 2]> = OnceLock::new();
+    HELD.get_or_init(|| SYSTEM.map(|path| PathFd::new(path).ok()))
 }
 
 /// Opens what is beneath a path. What is not there is missed by whoever wants it, and says so then.
