@@ -118,6 +118,11 @@ impl Crew {
         self.files.iter_mut().for_each(SocketFile::share);
     }
 
+    /// Takes the files of Unix sockets over from a process that goes.
+    pub(super) fn own_files(&mut self) {
+        self.files.iter_mut().for_each(SocketFile::own);
+    }
+
     pub(super) fn stop(&mut self, times: DrainTimes) {
         self.switchboard.tell(self.threads.len(), || Message::Stop(times));
     }

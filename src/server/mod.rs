@@ -81,11 +81,18 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
         Some((predecessor, inherited)) => (Some(predecessor), inherited),
         None => (None, Inherited::take_all()?),
     };
-    let mut server = Server::begin(config, inherited, |listeners, datagrams, users, board| {
+    let begun = Server::begin(config, inherited, |listeners, datagrams, users, board| {
         let Wiring { behind, nats, ingest } = kit.wiring(config, (listeners, datagrams), users);
         let board = Arc::clone(board);
         move |_| House::new(&behind, &nats, Arc::clone(&board)).with_ingest(ingest.clone())
-    })?;
+    });
+    let mut server = match begun {
+        Ok(server) => server,
+        Err(error) => {
+            predecessor.into_iter().for_each(Predecessor::keep_waiting);
+            return Err(error);
+        }
+    };
     server.running.kit = Some(kit);
     // Before anybody hears that it serves, and asks it to hand over; and before it makes no files any more.
     let hand_over = HandOver::new(launcher, server.waker.clone());
@@ -94,6 +101,7 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
         predecessor.may_go();
+        server.crew.own_files();
     }
     if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &sandbox, &log)? {
         return Ok(signal.exit_code());

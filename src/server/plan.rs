@@ -232,7 +232,7 @@ fn open(config: &Config, mut inherited: Inherited, shards: usize) -> Result<Vec<
             [] => bind_patiently(&listener.listen, shards, &options),
             passed => socket::adopt(&listener.listen, passed, shards, &options, inherited.is_succession()),
         };
-        let bound = bound.map(|bound| with_file(bound, &passed, inherited.is_succession()));
+        let bound = bound.map(|bound| with_file(bound, &passed, inherited.has_files()));
         match bound {
             Ok(bound) => opened.push((place, bound)),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
@@ -253,12 +253,14 @@ pub(super) fn kernel_patience(config: &Config) -> Duration {
     config.stall_timeout * 2
 }
 
-/// A successor removes the file of a Unix socket, as its predecessor would have.
-fn with_file(bound: Bound, passed: &[OwnedFd], is_succession: bool) -> Bound {
+/// A successor removes the file of a Unix socket, as its predecessor would have: one that has files to leave.
+fn with_file(bound: Bound, passed: &[OwnedFd], has_files: bool) -> Bound {
     match &bound.address {
-        Listen::Unix(path) if is_succession && !passed.is_empty() => {
-            let file = SocketFile::inherit(path).ok();
-            Bound { file, ..bound }
+        Listen::Unix(path) if has_files && !passed.is_empty() => {
+            let file = SocketFile::inherit(path).inspect_err(|error| {
+                tracing::warn!("nobody finds unix:{}: its file cannot be seen: {error}", path.display());
+            });
+            Bound { file: file.ok(), ..bound }
         }
         _ => bound,
     }

@@ -9,7 +9,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -23,6 +23,8 @@ use super::supervisor::{Inherited, InheritedError};
 pub struct Origin {
     program: PathBuf,
     arguments: Vec<OsString>,
+    /// Whether a supervisor has opened sockets, for this process or for one whose place it has taken: their files stay its own.
+    is_activated: bool,
 }
 
 /// The process that has passed its sockets to this one, and waits to hear that it serves.
@@ -30,6 +32,9 @@ pub struct Origin {
 pub struct Predecessor {
     ready: File,
 }
+
+/// Set where a supervisor has opened sockets.
+const ACTIVATED: &str = "TIDEMILL_ACTIVATED";
 
 /// The descriptor for the byte, and those of the sockets: `9:5,6,7`.
 const VARIABLE: &str = "TIDEMILL_HANDOVER";
@@ -40,7 +45,9 @@ impl Origin {
     /// # Errors
     /// When the system does not know the program's file.
     pub fn find() -> io::Result<Self> {
-        Ok(Self { program: std::env::current_exe()?, arguments: std::env::args_os().skip(1).collect() })
+        let is_activated = ["LISTEN_FDS", ACTIVATED].iter().any(|name| std::env::var_os(name).is_some());
+        let arguments = std::env::args_os().skip(1).collect();
+        Ok(Self { program: std::env::current_exe()?, arguments, is_activated })
     }
 
     /// Starts the program that has this name now, with the same arguments and these sockets. It writes its byte to `said`.
@@ -56,6 +63,9 @@ impl Origin {
         // What a supervisor has for this process is not for the next one, but for its watchdog, which becomes the next one's.
         for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"] {
             command.env_remove(name);
+        }
+        if self.is_activated {
+            command.env(ACTIVATED, "1");
         }
         passed.push(said.as_raw_fd());
         // SAFETY: between fork and exec only what is safe in a signal handler may be done: `inherit` calls fcntl(2) and
@@ -98,8 +108,15 @@ impl Predecessor {
         // are open, as `is_open` has shown. Nobody else here knows them, and `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
         let predecessor = Self { ready: own(ready).1.into() };
-        let inherited = Inherited::from_predecessor(sockets.into_iter().map(own))?;
+        let has_files = std::env::var_os(ACTIVATED).is_none();
+        let inherited = Inherited::from_predecessor(sockets.into_iter().map(own), has_files)?;
         Ok(Some((predecessor, inherited)))
+    }
+
+    /// Lets it hear nothing before this process has ended, which can say first why it does not come to serve.
+    pub fn keep_waiting(self) {
+        // The end of the process closes it.
+        let _ = self.ready.into_raw_fd();
     }
 
     /// Says that this process serves: the predecessor may go.

@@ -165,12 +165,18 @@ pub fn datagram_client(to: SocketAddr, source: Option<IpAddr>) -> io::Result<Own
 }
 
 impl SocketFile {
-    /// The file of a Unix socket that somebody else has opened, and leaves to us.
+    /// The file of a Unix socket that another process has opened, and leaves to us when this one serves: until we
+    /// [own](Self::own) it, it is shared.
     ///
     /// # Errors
     /// When it is gone.
     pub fn inherit(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), identity: identity_of(path)?, is_shared: false })
+        Ok(Self { path: path.to_owned(), identity: identity_of(path)?, is_shared: true })
+    }
+
+    /// Nobody else looks after it any more.
+    pub fn own(&mut self) {
+        self.is_shared = false;
     }
 
     /// Leaves the file to another process, if that one has the socket when this goes.

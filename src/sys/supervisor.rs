@@ -104,6 +104,8 @@ pub struct Inherited {
     sockets: Vec<(Listen, OwnedFd)>,
     /// Whether they come from a process that this one takes the place of.
     is_succession: bool,
+    /// Whether the files of Unix sockets go with the process that has these last: not where a supervisor has made them.
+    has_files: bool,
 }
 
 /// Why what was passed cannot be used.
@@ -143,20 +145,22 @@ impl Inherited {
         // them close-on-exec has just shown, and nobody else here knows them. `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
         let owned: Vec<_> = numbers.into_iter().map(own).collect();
-        Self::recognise(owned.into_iter(), false)
+        Self::recognise(owned.into_iter(), false, false)
     }
 
-    /// What a process has passed whose place this one takes: files of Unix sockets are this one's from now on, and what no
-    /// listener is for any more goes with the predecessor.
+    /// What a process has passed whose place this one takes: files of Unix sockets are this one's from then on if they were the
+    /// predecessor's (`has_files`), and what no listener is for any more goes with it.
     pub(super) fn from_predecessor(
         sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
+        has_files: bool,
     ) -> Result<Self, InheritedError> {
-        Self::recognise(sockets, true)
+        Self::recognise(sockets, true, has_files)
     }
 
     fn recognise(
         sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
         is_succession: bool,
+        has_files: bool,
     ) -> Result<Self, InheritedError> {
         let (mut recognised, mut seen) = (Vec::new(), HashSet::new());
         for (number, socket) in sockets {
@@ -166,12 +170,17 @@ impl Inherited {
                 recognised.push((listen, socket));
             }
         }
-        Ok(Self { sockets: recognised, is_succession })
+        Ok(Self { sockets: recognised, is_succession, has_files })
     }
 
     /// Whether they come from a process that this one takes the place of.
     pub fn is_succession(&self) -> bool {
         self.is_succession
+    }
+
+    /// Whether the files of Unix sockets among them are left to this process.
+    pub fn has_files(&self) -> bool {
+        self.has_files
     }
 
     /// The sockets at this address, in the order in which they were passed.
@@ -240,7 +249,7 @@ mod tests {
         ];
         let passed = [OwnedFd::from(tcp), udp.into(), unix.into()];
         let sockets = passed.into_iter().zip(3..).map(|(socket, number)| recognise(number, socket).unwrap());
-        let mut inherited = Inherited { sockets: sockets.collect(), is_succession: false };
+        let mut inherited = Inherited { sockets: sockets.collect(), ..Inherited::default() };
         for listen in &expected {
             assert_eq!(inherited.left(), Some(listen));
             assert_eq!(inherited.take(listen).len(), 1);
@@ -254,7 +263,7 @@ mod tests {
         let [one, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
         let listen = Listen::Udp(one.local_addr().unwrap());
         let passed = [one.try_clone().unwrap(), other, one].map(OwnedFd::from);
-        let inherited = Inherited::recognise((3..).zip(passed), true).unwrap();
+        let inherited = Inherited::recognise((3..).zip(passed), true, true).unwrap();
         assert_eq!((inherited.sockets.len(), inherited.count(&listen)), (2, 1));
     }
 

@@ -1,6 +1,10 @@
 //! `tidemill upgrade`: one sentence and an exit code for each way in which a hand-over can go, and no signal for strangers.
 
+use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+
 use super::*;
+use crate::supervised::{handle, passed};
 use crate::support::launch::{Ended, can_run, check_sentence, run, tidemill};
 use crate::support::skip;
 
@@ -73,6 +77,45 @@ fn it_says_why_nobody_else_serves() {
     check_sentence(&ended, 1, &serves_on);
     streams::ping(&mut streams::tcp(server.tcp_address()), b"hello");
     server.stop_clean();
+}
+
+/// A successor that fails when it has the sockets already leaves them and their files as they are, and says why.
+#[test]
+fn one_that_fails_late_says_why_and_leaves_all() {
+    let folder = Folder::new();
+    let path = folder.path("echo.sock");
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = holder.local_addr().expect("it has one");
+    let head = format!("[[listener]]\naddress = \"{}\"\n", unix(&path));
+    let file = folder.write("tidemill.toml", &head);
+    let mut command = Command::new(BINARY);
+    command.args(["--config", text(&file), "--shards", "2"]);
+    on_engine(&mut command);
+    let server = Server::launch(command);
+    let more = format!("{head}[[listener]]\naddress = \"tcp://{taken}\"\n");
+    folder.write("tidemill.toml", &more);
+    for _ in 0..3 {
+        check_sentence(&upgrade(server.pid()), 1, "did not come to serve (exit status: 3), ");
+        server.await_line("is taken by another process");
+        streams::ping(&mut streams::unix(&path), b"hello");
+    }
+    server.stop_clean();
+    assert!(!path.exists(), "the file goes with the server");
+}
+
+/// What a supervisor has opened stays its own, however often the server is replaced.
+#[test]
+fn a_supervisors_file_is_left_to_it() {
+    let folder = Folder::new();
+    let path = folder.path("echo.sock");
+    let listener = UnixListener::bind(&path).expect("a path");
+    let first = Server::launch_from(passed(1, &["--listen", &unix(&path)]), handle(&listener));
+    check_sentence(&upgrade(first.pid()), 0, "serves now");
+    let second = first.await_successor();
+    streams::ping(&mut streams::unix(&path), b"hello");
+    kill_process(second, Signal::TERM).expect("it is ours");
+    eventually("it has ended", || has_ended(second));
+    assert!(path.exists(), "the file is whose who made it");
 }
 
 /// Somebody has ended the process that starts others.
