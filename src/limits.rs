@@ -182,8 +182,9 @@ pub const DRAIN_BATCH: usize = 1024;
 pub const DRAIN_LAST_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the process itself may take to be gone when its shards are: for what a supervisor is told.
 pub const EXIT_PATIENCE: Duration = Duration::from_secs(1);
-/// How long a word to a supervisor that does not read may wait before it is dropped.
-pub const SUPERVISOR_PATIENCE: Duration = Duration::from_millis(500);
+/// How long a word to a supervisor that does not read may wait before it is dropped: longer than one that starts a whole host
+/// is busy, since a service that was not heard to be ready is ended.
+pub const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(2);
 /// When it is its turn to be sent away, how long a connection that has come just before is listened to for its first words: as
 /// long as a peer at the other end of the world may need to say them, and to lose a packet on the way. Nobody else waits so
 /// long.

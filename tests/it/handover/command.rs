@@ -110,11 +110,12 @@ fn a_supervisors_file_is_left_to_it() {
     let path = folder.path("echo.sock");
     let listener = UnixListener::bind(&path).expect("a path");
     let first = Server::launch_from(passed(1, &["--listen", &unix(&path)]), handle(&listener));
-    check_sentence(&upgrade(first.pid()), 0, "serves now");
-    let second = first.await_successor();
+    let mut line = Line { pid: first.pid(), first };
+    check_sentence(&upgrade(line.pid), 0, "serves now");
+    line.pid = line.first.await_successor();
     streams::ping(&mut streams::unix(&path), b"hello");
-    kill_process(second, Signal::TERM).expect("it is ours");
-    eventually("it has ended", || has_ended(second));
+    kill_process(line.pid, Signal::TERM).expect("it is ours");
+    eventually("it has ended", || has_ended(line.pid));
     assert!(path.exists(), "the file is whose who made it");
 }
 
