@@ -48,6 +48,9 @@ pub enum StartError {
         /// How many there are for each shard.
         sockets: usize,
     },
+    /// The process whose place this one was to take has changed its mind.
+    #[error("the process that was to hand over does not, and this one ends")]
+    NotWanted,
     /// A file with certificates, keys or tokens cannot be used.
     #[error("{0}")]
     Credentials(String),
@@ -173,6 +176,7 @@ impl StartError {
             | Self::Inherited(_)
             | Self::NoHandle(_)
             | Self::NobodyListens(_)
+            | Self::NotWanted
             | Self::TooManySockets { .. }
             | Self::Credentials(_)
             | Self::PinFailed(_)

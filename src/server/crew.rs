@@ -27,6 +27,9 @@ pub(super) struct Crew {
     /// How many shards there are.
     shards: usize,
     switchboard: Switchboard,
+    /// One for each thread, which takes nothing from its sockets before a word comes through it: so nobody is let in whom a start
+    /// that fails would lose.
+    gates: Vec<SyncSender<()>>,
     /// Dropped, and so removed, when the shards have ended.
     files: Vec<SocketFile>,
 }
@@ -52,13 +55,14 @@ struct Kit {
     options: Options,
     house: House,
     mailbox: Mailbox,
+    gate: Receiver<()>,
 }
 
 /// What a thread says when it has started, or has not.
 type Started = (usize, Result<Bell, StartError>);
 
 impl Crew {
-    /// Starts all shards, and waits until they serve.
+    /// Starts all shards, and waits until they could serve, which they do when the [gate opens](Self::open_gates).
     pub(super) fn start<S: Service>(
         plan: Plan,
         house: &House,
@@ -72,11 +76,11 @@ impl Crew {
             let make = make.clone();
             starting.spawn(shard, options, house, move |number| Ok(make(number)))?;
         }
-        let (threads, contacts) = starting.wait()?;
+        let Ready { threads, contacts, gates } = starting.wait()?;
         let all: Arc<[Contact]> = contacts.clone().into();
         let mut switchboard = Switchboard::new(plan.setup, contacts)?;
         switchboard.tell(count, || Message::Contacts(Arc::clone(&all)));
-        Ok(Self { threads, shards: count, switchboard, files: plan.files })
+        Ok(Self { threads, shards: count, switchboard, gates, files: plan.files })
     }
 
     /// Starts one more thread, with a service that can ask the shards.
@@ -92,10 +96,19 @@ impl Crew {
         let mut starting = Starting::new(plan.setup, waker);
         let options = Options { number: self.shards, ..plan.options };
         starting.spawn(plan.shard, options, house, move |_| Ok(make(Switchboard::new(setup, contacts)?)))?;
-        let (threads, contacts) = starting.wait()?;
+        let Ready { threads, contacts, gates } = starting.wait()?;
         self.threads.extend(threads);
+        self.gates.extend(gates);
         contacts.into_iter().for_each(|contact| self.switchboard.add(contact));
         Ok(())
+    }
+
+    /// Lets all threads serve.
+    pub(super) fn open_gates(&mut self) {
+        for gate in self.gates.drain(..) {
+            // One that has ended is seen by its end.
+            let _ = gate.send(());
+        }
     }
 
     /// The cores of the shards.
@@ -124,6 +137,8 @@ impl Crew {
     }
 
     pub(super) fn stop(&mut self, times: DrainTimes) {
+        // Who waits at one that goes has nothing to stop, and ends.
+        self.gates.clear();
         self.switchboard.tell(self.threads.len(), || Message::Stop(times));
     }
 
@@ -151,6 +166,7 @@ impl Crew {
 
     /// Waits for all threads, and returns the shards' counters; a second time there is nobody to wait for.
     pub(super) fn join(&mut self) -> Result<Vec<Snapshot>, StartError> {
+        self.gates.clear();
         let mut snapshots = Vec::with_capacity(self.threads.len());
         let mut failure = None;
         for (shard, running) in self.threads.drain(..).enumerate() {
@@ -170,19 +186,27 @@ impl Crew {
     }
 }
 
-/// Threads that were started and have not all said yet that they serve.
+/// Threads that were started and have not all said yet that they could serve. When this is dropped they end.
 struct Starting<'a> {
     setup: Setup,
     waker: &'a Waker,
     started: SyncSender<Started>,
     starts: Receiver<Started>,
     threads: Vec<(Running, Address)>,
+    gates: Vec<SyncSender<()>>,
+}
+
+/// Threads that could serve.
+struct Ready {
+    threads: Vec<Running>,
+    contacts: Vec<Contact>,
+    gates: Vec<SyncSender<()>>,
 }
 
 impl<'a> Starting<'a> {
     fn new(setup: Setup, waker: &'a Waker) -> Self {
         let (started, starts) = sync_channel(limits::SHARDS_MAX);
-        Self { setup, waker, started, starts, threads: Vec::new() }
+        Self { setup, waker, started, starts, threads: Vec::new(), gates: Vec::new() }
     }
 
     fn spawn<S: Service>(
@@ -193,23 +217,26 @@ impl<'a> Starting<'a> {
         make: impl FnOnce(usize) -> Result<S, StartError> + Send + 'static,
     ) -> Result<(), StartError> {
         let (mailbox, address) = mailbox();
+        let (open, gate) = sync_channel(1);
         let core = plan.core;
-        let kit = Kit { plan, setup: self.setup, options, house: house.clone(), mailbox };
+        let kit = Kit { plan, setup: self.setup, options, house: house.clone(), mailbox, gate };
         let ended = Arc::new(AtomicBool::new(false));
         let end = WakeAtEnd { waker: self.waker.clone(), ended: Arc::clone(&ended) };
         let place = self.threads.len();
         let thread = spawn(place, kit, make, self.started.clone(), end)?;
         self.threads.push((Running { core, ended, thread }, address));
+        self.gates.push(open);
         Ok(())
     }
 
-    /// Waits until all of them serve.
-    fn wait(self) -> Result<(Vec<Running>, Vec<Contact>), StartError> {
+    /// Waits until all of them could serve.
+    fn wait(self) -> Result<Ready, StartError> {
         drop(self.started);
         let bells = await_starts(&self.starts, self.threads.len())?;
         let contact =
             |((running, address), bell): ((Running, Address), Bell)| (running, Contact { address, bell });
-        Ok(self.threads.into_iter().zip(bells).map(contact).unzip())
+        let (threads, contacts) = self.threads.into_iter().zip(bells).map(contact).unzip();
+        Ok(Ready { threads, contacts, gates: self.gates })
     }
 }
 
@@ -241,42 +268,64 @@ fn serve<K: Host, S: Service>(
     make: impl FnOnce(usize) -> Result<S, StartError>,
     started: SyncSender<Started>,
 ) -> Result<Snapshot, RingError> {
-    let mut shard = match begin::<K, S>(kit, make) {
-        Ok(shard) => shard,
+    let prepared = match begin::<K, S>(kit, make) {
+        Ok(prepared) => prepared,
         Err(error) => {
             // Nobody listens when the start was given up.
             let _ = started.send((place, Err(error)));
             return Ok(Snapshot::default());
         }
     };
-    let _ = started.send((place, Ok(shard.kernel_mut().bell())));
+    let _ = started.send((place, Ok(prepared.ring.bell())));
     drop(started);
+    if prepared.gate.recv().is_err() {
+        return Ok(Snapshot::default());
+    }
+    let mut shard = prepared.into_shard();
     shard.run()?;
     Ok(shard.snapshot())
+}
+
+/// All that a shard needs, before it takes anything from its sockets.
+struct Prepared<K, S> {
+    ring: K,
+    service: S,
+    options: Options,
+    house: House,
+    mailbox: Mailbox,
+    sockets: Sockets,
+    gate: Receiver<()>,
+}
+
+impl<K: Host, S: Service> Prepared<K, S> {
+    fn into_shard(self) -> Shard<K, S> {
+        Shard::new(self.ring, self.service, self.options, self.house, self.mailbox, &self.sockets)
+    }
 }
 
 /// Pins the thread, makes its ring, and takes its sockets into it.
 fn begin<K: Host, S: Service>(
     kit: Kit,
     make: impl FnOnce(usize) -> Result<S, StartError>,
-) -> Result<Shard<K, S>, StartError> {
-    if let Some(core) = kit.plan.core {
+) -> Result<Prepared<K, S>, StartError> {
+    let Kit { plan, setup, options, house, mailbox, gate } = kit;
+    if let Some(core) = plan.core {
         cpu::pin(core)?;
     }
-    let mut ring = K::make(&kit.setup).map_err(ring_failed)?;
+    let mut ring = K::make(&setup).map_err(ring_failed)?;
     let mut sockets = Sockets::default();
-    for (place, (listener, number)) in (0..).zip(kit.plan.listeners) {
+    for (place, (listener, number)) in (0..).zip(plan.listeners) {
         sockets.listeners.push(ring.adopt(listener, place).map_err(StartError::RingUnexpected)?);
         sockets.listener_numbers.push(number);
     }
     let after = u32::try_from(sockets.listeners.len()).expect("listeners are few");
-    for (place, (datagram, number)) in (after..).zip(kit.plan.datagrams) {
+    for (place, (datagram, number)) in (after..).zip(plan.datagrams) {
         sockets.datagrams.push(ring.adopt(datagram, place).map_err(StartError::RingUnexpected)?);
         sockets.datagram_numbers.push(number);
     }
     ring.seal().map_err(ring_failed)?;
-    let service = make(kit.options.number)?;
-    Ok(Shard::new(ring, service, kit.options, kit.house, kit.mailbox, &sockets))
+    let service = make(options.number)?;
+    Ok(Prepared { ring, service, options, house, mailbox, sockets, gate })
 }
 
 fn await_starts(starts: &Receiver<Started>, count: usize) -> Result<Vec<Bell>, StartError> {

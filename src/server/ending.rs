@@ -24,11 +24,13 @@ pub(super) fn patience(times: DrainTimes) -> Duration {
     times.timeout.saturating_add(limits::DRAIN_LAST_PATIENCE).saturating_add(limits::EXIT_PATIENCE)
 }
 
-/// Stops in order. A second signal ends the wait, and is returned.
+/// Stops in order, in these times. A signal to stop ends the wait, and is returned; but where nobody has asked this process to
+/// stop before, the first one has it end in the time `when_asked`, as it would have.
 pub(super) fn drain(
     server: &mut Server,
     signals: &Signals,
     times: DrainTimes,
+    mut when_asked: Option<DrainTimes>,
 ) -> Result<Option<StopSignal>, StartError> {
     server.stop(times);
     tracing::info!("stopping: {}", said(times));
@@ -36,8 +38,12 @@ pub(super) fn drain(
         // The shards end by themselves after the deadline; this wait has no other bound.
         match signals.wait(&server.waker, None).map_err(StartError::Signals)? {
             Woken::Stop(signal) => {
-                tracing::warn!("stopping at once: connections are cut");
-                return Ok(Some(signal));
+                let Some(times) = when_asked.take() else {
+                    tracing::warn!("stopping at once: connections are cut");
+                    return Ok(Some(signal));
+                };
+                server.stop(times);
+                tracing::info!("asked to stop as well: {}, if that is sooner", said(times));
             }
             Woken::Reload => tracing::info!("stopping: nothing is read again"),
             Woken::Report | Woken::Upgrade | Woken::Waker | Woken::TimedOut => {}

@@ -1,5 +1,5 @@
-//! A new process takes over: it is started, listens at the same sockets, and when it serves this one drains and ends. One that
-//! does not come to serve changes nothing.
+//! A new process takes over: it is started, gets the same sockets, and asks for this one's place when all of it stands. Then it
+//! serves, and this one drains and ends. One that does not come to ask changes nothing.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::limits;
 use crate::sys::bulletin::{Bulletin, Standing};
 use crate::sys::clock::{self, Time};
-use crate::sys::handover::has_said_ready;
+use crate::sys::handover::is_asked_for;
 use crate::sys::launcher::{Launcher, Successor};
 use crate::sys::process;
 use crate::sys::signal::Waker;
@@ -27,10 +27,10 @@ pub(super) struct HandOver {
     bulletin: Option<Bulletin>,
 }
 
-/// One that was started, and has not said yet that it serves.
+/// One that was started, and has not asked yet.
 struct Going {
     successor: Successor,
-    said: Receiver<bool>,
+    asked: Receiver<bool>,
     deadline: Time,
 }
 
@@ -51,8 +51,9 @@ impl HandOver {
         }
         match self.start(sockets) {
             Ok(going) => {
-                tracing::info!("process {} is to take over", going.successor.pid());
+                // First, so that whoever reads the log finds it there.
                 self.show(&Standing::Waits(going.successor.pid()));
+                tracing::info!("process {} is to take over", going.successor.pid());
                 self.going = Some(going);
             }
             Err(error) => {
@@ -72,28 +73,28 @@ impl HandOver {
         let sockets: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
         let successor = launcher.succeed(&sockets)?;
         match self.listen_to(&successor) {
-            Ok(said) => {
+            Ok(asked) => {
                 let deadline = clock::now().saturating_add(limits::HANDOVER_TIMEOUT);
-                Ok(Going { successor, said, deadline })
+                Ok(Going { successor, asked, deadline })
             }
             Err(error) => {
-                // Nobody would hear it say that it serves, and both would.
+                // Nobody would hear it ask.
                 launcher.dismiss(successor);
                 Err(error)
             }
         }
     }
 
-    /// Where it is said that a successor serves, or has ended without.
+    /// Where it is said that a successor asks for this process's place, or has ended without.
     fn listen_to(&self, successor: &Successor) -> io::Result<Receiver<bool>> {
-        let (sender, said) = sync_channel(1);
-        let (mut ready, waker) = (successor.ready()?, self.waker.clone());
+        let (sender, asked) = sync_channel(1);
+        let (mut question, waker) = (successor.question()?, self.waker.clone());
         Builder::new().name("successor".to_owned()).spawn(move || {
             // Nobody hears it when the wait was given up.
-            let _ = sender.send(has_said_ready(&mut ready));
+            let _ = sender.send(is_asked_for(&mut question));
             waker.wake();
         })?;
-        Ok(said)
+        Ok(asked)
     }
 
     /// The service is to stop, and not to go on in another process: ends one that has not come to serve.
@@ -132,25 +133,39 @@ impl HandOver {
         self.going.as_ref().map(|going| going.deadline.saturating_since(clock::now()))
     }
 
-    /// The number of a process that serves now in the place of this one. One that does not come to it is ended, and that is
-    /// said in the log.
-    pub(super) fn outcome(&mut self) -> Option<u32> {
+    /// One that asks for the place of this process, if it is there. One that does not come to it is ended, and that is said in the
+    /// log.
+    pub(super) fn applicant(&mut self) -> Option<Successor> {
         let going = self.going.take()?;
         let is_late = going.deadline <= clock::now();
-        match going.said.try_recv() {
-            Ok(true) => {
-                self.show(&Standing::HandedOver(going.successor.pid()));
-                process::name_thread(DRAINING);
-                return Some(going.successor.pid());
-            }
+        match going.asked.try_recv() {
+            Ok(true) => return Some(going.successor),
             Err(_) if !is_late => self.going = Some(going),
-            Ok(false) | Err(_) => {
-                let (pid, end) = (going.successor.pid(), self.dismiss(going.successor));
-                let why = if is_late { "was given up" } else { "did not come to serve" };
-                tracing::error!("process {pid} {why} ({end}), and this one serves on");
-                self.show(&Standing::Failed(format!("process {pid} {why} ({end})")));
-            }
+            Ok(false) | Err(_) if is_late => self.part_with(going.successor, "was given up"),
+            Ok(false) | Err(_) => self.part_with(going.successor, "did not come to serve"),
         }
         None
+    }
+
+    /// Ends one that does not serve, and says why and how.
+    fn part_with(&mut self, successor: Successor, why: &str) {
+        let (pid, end) = (successor.pid(), self.dismiss(successor));
+        tracing::error!("process {pid} {why} ({end}), and this one serves on");
+        self.show(&Standing::Failed(format!("process {pid} {why} ({end})")));
+    }
+
+    /// Lets it serve, and nobody else from now on. Returns whether it does: one that does not listen any more is as one that never
+    /// asked.
+    pub(super) fn yield_to(&mut self, mut successor: Successor) -> bool {
+        let pid = successor.pid();
+        if successor.let_serve().is_err() {
+            self.part_with(successor, "did not wait for the answer");
+            return false;
+        }
+        self.show(&Standing::HandedOver(pid));
+        process::name_thread(DRAINING);
+        // Its end is nobody's business here any more: whoever looks after the service hears of it.
+        self.launcher = Err(io::Error::other(format!("process {pid} has taken over")));
+        true
     }
 }

@@ -32,7 +32,7 @@ use self::handover::HandOver;
 use self::inspect::Inspector;
 pub use self::needs::{Needs, RingSizes};
 use self::news::News;
-use self::plan::AdminPlan;
+use self::plan::{AdminPlan, LateStep};
 pub use self::reload::Reloaded;
 use self::reload::Running;
 use self::sandbox::Sandbox;
@@ -96,13 +96,17 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     server.running.kit = Some(kit);
     // Before anybody hears that it serves, and asks it to hand over; and before it makes no files any more.
     let hand_over = HandOver::new(launcher, server.waker.clone());
-    let sandbox = sandbox.complete(&server);
-    log.say(&banner::text(&server, config, &sandbox));
-    supervisor.ready(&server.status());
     if let Some(predecessor) = predecessor {
-        predecessor.may_go();
+        if !predecessor.ask_for_its_place() {
+            return Err(StartError::NotWanted);
+        }
         server.crew.own_files();
     }
+    server.finish_sockets();
+    let sandbox = sandbox.complete(&server);
+    server.crew.open_gates();
+    log.say(&banner::text(&server, config, &sandbox));
+    supervisor.ready(&server.status());
     if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &sandbox, &log)? {
         return Ok(signal.exit_code());
     }
@@ -135,15 +139,22 @@ fn serve(
                 hand_over.give_up();
                 let times = ending::by_stop(server.config());
                 supervisor.stopping(ending::patience(times));
-                return ending::drain(server, signals, times);
+                return ending::drain(server, signals, times, None);
             }
         }
-        if let Some(pid) = hand_over.outcome() {
-            tracing::info!("handed over to process {pid}");
+        if let Some(successor) = hand_over.applicant() {
+            let pid = successor.pid();
+            // Before that one says anything: a supervisor may listen to the main process only.
             supervisor.handed_over(pid);
+            if !hand_over.yield_to(successor) {
+                supervisor.handed_over(std::process::id());
+                continue;
+            }
+            tracing::info!("handed over to process {pid}");
             server.crew.share_files();
-            let times = ending::by_hand_over(server.config());
-            return ending::drain(server, signals, times);
+            let (times, when_asked) =
+                (ending::by_hand_over(server.config()), ending::by_stop(server.config()));
+            return ending::drain(server, signals, times, Some(when_asked));
         }
         watchdog.feed(&mut server.crew);
     }
@@ -177,6 +188,8 @@ pub struct Server {
     news: Arc<News>,
     /// A second handle of each socket that listens, until the server stops.
     handles: Vec<OwnedFd>,
+    /// What is left to do with them before it serves.
+    late: Vec<LateStep>,
 }
 
 impl Server {
@@ -188,10 +201,12 @@ impl Server {
         config: &Config,
         make: impl Fn(usize) -> S + Clone + Send + 'static,
     ) -> Result<Self, StartError> {
-        Self::begin(config, Inherited::default(), |_, _, _, _| make)
+        let mut server = Self::begin(config, Inherited::nothing(), |_, _, _, _| make)?;
+        server.crew.open_gates();
+        Ok(server)
     }
 
-    /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened.
+    /// As [`start`](Self::start), with a service that is made when it is known which listeners were opened; and nobody is let in yet.
     fn begin<S: Service, F: Fn(usize) -> S + Clone + Send + 'static>(
         config: &Config,
         inherited: Inherited,
@@ -208,7 +223,7 @@ impl Server {
         let make = prepare(&listeners, &datagrams, access.users.users(), &common.board);
         let endpoints = common.groups.endpoints(config);
         let (capabilities, sealed) = (plan.capabilities, plan.setup.sealed);
-        let handles = std::mem::take(&mut plan.handles);
+        let (handles, late) = (std::mem::take(&mut plan.handles), std::mem::take(&mut plan.late));
         let news = Arc::new(News::new(&endpoints));
         let admin = plan.admin.take();
         let mut crew = Crew::start(plan, &common.house(config, &access)?, make, &waker)?;
@@ -217,7 +232,12 @@ impl Server {
         }
         let addresses = endpoints.iter().map(|endpoint| endpoint.listen.clone()).collect();
         let running = Running { start: config.clone(), config: config.clone(), common, access, kit: None };
-        Ok(Self { crew, waker, endpoints, addresses, capabilities, sealed, running, news, handles })
+        Ok(Self { crew, waker, endpoints, addresses, capabilities, sealed, running, news, handles, late })
+    }
+
+    /// Does what was left to do with sockets that others have opened, now that nothing fails any more.
+    fn finish_sockets(&mut self) {
+        self.late.drain(..).for_each(|step| step.take_place(&self.handles));
     }
 
     /// Where it listens, with the ports that the system chose.

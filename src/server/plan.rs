@@ -12,6 +12,7 @@ use crate::limits;
 use crate::ring::{self, Capabilities, Errno, RingError, Setup};
 use crate::shard::Options;
 use crate::sys::address::Listen;
+use crate::sys::adopt::{self, Giver, Late};
 use crate::sys::socket::{self, BindError, Bound, SocketFile, SocketOptions};
 use crate::sys::supervisor::Inherited;
 use crate::sys::{clock, cpu, descriptors};
@@ -31,6 +32,25 @@ pub(super) struct Plan {
     pub(super) files: Vec<SocketFile>,
     /// A second handle of each socket, for a successor.
     pub(super) handles: Vec<OwnedFd>,
+    /// What is to be done with some of them when all of it stands.
+    pub(super) late: Vec<LateStep>,
+}
+
+/// What is to be done with a socket that was passed to this process, or joins such a one, when it serves.
+pub(super) struct LateStep {
+    /// The place of its handle.
+    handle: usize,
+    listen: Listen,
+    step: Late,
+}
+
+impl LateStep {
+    /// Does it. That it cannot be done is said in the log: the other sockets serve all the same.
+    pub(super) fn take_place(&self, handles: &[OwnedFd]) {
+        if let Err(error) = self.step.take_place(&handles[self.handle], &self.listen) {
+            tracing::error!("a socket that was passed on is not as it should be: {error}");
+        }
+    }
 }
 
 /// What the thread behind the admin listeners gets: a small shard of its own, that may wait for the others.
@@ -61,13 +81,19 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
         return Err(StartError::TooManySockets { sockets: sockets.all });
     }
     let (options, files) = sizes(config, sockets);
-    descriptors::raise_limit(descriptors_for(config, capabilities.engine, shards.len(), sockets, files))?;
+    let needed = descriptors_for(config, capabilities.engine, shards.len(), sockets, files);
+    descriptors::raise_limit(needed + inherited.len() as u64)?;
     let mut groups = Groups::default();
     let mut sockets_files = Vec::new();
-    let mut handles = Vec::new();
+    let (mut handles, mut late) = (Vec::new(), Vec::new());
     let mut admin = ShardPlan::default();
     for (place, bound) in open(config, inherited, shards.len())? {
         let listener = &config.listeners[place];
+        let first = handles.len();
+        late.extend(bound.late.into_iter().map(|(socket, step)| {
+            let listen = bound.address.clone();
+            LateStep { handle: first + socket, listen, step }
+        }));
         for socket in &bound.sockets {
             handles.push(socket.try_clone().map_err(StartError::NoHandle)?);
         }
@@ -81,7 +107,7 @@ pub(super) fn draw(config: &Config, inherited: Inherited) -> Result<Plan, StartE
     let setup = Setup { sealed, ..Setup::shard(capabilities, files, !groups.datagrams.is_empty()) };
     let setup = fit(setup, descriptors::memlock_limit(), shards.len() as u64 + 1);
     let admin = (!groups.admins.is_empty()).then(|| admin_plan(config, &setup, admin));
-    Ok(Plan { capabilities, setup, options, shards, groups, admin, files: sockets_files, handles })
+    Ok(Plan { capabilities, setup, options, shards, groups, admin, files: sockets_files, handles, late })
 }
 
 /// The engine that serves; when it is not the one that is better, and nobody asked for it, a warning says why.
@@ -160,7 +186,7 @@ struct SocketCounts {
 impl SocketCounts {
     /// Of listeners that are opened anew.
     fn of(config: &Config) -> Self {
-        Self::with(config, &Inherited::default(), 1)
+        Self::with(config, &Inherited::nothing(), 1)
     }
 
     fn with(config: &Config, inherited: &Inherited, shards: usize) -> Self {
@@ -203,16 +229,16 @@ pub(super) fn descriptors_wanted(config: &Config, engine: Option<&Capabilities>,
 }
 
 /// Descriptors that the process needs. A ring's table may not be larger than its limit, and while it starts it has a
-/// socket per listener and shard, and a ring per shard; connections themselves take none but in the table. The twin by
-/// readiness has them among the process's own, those of each shard that come at once and are refused included.
+/// socket per listener and shard with a second handle of it, and a ring per shard; connections themselves take none but in the
+/// table. The twin by readiness has them among the process's own, those of each shard that come at once and are refused included.
 fn descriptors_for(config: &Config, engine: Engine, shards: usize, counts: SocketCounts, files: u32) -> u64 {
     let sockets = (counts.all * shards) as u64;
-    let own = sockets + 2 * shards as u64;
+    // Each socket has a second handle.
+    let own = 2 * sockets + 2 * shards as u64;
     let accepting = counts.all * shards * limits::ACCEPTS_IN_FLIGHT as usize;
     let needed = match engine {
         Engine::Uring => own.max(u64::from(files)),
-        // Each socket has a second handle.
-        Engine::Epoll => own + sockets + u64::from(config.connections) + accepting as u64,
+        Engine::Epoll => own + u64::from(config.connections) + accepting as u64,
     };
     needed + u64::from(limits::DESCRIPTORS_RESERVE)
 }
@@ -228,11 +254,12 @@ fn open(config: &Config, mut inherited: Inherited, shards: usize) -> Result<Vec<
         };
         let shards = if listener.service == ServiceName::Admin { 1 } else { shards };
         let passed = inherited.take(&listener.listen);
-        let bound = match &passed[..] {
-            [] => bind_patiently(&listener.listen, shards, &options),
-            passed => socket::adopt(&listener.listen, passed, shards, &options, inherited.is_succession()),
+        let bound = if passed.is_empty() {
+            bind_patiently(&listener.listen, shards, &options)
+        } else {
+            let adopted = adopt::adopt(&listener.listen, passed, shards, &options, inherited.giver());
+            adopted.map(|bound| with_file(bound, inherited.giver()))
         };
-        let bound = bound.map(|bound| with_file(bound, &passed, inherited.has_files()));
         match bound {
             Ok(bound) => opened.push((place, bound)),
             Err(error @ BindError::Ipv6Missing { .. }) if listener.optional => {
@@ -253,10 +280,10 @@ pub(super) fn kernel_patience(config: &Config) -> Duration {
     config.stall_timeout * 2
 }
 
-/// A successor removes the file of a Unix socket, as its predecessor would have: one that has files to leave.
-fn with_file(bound: Bound, passed: &[OwnedFd], has_files: bool) -> Bound {
+/// A successor removes the file of a Unix socket, as its predecessor would have: one that has made it.
+fn with_file(bound: Bound, giver: Giver) -> Bound {
     match &bound.address {
-        Listen::Unix(path) if has_files && !passed.is_empty() => {
+        Listen::Unix(path) if giver == Giver::Predecessor => {
             let file = SocketFile::inherit(path).inspect_err(|error| {
                 tracing::warn!("nobody finds unix:{}: its file cannot be seen: {error}", path.display());
             });
@@ -349,14 +376,14 @@ mod tests {
         assert_eq!(shards, [&cores[..], &cores[..], &cores[..1]].concat());
     }
 
-    /// Ten listeners on 64 shards are 640 sockets, and 128 for the rings.
+    /// Ten listeners on 64 shards are 640 sockets, each with two handles, and 128 for the rings.
     #[test]
     fn descriptors_are_enough_for_the_table_and_for_the_start() {
         let config = Config::default();
         assert_eq!(config.listeners.len(), 10);
         let one = SocketCounts::of(&config);
-        assert_eq!(descriptors_for(&config, Engine::Uring, 64, one, 100), 640 + 128 + 64);
-        assert_eq!(descriptors_for(&config, Engine::Uring, 64, one, 1000), 1000 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Uring, 64, one, 100), 2 * 640 + 128 + 64);
+        assert_eq!(descriptors_for(&config, Engine::Uring, 64, one, 2000), 2000 + 64);
         let config = Config { connections: 5000, ..config };
         assert_eq!(descriptors_for(&config, Engine::Epoll, 2, one, 1000), 20 + 4 + 20 + 5000 + 20 * 32 + 64);
     }

@@ -46,6 +46,15 @@ pub fn raise_limit(wanted: u64) -> Result<u64, DescriptorsError> {
     Ok(wanted)
 }
 
+/// Raises the soft limit of open descriptors to the hard one.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn raise_as_far_as_possible() -> io::Result<()> {
+    let limit = get(libc::RLIMIT_NOFILE)?;
+    set(libc::RLIMIT_NOFILE, libc::rlimit { rlim_cur: limit.rlim_max, ..limit })
+}
+
 /// Who has no descriptor left when a call fails with this errno, and what raises that limit; `None` when it failed for
 /// another reason.
 pub fn exhausted(errno: i32) -> Option<(&'static str, &'static str)> {

@@ -1,20 +1,25 @@
 //! Handing the listening sockets to a new process of the same program, and taking them in it.
 //!
 //! The descriptors stay what they are: the successor inherits them, so that their queues are never closed and nobody who
-//! connects meanwhile is refused. It writes a byte into a pipe when it serves; until then the predecessor serves, and goes on
-//! if the pipe ends without one.
+//! connects meanwhile is refused. When all of it stands it asks, with a byte in a pipe, whether it is to serve, and takes nothing
+//! before the answer comes in another: so at each moment one of the two serves, and a successor that fails, or is not wanted any
+//! more, had nobody to lose. A predecessor that ends without an answer leaves its place to it; one whose successor ends without
+//! asking serves on.
 
 #![allow(unsafe_code, reason = "descriptors that were passed are numbers until somebody owns them")]
 
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::adopt::Giver;
 use super::supervisor::{Inherited, InheritedError};
 
 /// How this process was started, and how the next one will be: looked up at the start, since a file that was replaced has
@@ -27,16 +32,31 @@ pub struct Origin {
     is_activated: bool,
 }
 
-/// The process that has passed its sockets to this one, and waits to hear that it serves.
+/// The process that has passed its sockets to this one, and waits to be asked for its place.
 #[derive(Debug)]
 pub struct Predecessor {
-    ready: File,
+    question: File,
+    answer: File,
 }
+
+/// The way from a process to the one that it has started.
+#[derive(Debug)]
+pub struct Ways {
+    /// Where the successor asks.
+    pub question: OwnedFd,
+    /// Where it hears the answer.
+    pub answer: OwnedFd,
+}
+
+/// It is to serve.
+const SERVE: u8 = 1;
+/// It is not wanted any more.
+const END: u8 = 0;
 
 /// Set where a supervisor has opened sockets.
 const ACTIVATED: &str = "TIDEMILL_ACTIVATED";
 
-/// The descriptor for the byte, and those of the sockets: `9:5,6,7`.
+/// The descriptors for the question and the answer, and those of the sockets: `8,9:5,6,7`.
 const VARIABLE: &str = "TIDEMILL_HANDOVER";
 
 impl Origin {
@@ -47,19 +67,27 @@ impl Origin {
     pub fn find() -> io::Result<Self> {
         let is_activated = ["LISTEN_FDS", ACTIVATED].iter().any(|name| std::env::var_os(name).is_some());
         let arguments = std::env::args_os().skip(1).collect();
-        Ok(Self { program: std::env::current_exe()?, arguments, is_activated })
+        let program = std::env::current_exe()?;
+        let called = std::env::args_os().next().and_then(|name| found_as(&name));
+        Ok(Self { program: called.unwrap_or(program), arguments, is_activated })
     }
 
-    /// Starts the program that has this name now, with the same arguments and these sockets. It writes its byte to `said`.
+    /// The program's file, by the name that it was called by: a link that leads to another file later leads to that one.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Starts the program that has this name now, with the same arguments, these sockets and a way to ask for its place.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn succeed(&self, said: &OwnedFd, sockets: &[OwnedFd]) -> io::Result<Child> {
+    pub fn succeed(&self, ways: &Ways, sockets: &[OwnedFd]) -> io::Result<Child> {
         let mut passed: Vec<RawFd> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
         let numbers: Vec<String> = passed.iter().map(ToString::to_string).collect();
+        let [question, answer] = [&ways.question, &ways.answer].map(AsRawFd::as_raw_fd);
         let mut command = Command::new(&self.program);
         command.args(&self.arguments);
-        command.env(VARIABLE, format!("{}:{}", said.as_raw_fd(), numbers.join(",")));
+        command.env(VARIABLE, format!("{question},{answer}:{}", numbers.join(",")));
         // What a supervisor has for this process is not for the next one, but for its watchdog, which becomes the next one's.
         for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"] {
             command.env_remove(name);
@@ -67,24 +95,46 @@ impl Origin {
         if self.is_activated {
             command.env(ACTIVATED, "1");
         }
-        passed.push(said.as_raw_fd());
+        passed.extend([question, answer]);
         // SAFETY: between fork and exec only what is safe in a signal handler may be done: `inherit` calls fcntl(2) and
-        // nothing else, and allocates nothing. The numbers are of descriptors that `sockets` and `said` keep open until
+        // nothing else, and allocates nothing. The numbers are of descriptors that `sockets` and `ways` keep open until
         // `spawn` has returned.
         unsafe { command.pre_exec(move || passed.iter().try_for_each(|number| inherit(*number))) };
         command.spawn()
     }
 }
 
-/// Waits for a successor's byte. Returns whether it came, or the pipe ended without.
-pub fn has_said_ready(ready: &mut File) -> bool {
-    loop {
-        match ready.read(&mut [0]) {
-            Ok(count) => return count == 1,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return false,
-        }
+/// The absolute path at which a shell found this program by that name, if it is still this program's.
+fn found_as(name: &OsStr) -> Option<PathBuf> {
+    let is_this = |path: &PathBuf| {
+        let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino())).ok();
+        identity(path).is_some_and(|found| Some(found) == identity(Path::new("/proc/self/exe")))
+    };
+    if name.as_bytes().contains(&b'/') {
+        return std::path::absolute(name).ok().filter(is_this);
     }
+    let folders = std::env::var_os("PATH")?;
+    let paths = std::env::split_paths(&folders).map(|folder| folder.join(name));
+    paths.filter_map(|path| std::path::absolute(path).ok()).find(is_this)
+}
+
+/// Waits until a successor asks for this process's place. Returns whether it did, or has ended without.
+pub fn is_asked_for(question: &mut File) -> bool {
+    read_byte(question).is_some()
+}
+
+/// Answers a successor that has asked, or will ask: it is to serve, or to end.
+///
+/// # Errors
+/// When it has ended.
+pub fn give_answer(answer: &mut File, serve: bool) -> io::Result<()> {
+    answer.write_all(&[if serve { SERVE } else { END }])
+}
+
+/// The next byte, or `None` at the end.
+fn read_byte(pipe: &mut File) -> Option<u8> {
+    let mut byte = [0];
+    pipe.read_exact(&mut byte).ok().map(|()| byte[0])
 }
 
 impl Predecessor {
@@ -98,31 +148,35 @@ impl Predecessor {
             return Ok(None);
         };
         let unclear = || InheritedError::Environment(io::Error::other(format!("{VARIABLE} is {text:?}")));
-        let (ready, sockets) = text.split_once(':').ok_or_else(unclear)?;
+        let (ways, sockets) = text.split_once(':').ok_or_else(unclear)?;
+        let (question, answer) = ways.split_once(',').ok_or_else(unclear)?;
         let number = |text: &str| text.parse::<RawFd>().ok().filter(|number| 2 < *number && is_open(*number));
-        let ready = number(ready).ok_or_else(unclear)?;
+        let [question, answer] = [question, answer].map(|text| number(text).ok_or_else(unclear));
+        let (question, answer) = (question?, answer?);
         let sockets =
             sockets.split(',').filter(|text| !text.is_empty()).map(|text| number(text).ok_or_else(unclear));
         let sockets: Vec<RawFd> = sockets.collect::<Result<_, _>>()?;
         // SAFETY: the predecessor has made this variable for this process alone and promised these descriptors to it, which
         // are open, as `is_open` has shown. Nobody else here knows them, and `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
-        let predecessor = Self { ready: own(ready).1.into() };
-        let has_files = std::env::var_os(ACTIVATED).is_none();
-        let inherited = Inherited::from_predecessor(sockets.into_iter().map(own), has_files)?;
+        let predecessor = Self { question: own(question).1.into(), answer: own(answer).1.into() };
+        let is_activated = std::env::var_os(ACTIVATED).is_some();
+        let giver = if is_activated { Giver::Activated } else { Giver::Predecessor };
+        let inherited = Inherited::recognise(sockets.into_iter().map(own), giver)?;
         Ok(Some((predecessor, inherited)))
     }
 
     /// Lets it hear nothing before this process has ended, which can say first why it does not come to serve.
     pub fn keep_waiting(self) {
         // The end of the process closes it.
-        let _ = self.ready.into_raw_fd();
+        let _ = self.question.into_raw_fd();
     }
 
-    /// Says that this process serves: the predecessor may go.
-    pub fn may_go(mut self) {
-        // It may have gone already.
-        let _ = self.ready.write_all(&[1]);
+    /// Asks whether this process is to serve from now on, and waits for the answer. One that has ended does not mind.
+    pub fn ask_for_its_place(mut self) -> bool {
+        // Where nobody hears the question, nobody answers it either.
+        let _ = self.question.write_all(&[1]);
+        read_byte(&mut self.answer) != Some(END)
     }
 }
 

@@ -13,33 +13,38 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::Child;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
 };
 
-use super::handover::Origin;
+use super::descriptors;
+use super::handover::{Origin, Ways, give_answer};
 use crate::limits;
 
 /// The way to the process that starts successors. When it is dropped, that process ends.
 #[derive(Debug)]
 pub struct Launcher {
     socket: OwnedFd,
+    /// What it starts.
+    program: PathBuf,
 }
 
 /// A process that was started to take over. Dropping this does not end it.
 #[derive(Debug)]
 pub struct Successor {
     pid: u32,
-    ready: File,
+    question: File,
+    answer: File,
 }
 
 /// Here are more sockets.
 const MORE: u8 = b'm';
-/// Start a server with the sockets that came; the first descriptor is for its byte.
+/// Start a server with the sockets that came; the first two descriptors are for its question and the answer.
 const START: u8 = b's';
 /// End the one that was started, and say how it ended.
 const DISMISS: u8 = b'd';
@@ -72,7 +77,7 @@ impl Launcher {
         match unsafe { libc::fork() } {
             0 => work_and_end(&origin, &far),
             number if number < 0 => Err(io::Error::last_os_error()),
-            _ => Ok(Self { socket: near }),
+            _ => Ok(Self { socket: near, program: origin.program().to_owned() }),
         }
     }
 
@@ -81,8 +86,9 @@ impl Launcher {
     /// # Errors
     /// When it cannot be started.
     pub fn succeed(&self, sockets: &[BorrowedFd<'_>]) -> io::Result<Successor> {
-        let (ready, said) = io::pipe()?;
-        let all: Vec<BorrowedFd<'_>> = std::iter::once(said.as_fd()).chain(sockets.iter().copied()).collect();
+        let (question, asks) = io::pipe()?;
+        let (hears, way) = io::pipe()?;
+        let all = [&[asks.as_fd(), hears.as_fd()], sockets].concat();
         let mut words = all.chunks(DESCRIPTORS).peekable();
         while let Some(descriptors) = words.next() {
             let letter = if words.peek().is_some() { MORE } else { START };
@@ -92,18 +98,22 @@ impl Launcher {
         match answer.split_first() {
             Some((&STARTED, number)) => {
                 let pid = u32::from_le_bytes(number.try_into().map_err(|_| unclear())?);
-                Ok(Successor { pid, ready: OwnedFd::from(ready).into() })
+                let question = OwnedFd::from(question).into();
+                Ok(Successor { pid, question, answer: OwnedFd::from(way).into() })
             }
-            Some((&FAILED, number)) => Err(io::Error::from_raw_os_error(i32::from_le_bytes(
-                number.try_into().map_err(|_| unclear())?,
-            ))),
+            Some((&FAILED, number)) => {
+                let errno = i32::from_le_bytes(number.try_into().map_err(|_| unclear())?);
+                let error = io::Error::from_raw_os_error(errno);
+                Err(io::Error::new(error.kind(), format!("{}: {error}", self.program.display())))
+            }
             _ => Err(unclear()),
         }
     }
 
-    /// Ends a successor that is of no use, and says how it ended.
-    pub fn dismiss(&self, successor: Successor) -> String {
-        drop(successor);
+    /// Ends a successor that is of no use, and says how it ended. Also where nobody can end it, it does not come to serve.
+    pub fn dismiss(&self, mut successor: Successor) -> String {
+        // One that has ended hears nothing.
+        let _ = give_answer(&mut successor.answer, false);
         let answer = self.say(DISMISS, &[]).and_then(|()| self.hear());
         match answer {
             Ok(answer) if answer.first() == Some(&ENDED) => {
@@ -141,9 +151,20 @@ impl Successor {
         self.pid
     }
 
-    /// Where its byte can be read, or the end of its pipe.
-    pub fn ready(&self) -> io::Result<File> {
-        self.ready.try_clone()
+    /// Where it [asks](super::handover::is_asked_for) for this process's place.
+    ///
+    /// # Errors
+    /// When there is no descriptor for it.
+    pub fn question(&self) -> io::Result<File> {
+        self.question.try_clone()
+    }
+
+    /// Lets it serve.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn let_serve(&mut self) -> io::Result<()> {
+        give_answer(&mut self.answer, true)
     }
 }
 
@@ -160,6 +181,8 @@ fn work_and_end(origin: &Origin, socket: &OwnedFd) -> ! {
     // In `ps` and `top` it has a name of its own.
     let _ = rustix::thread::set_name(c"tidemill-launch");
     close_all_but(socket);
+    // It takes as many as the server will have, which asks for more later. Where there are too few, it is said when some come.
+    let _ = descriptors::raise_as_far_as_possible();
     // Whatever goes wrong here must not go on as a second server.
     let outcome = catch_unwind(AssertUnwindSafe(|| work(origin, socket)));
     #[expect(clippy::exit, reason = "what stands above on the stack belongs to the process that forked")]
@@ -180,11 +203,11 @@ fn close_all_but(socket: &OwnedFd) {
 
 fn work(origin: &Origin, socket: &OwnedFd) {
     let mut child = None;
-    let mut descriptors = Vec::new();
-    while let Some(letter) = hear_word(socket, &mut descriptors) {
+    let mut passed = Passed::default();
+    while let Some(letter) = hear_word(socket, &mut passed) {
         let said = match letter {
             MORE => Ok(()),
-            START => start(origin, socket, &mut child, &std::mem::take(&mut descriptors)),
+            START => start(origin, socket, &mut child, std::mem::take(&mut passed)),
             _ => say(socket, &[&[ENDED], end(&mut child).as_bytes()].concat(), &[]),
         };
         if said.is_err() {
@@ -194,18 +217,10 @@ fn work(origin: &Origin, socket: &OwnedFd) {
     }
 }
 
-fn start(
-    origin: &Origin,
-    socket: &OwnedFd,
-    child: &mut Option<Child>,
-    descriptors: &[OwnedFd],
-) -> io::Result<()> {
+fn start(origin: &Origin, socket: &OwnedFd, child: &mut Option<Child>, passed: Passed) -> io::Result<()> {
     // The one before was either dismissed, or the server would have ended.
     end(child);
-    let started = match descriptors.split_first() {
-        Some((said, sockets)) => origin.succeed(said, sockets),
-        None => Err(io::ErrorKind::InvalidInput.into()),
-    };
+    let started = passed.split().and_then(|(ways, sockets)| origin.succeed(&ways, &sockets));
     let word = match &started {
         Ok(started) => [&[STARTED], &started.id().to_le_bytes()[..]].concat(),
         Err(error) => [&[FAILED], &error.raw_os_error().unwrap_or(libc::EINVAL).to_le_bytes()[..]].concat(),
@@ -235,8 +250,31 @@ fn say(socket: &OwnedFd, word: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Res
     Ok(())
 }
 
+/// Descriptors that came with words.
+#[derive(Default)]
+struct Passed {
+    all: Vec<OwnedFd>,
+    /// Whether some of them were lost, because this process may have no more.
+    are_cut: bool,
+}
+
+impl Passed {
+    /// Those of a start: first the ways, then the sockets.
+    fn split(mut self) -> io::Result<(Ways, Vec<OwnedFd>)> {
+        if self.are_cut {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        if self.all.len() < 2 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let sockets = self.all.split_off(2);
+        let [question, answer] = self.all.try_into().map_err(|_| io::ErrorKind::InvalidInput)?;
+        Ok((Ways { question, answer }, sockets))
+    }
+}
+
 /// The letter of the next word, with its descriptors; `None` at the end.
-fn hear_word(socket: &OwnedFd, descriptors: &mut Vec<OwnedFd>) -> Option<u8> {
+fn hear_word(socket: &OwnedFd, passed: &mut Passed) -> Option<u8> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut letter = [0];
@@ -244,9 +282,11 @@ fn hear_word(socket: &OwnedFd, descriptors: &mut Vec<OwnedFd>) -> Option<u8> {
         recvmsg(socket, &mut [IoSliceMut::new(&mut letter)], &mut control, RecvFlags::CMSG_CLOEXEC)
     });
     for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(passed) = message {
-            descriptors.extend(passed);
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            passed.all.extend(descriptors);
         }
     }
-    received.is_ok_and(|received| 0 < received.bytes).then_some(letter[0])
+    let received = received.ok().filter(|received| 0 < received.bytes)?;
+    passed.are_cut |= received.flags.contains(ReturnFlags::CTRUNC);
+    Some(letter[0])
 }

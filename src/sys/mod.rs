@@ -8,6 +8,8 @@
 #[forbid(unsafe_code)]
 pub mod address;
 #[forbid(unsafe_code)]
+pub mod adopt;
+#[forbid(unsafe_code)]
 pub mod bind_error;
 #[forbid(unsafe_code)]
 pub mod bulletin;

@@ -24,6 +24,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 use super::address::Listen;
+use super::adopt::Late;
 pub use super::bind_error::BindError;
 use super::bind_error::{At, Failure};
 use crate::limits;
@@ -49,6 +50,8 @@ pub struct Bound {
     pub sockets: Vec<OwnedFd>,
     /// For a Unix socket: its file, which goes when this goes.
     pub file: Option<SocketFile>,
+    /// What is to be done when this process serves, and not before, with the socket at this place.
+    pub late: Vec<(usize, Late)>,
 }
 
 /// Silence after which the kernel asks whether a peer is still there, and how often it asks: so a peer that vanished
@@ -77,60 +80,6 @@ pub fn bind(listen: &Listen, shards: usize, options: &SocketOptions) -> Result<B
         Listen::Unix(path) => bind_unix(path, shards, options),
     };
     bound.map_err(|failure| failure.explain(listen, host_has_ipv6()))
-}
-
-/// Makes a listener of sockets that somebody else has opened for us at this address. All of them are in it, also where there
-/// are more than shards: what waits in one that nobody takes from would be lost. Where there are fewer, some get another
-/// handle; or, if these are a group that this process `may_join`, others join it, so that each shard has a queue of its own.
-///
-/// # Panics
-/// When there are none.
-pub fn adopt(
-    listen: &Listen,
-    sockets: &[OwnedFd],
-    shards: usize,
-    options: &SocketOptions,
-    may_join: bool,
-) -> Result<Bound, BindError> {
-    let adopted = adopt_all(listen, sockets, shards, options, may_join);
-    adopted.map_err(|failure| failure.explain(listen, host_has_ipv6()))
-}
-
-fn adopt_all(
-    listen: &Listen,
-    sockets: &[OwnedFd],
-    shards: usize,
-    options: &SocketOptions,
-    may_join: bool,
-) -> Result<Bound, Failure> {
-    assert!(!sockets.is_empty(), "there is one to adopt");
-    if let Listen::Tcp(_) = listen {
-        for socket in sockets {
-            set_tcp_options(&SockRef::from(socket), options)?;
-        }
-    }
-    let missing = shards.saturating_sub(sockets.len());
-    let joined = if may_join { join(listen, sockets, missing, options) } else { Vec::new() };
-    let handles = sockets.len() + missing - joined.len();
-    let handles = sockets.iter().cycle().take(handles).map(OwnedFd::try_clone);
-    let mut handles = handles.collect::<io::Result<Vec<_>>>().at("dup")?;
-    handles.extend(joined);
-    // Whoever opened a Unix socket removes its file.
-    Ok(Bound { address: listen.clone(), sockets: handles, file: None })
-}
-
-/// So many new sockets in the group of these; none where they are no group, or not one that this user may join.
-fn join(listen: &Listen, group: &[OwnedFd], count: usize, options: &SocketOptions) -> Vec<OwnedFd> {
-    if !group.iter().all(|socket| SockRef::from(socket).reuse_port().unwrap_or(false)) {
-        return Vec::new();
-    }
-    let open = |_| match listen {
-        Listen::Tcp(address) => tcp_listener(*address, Claim::Share, options).ok(),
-        Listen::Udp(address) => udp_socket(*address, Claim::Share).ok(),
-        Listen::Unix(_) => None,
-    };
-    let joined: Option<Vec<Socket>> = (0..count).map(open).collect();
-    joined.into_iter().flatten().map(OwnedFd::from).collect()
 }
 
 /// True when any interface has an IPv6 address; without IPv6 the kernel shows an empty list, or none.
@@ -199,7 +148,7 @@ impl Drop for SocketFile {
 
 /// Whether a socket opens a group or joins it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Claim {
+pub(super) enum Claim {
     /// The first one: alone on its port, or refused.
     Port,
     /// A sibling: shares the port that the first one holds.
@@ -222,23 +171,38 @@ fn bind_ip(
     for _ in 1..shards {
         sockets.push(open(address, Claim::Share)?.into());
     }
-    Ok(Bound { address: kind(address), sockets, file: None })
+    Ok(Bound { address: kind(address), sockets, file: None, late: Vec::new() })
 }
 
-/// A socket that listens. SO_REUSEADDR lets a restart pass the old connections that sit in TIME_WAIT; against another
-/// listener it changes nothing.
+/// A socket that listens.
 fn tcp_listener(address: SocketAddr, claim: Claim, options: &SocketOptions) -> Result<Socket, Failure> {
+    let socket = tcp_socket(address, claim, options)?;
+    listen(&SockRef::from(&socket))?;
+    Ok(socket)
+}
+
+/// A socket that is bound and does not listen yet. SO_REUSEADDR lets a restart pass the old connections that sit in TIME_WAIT;
+/// against another listener it changes nothing.
+pub(super) fn tcp_socket(
+    address: SocketAddr,
+    claim: Claim,
+    options: &SocketOptions,
+) -> Result<Socket, Failure> {
     let socket = ip_socket(address, Type::STREAM, Protocol::TCP)?;
     socket.set_reuse_address(true).at("SO_REUSEADDR")?;
     socket.set_reuse_port(claim == Claim::Share).at("SO_REUSEPORT")?;
     set_tcp_options(&SockRef::from(&socket), options)?;
     socket.bind(&address.into()).at("bind")?;
-    socket.listen(limits::BACKLOG.cast_signed()).at("listen")?;
     Ok(socket)
 }
 
+/// From now on the kernel greets whoever comes to this socket.
+pub(super) fn listen(socket: &SockRef<'_>) -> Result<(), Failure> {
+    socket.listen(limits::BACKLOG.cast_signed()).at("listen")
+}
+
 /// What connections inherit of their listener.
-fn set_tcp_options(socket: &SockRef<'_>, options: &SocketOptions) -> Result<(), Failure> {
+pub(super) fn set_tcp_options(socket: &SockRef<'_>, options: &SocketOptions) -> Result<(), Failure> {
     socket.set_tcp_nodelay(true).at("TCP_NODELAY")?;
     let probing = TcpKeepalive::new().with_time(KEEPALIVE_TIME).with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&probing).at("SO_KEEPALIVE")?;
@@ -258,15 +222,21 @@ pub fn set_user_timeout(listener: &OwnedFd, timeout: Duration) {
 
 /// A socket that is bound. It does not get SO_REUSEADDR, which for UDP means sharing the port with anybody.
 fn udp_socket(address: SocketAddr, claim: Claim) -> Result<Socket, Failure> {
+    let socket = unbound_udp_socket(address, claim)?;
+    socket.bind(&address.into()).at("bind")?;
+    Ok(socket)
+}
+
+/// A socket to which nothing comes before it is bound.
+pub(super) fn unbound_udp_socket(address: SocketAddr, claim: Claim) -> Result<Socket, Failure> {
     let socket = ip_socket(address, Type::DGRAM, Protocol::UDP)?;
     socket.set_reuse_port(claim == Claim::Share).at("SO_REUSEPORT")?;
-    socket.bind(&address.into()).at("bind")?;
     Ok(socket)
 }
 
 /// A nonblocking, close-on-exec socket. `[::]` takes IPv4 too, whatever `net.ipv6.bindv6only` says; any other IPv6
 /// address takes IPv6 alone.
-fn ip_socket(address: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, Failure> {
+pub(super) fn ip_socket(address: SocketAddr, kind: Type, protocol: Protocol) -> Result<Socket, Failure> {
     let socket =
         Socket::new(Domain::for_address(address), kind.nonblocking(), Some(protocol)).at("socket")?;
     if address.is_ipv6() {
@@ -310,12 +280,12 @@ fn bind_unix(path: &Path, shards: usize, options: &SocketOptions) -> Result<Boun
         // Before listen(2): until then nobody gets in.
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).at("chmod")?;
     }
-    socket.listen(limits::BACKLOG.cast_signed()).at("listen")?;
+    listen(&SockRef::from(&socket))?;
     let sockets: io::Result<Vec<OwnedFd>> =
         (1..shards).map(|_| socket.try_clone().map(OwnedFd::from)).collect();
     let mut sockets = sockets.at("dup")?;
     sockets.insert(0, socket.into());
-    Ok(Bound { address: Listen::Unix(path.to_owned()), sockets, file: Some(file) })
+    Ok(Bound { address: Listen::Unix(path.to_owned()), sockets, file: Some(file), late: Vec::new() })
 }
 
 /// Unlinks what a process left behind that did not end well: a socket at which nobody answers, and nothing else. Gives
@@ -620,32 +590,6 @@ mod tests {
                 drop((theirs, SocketFile::inherit(&path).unwrap()));
             }
             assert!(!path.exists());
-        }
-    }
-
-    /// Fewer sockets than shards: others join the group, but not the socket of somebody else who has not made one. More of
-    /// them: all are taken.
-    #[test]
-    fn sockets_that_were_passed_are_all_taken_and_others_join_them() {
-        for scheme in ["tcp", "udp"] {
-            let bound = open(&format!("{scheme}://127.0.0.1:0"), 1);
-            let adopt = |passed: &[OwnedFd], shards, may_join| {
-                adopt(&bound.address, passed, shards, &SocketOptions::default(), may_join).unwrap()
-            };
-            let inodes = |bound: &Bound| {
-                let inode =
-                    |socket: &OwnedFd| fs::File::from(socket.try_clone().unwrap()).metadata().unwrap().ino();
-                bound.sockets.iter().map(inode).collect::<std::collections::HashSet<_>>().len()
-            };
-            let three = adopt(&bound.sockets, 3, true);
-            assert_eq!((three.sockets.len(), inodes(&three)), (3, 3));
-            let two = adopt(&bound.sockets, 2, false);
-            assert_eq!((two.sockets.len(), inodes(&two)), (2, 1));
-            let one = adopt(&three.sockets, 1, true);
-            assert_eq!((one.sockets.len(), inodes(&one)), (3, 3));
-            SockRef::from(&bound.sockets[0]).set_reuse_port(false).unwrap();
-            let lent = adopt(&bound.sockets, 2, true);
-            assert_eq!((lent.sockets.len(), inodes(&lent)), (2, 1));
         }
     }
 

@@ -19,6 +19,7 @@ use sd_notify::NotifyState;
 use socket2::{Domain, Socket, Type};
 
 use super::address::Listen;
+use super::adopt::Giver;
 use crate::limits;
 
 /// Whoever looks after this process, if somebody does.
@@ -99,13 +100,10 @@ fn connect(path: &OsStr) -> io::Result<UnixDatagram> {
 }
 
 /// Sockets that were passed to this process, until a listener [takes](Self::take) them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Inherited {
     sockets: Vec<(Listen, OwnedFd)>,
-    /// Whether they come from a process that this one takes the place of.
-    is_succession: bool,
-    /// Whether the files of Unix sockets go with the process that has these last: not where a supervisor has made them.
-    has_files: bool,
+    giver: Giver,
 }
 
 /// Why what was passed cannot be used.
@@ -137,7 +135,7 @@ impl Inherited {
     pub fn take_all() -> Result<Self, InheritedError> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         if TAKEN.swap(true, Ordering::Relaxed) {
-            return Ok(Self::default());
+            return Ok(Self::nothing());
         }
         // They are closed when another program is started.
         let numbers: Vec<RawFd> = sd_notify::listen_fds().map_err(InheritedError::Environment)?.collect();
@@ -145,22 +143,18 @@ impl Inherited {
         // them close-on-exec has just shown, and nobody else here knows them. `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
         let owned: Vec<_> = numbers.into_iter().map(own).collect();
-        Self::recognise(owned.into_iter(), false, false)
+        Self::recognise(owned.into_iter(), Giver::Supervisor)
     }
 
-    /// What a process has passed whose place this one takes: files of Unix sockets are this one's from then on if they were the
-    /// predecessor's (`has_files`), and what no listener is for any more goes with it.
-    pub(super) fn from_predecessor(
-        sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
-        has_files: bool,
-    ) -> Result<Self, InheritedError> {
-        Self::recognise(sockets, true, has_files)
+    /// No sockets.
+    pub fn nothing() -> Self {
+        Self { sockets: Vec::new(), giver: Giver::Supervisor }
     }
 
-    fn recognise(
+    /// The sockets among these, each with its number.
+    pub(super) fn recognise(
         sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
-        is_succession: bool,
-        has_files: bool,
+        giver: Giver,
     ) -> Result<Self, InheritedError> {
         let (mut recognised, mut seen) = (Vec::new(), HashSet::new());
         for (number, socket) in sockets {
@@ -170,17 +164,12 @@ impl Inherited {
                 recognised.push((listen, socket));
             }
         }
-        Ok(Self { sockets: recognised, is_succession, has_files })
+        Ok(Self { sockets: recognised, giver })
     }
 
-    /// Whether they come from a process that this one takes the place of.
-    pub fn is_succession(&self) -> bool {
-        self.is_succession
-    }
-
-    /// Whether the files of Unix sockets among them are left to this process.
-    pub fn has_files(&self) -> bool {
-        self.has_files
+    /// Who has passed them.
+    pub fn giver(&self) -> Giver {
+        self.giver
     }
 
     /// The sockets at this address, in the order in which they were passed.
@@ -196,9 +185,20 @@ impl Inherited {
         self.sockets.iter().filter(|(address, _)| address == listen).count()
     }
 
-    /// Where the first one listens that nobody took, and that somebody should have.
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
+    /// Where the first one listens that nobody took, and that somebody should have: what a predecessor's listener was, and is
+    /// none any more, goes with it.
     pub fn left(&self) -> Option<&Listen> {
-        self.sockets.first().filter(|_| !self.is_succession).map(|(address, _)| address)
+        self.sockets.first().filter(|_| self.giver == Giver::Supervisor).map(|(address, _)| address)
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
         ];
         let passed = [OwnedFd::from(tcp), udp.into(), unix.into()];
         let sockets = passed.into_iter().zip(3..).map(|(socket, number)| recognise(number, socket).unwrap());
-        let mut inherited = Inherited { sockets: sockets.collect(), ..Inherited::default() };
+        let mut inherited = Inherited { sockets: sockets.collect(), ..Inherited::nothing() };
         for listen in &expected {
             assert_eq!(inherited.left(), Some(listen));
             assert_eq!(inherited.take(listen).len(), 1);
@@ -263,7 +263,7 @@ mod tests {
         let [one, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
         let listen = Listen::Udp(one.local_addr().unwrap());
         let passed = [one.try_clone().unwrap(), other, one].map(OwnedFd::from);
-        let inherited = Inherited::recognise((3..).zip(passed), true, true).unwrap();
+        let inherited = Inherited::recognise((3..).zip(passed), Giver::Predecessor).unwrap();
         assert_eq!((inherited.sockets.len(), inherited.count(&listen)), (2, 1));
     }
 

@@ -35,8 +35,8 @@ enum Outcome {
     Failed(String),
     /// The server was asked to stop meanwhile.
     Stopped,
-    /// The server has ended.
-    Ended,
+    /// The server has ended. This one was to take over, and may have.
+    Ended(Option<u32>),
     /// It has not said anything in time.
     Late,
 }
@@ -45,7 +45,7 @@ impl Outcome {
     fn exit_code(&self) -> u8 {
         match self {
             Self::HandedOver(_) => exit::CLEAN,
-            Self::Failed(_) | Self::Stopped | Self::Ended | Self::Late => exit::FAILED,
+            Self::Failed(_) | Self::Stopped | Self::Ended(_) | Self::Late => exit::FAILED,
         }
     }
 }
@@ -58,6 +58,7 @@ fn ask(found: Found) -> Result<(Found, Outcome), Refusal> {
 
 fn await_outcome(found: &Found) -> std::io::Result<Outcome> {
     let deadline = clock::now().saturating_add(PATIENCE);
+    let mut awaited = None;
     loop {
         // First whether it has ended, and then what it has said last.
         let has_ended = found.process.wait(PAUSE)?;
@@ -66,12 +67,13 @@ fn await_outcome(found: &Found) -> std::io::Result<Outcome> {
                 Standing::HandedOver(pid) => return Ok(Outcome::HandedOver(pid)),
                 Standing::Failed(why) => return Ok(Outcome::Failed(why)),
                 Standing::Stops => return Ok(Outcome::Stopped),
-                Standing::Serves | Standing::Waits(_) => {}
+                Standing::Waits(pid) => awaited = Some(pid),
+                Standing::Serves => {}
             },
             Some(_) | None => {}
         }
         if has_ended {
-            return Ok(Outcome::Ended);
+            return Ok(Outcome::Ended(awaited));
         }
         if deadline <= clock::now() {
             return Ok(Outcome::Late);
@@ -88,8 +90,13 @@ impl Found {
             Outcome::HandedOver(next) => format!("process {next}{there} serves now; {pid} drains"),
             Outcome::Failed(why) => format!("{why}{there}, and {pid} serves on: its log says why"),
             Outcome::Stopped => format!("process {pid} was asked to stop meanwhile, and no other takes over"),
-            Outcome::Ended => {
+            Outcome::Ended(None) => {
                 format!("process {pid} has ended, and no other has taken over: its log says why")
+            }
+            Outcome::Ended(Some(next)) => {
+                format!(
+                    "process {pid} has ended, and process {next}{there}, which was to take over, serves if it can: its log says it"
+                )
             }
             Outcome::Late => {
                 let patience = humantime::format_duration(PATIENCE);

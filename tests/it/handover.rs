@@ -2,6 +2,7 @@
 //!
 //! By default there are a few hand-overs; `TIDEMILL_HANDOVERS=50` asks for more.
 
+mod between;
 mod command;
 mod restart;
 
@@ -112,7 +113,7 @@ impl Drop for Line {
 impl Server {
     /// Waits until it has handed over, or one of those that came after it has. Returns which process serves now.
     #[track_caller]
-    fn await_successor(&self) -> Pid {
+    pub(crate) fn await_successor(&self) -> Pid {
         let said = self.await_line("handed over to process ");
         let number = said.last().and_then(|line| line.rsplit(' ').next()).and_then(|word| word.parse().ok());
         number.and_then(Pid::from_raw).expect("it says which")

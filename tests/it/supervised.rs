@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::http::fetch;
 use crate::support::launch::{BINARY, can_run, check_sentence, run_from, tidemill};
@@ -112,6 +112,29 @@ fn a_watchdog_is_fed() {
     while !ear.hear().contains("READY=1") {}
     server.signal(Signal::TERM);
     ear.check("STOPPING=1");
+}
+
+/// Who serves now is told by the one that goes, before the new one says a word: a supervisor may listen to the main process only
+/// (systemd.service(5), NotifyAccess=main).
+#[test]
+fn the_main_process_is_told_before_the_new_one_speaks() {
+    let ear = Ear::new();
+    let server = ear.start(&["--listen", "tcp://127.0.0.1:0"], &[]);
+    ear.check("READY=1");
+    server.signal(Signal::USR2);
+    let pid = Successor(server.await_successor());
+    ear.check(&format!("MAINPID={}", pid.0.as_raw_nonzero()));
+    let heard = ear.check("READY=1");
+    assert!(heard.iter().any(|line| line.starts_with("STATUS=serves at 1 addresses")), "{heard:?}");
+}
+
+/// One that has taken over, and goes with the test.
+struct Successor(Pid);
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        let _ = kill_process(self.0, Signal::KILL);
+    }
 }
 
 /// A supervisor that is gone is no reason to end.
