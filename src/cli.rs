@@ -74,8 +74,14 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct UpgradeFlags {
     /// Ask this process [default: the one server of this user, or, for root, of this host].
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PID", value_parser = parse_pid)]
     pid: Option<u32>,
+}
+
+/// A process's number, which a `pid_t` has room for.
+fn parse_pid(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=i32::MAX.unsigned_abs()).contains(number));
+    number.ok_or_else(|| "a process has a number, as ps shows it".to_owned())
 }
 
 /// The flags of all commands, and its own.
@@ -581,7 +587,11 @@ mod tests {
         check_refused("serve now", "now");
         check_refused("doctor now", "now");
         check_refused("serve --json", "--json");
-        check_refused("upgrade --pid 0", "invalid value '0' for '--pid <PID>'");
+        for number in ["0", "x", "4294967296", "-1"] {
+            let said =
+                format!("invalid value '{number}' for '--pid <PID>': a process has a number, as ps shows it");
+            check_refused(&format!("upgrade --pid={number}"), &said);
+        }
         check_refused("upgrade --shards 2", "--shards");
         assert_eq!(parse("--version").unwrap_err().kind(), ErrorKind::DisplayVersion);
     }

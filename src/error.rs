@@ -120,6 +120,9 @@ pub enum StartError {
         /// What the system said.
         cause: std::io::Error,
     },
+    /// The system gave no thread to write the log.
+    #[error("there is no thread for the log: {0}. Try: ulimit -u, or TasksMax= in the unit")]
+    NoLog(std::io::Error),
     /// The system gave no thread to check passwords.
     #[error(
         "passwords cannot be checked, because there is no thread for it: {0}. Try: ulimit -u, or TasksMax= in the unit"
@@ -191,6 +194,7 @@ impl StartError {
             | Self::EpollFailed { .. }
             | Self::NoThread { .. }
             | Self::NoJudge(_)
+            | Self::NoLog(_)
             | Self::Signals(_)
             | Self::TimedOut { .. } => exit::NOT_STARTED,
         }

@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
 
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 
@@ -61,7 +62,12 @@ impl Log {
 }
 
 /// Sends the events of this process to standard error from now on. It starts a thread: block signals first.
-pub fn init(format: LogFormat, level: LogLevel) -> Log {
+///
+/// # Errors
+/// When there is no thread for it.
+pub fn init(format: LogFormat, level: LogLevel) -> io::Result<Log> {
+    // The writer's own would end the process with a trace where there is none.
+    let _ = Builder::new().spawn(|| ())?.join();
     let queue = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(limits::LOG_LINES_WAITING);
     let (writer, flush) = queue.thread_name("log").finish(io::stderr());
     let form = Arc::new(Form::new(format));
@@ -73,7 +79,7 @@ pub fn init(format: LogFormat, level: LogLevel) -> Log {
         .event_format(Lines::new(Arc::clone(&form)));
     // It fails only where a subscriber is set already, and then that one was meant: the host's of a library.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
-    Log { writer, form, shown, _flush: flush }
+    Ok(Log { writer, form, shown, _flush: flush })
 }
 
 /// How events are written now.

@@ -172,6 +172,7 @@ fn values_are_those_of_the_knobs() {
     }
     check("net.ipv4.tcp_max_tw_buckets", "idle", checks::BUCKETS.to_string());
     check("net.core.rmem_max", "throughput", checks::DATAGRAM_BUFFER_BYTES.to_string());
+    check("net.core.netdev_max_backlog", "throughput", checks::BACKLOG_OF_A_CORE.to_string());
     check("cpu_governor", "latency", "performance".to_owned());
     check("transparent_hugepage", "latency", "madvise".to_owned());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::doors::{self, Doors};
 use super::groups::Groups;
 use super::services;
-use super::users::UserBook;
+use super::users::{self, UserBook};
 use crate::access::addresses::Addresses;
 use crate::access::senders::Senders;
 use crate::config::Config;
@@ -137,10 +137,11 @@ impl Access {
         })
     }
 
-    /// Says in the log what is odd about the files.
-    pub(super) fn warn(&self) {
+    /// Says in the log what is odd about the files, and about who may come.
+    pub(super) fn warn(&self, config: &Config) {
         self.doors.warn();
         self.admin_doors.warn();
         self.users.warn();
+        users::open_to_all(config).iter().for_each(|warning| tracing::warn!("{warning}"));
     }
 }

@@ -62,7 +62,7 @@ use crate::tls::Tickets;
 /// Serves the configured services until a signal asks to stop, and returns the exit code. `source` is where the configuration
 /// came from, and comes from again on SIGHUP.
 ///
-/// Call it before the process starts other threads: else it does not shut itself in, and nobody can take over from it.
+/// Call it before the process starts other threads: else it does not shut itself in as far, and nobody can take over from it.
 ///
 /// # Errors
 /// When it cannot start, or a shard fails while it runs.
@@ -71,11 +71,11 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     // At once: before other threads, and before its file is replaced.
     let launcher = Launcher::split_off();
     let supervisor = Supervisor::find();
-    let sandbox = match &launcher {
-        Ok(_) => Sandbox::begin(config, source),
-        Err(error) => Sandbox::none(&error.to_string()),
-    };
-    let log = log::init(config.log_format, config.log_level);
+    let sandbox = Sandbox::begin(config, source);
+    let log = log::init(config.log_format, config.log_level).map_err(StartError::NoLog)?;
+    if let Err(error) = &launcher {
+        tracing::warn!("no other process can take over from this one: {error}");
+    }
     let kit = Kit::new(config)?;
     let (predecessor, inherited) = match Predecessor::find()? {
         Some((predecessor, inherited)) => (Some(predecessor), inherited),
@@ -169,6 +169,7 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     let tickets = Tickets::new().map_err(|error| StartError::Credentials(error.to_string()))?;
     let mut warnings = Doors::load(&config.listeners, &tickets)?.warnings();
     warnings.extend(UserBook::load(&config.hub)?.warnings());
+    warnings.extend(users::open_to_all(config));
     Ok(warnings)
 }
 
@@ -217,7 +218,7 @@ impl Server {
         let mut plan = plan::draw(config, inherited)?;
         let common = Common::new(config, std::mem::take(&mut plan.groups), plan.shards.len())?;
         let access = Access::load(config, &common)?;
-        access.warn();
+        access.warn(config);
         let (listeners, datagrams) =
             (common.groups.streams.listeners(config), common.groups.datagrams.listeners(config));
         let make = prepare(&listeners, &datagrams, access.users.users(), &common.board);

@@ -93,7 +93,7 @@ impl Server {
     /// Tells everybody what holds from now on.
     fn hold(&mut self, terms: Terms) {
         let Running { config, common, access, .. } = &self.running;
-        access.warn();
+        access.warn(config);
         self.endpoints = common.groups.endpoints(config);
         self.news.serve(&self.endpoints);
         common.admit(config.connections);
@@ -140,8 +140,10 @@ pub(super) fn from_source(
 ) {
     supervisor.reloading();
     let config = source.load().map_err(StartError::from);
-    let first_closed = |config: &Config| sandbox.first_closed(source.files(config)).map(ToOwned::to_owned);
-    let closed = config.as_ref().ok().and_then(first_closed);
+    // Of a file that cannot be read it is not known what others it names.
+    let files =
+        config.as_ref().map_or_else(|_| source.file().into_iter().collect(), |config| source.files(config));
+    let closed = sandbox.first_closed(files).map(ToOwned::to_owned);
     let reloaded = config.and_then(|config| server.reload(&config));
     if reloaded.is_ok() {
         // First, so that what follows is written as it is asked for from now on.

@@ -6,18 +6,20 @@ use std::path::{Path, PathBuf};
 use super::Server;
 use crate::config::{Config, Source};
 use crate::sys::address::Listen;
+use crate::sys::process;
 use crate::sys::sandbox::Walls;
 use crate::sys::sandbox::calls::{self, Around};
-use crate::sys::sandbox::files::{self, Openings};
+use crate::sys::sandbox::files::{self, Openings, Readable};
 use crate::tier::Engine;
 
 /// How far this process has shut itself in.
 #[derive(Debug, Default)]
 pub(super) struct Sandbox {
     is_wanted: bool,
+    /// Whether what stands around a thread stands around the whole process, and around nobody else's.
+    is_alone: bool,
     walls: Walls,
-    /// Where files can be read.
-    readable: Vec<PathBuf>,
+    readable: Vec<Readable>,
     /// What kept walls from being put up.
     mishaps: Vec<String>,
 }
@@ -28,19 +30,17 @@ impl Sandbox {
         if !config.sandbox {
             return Self::default();
         }
-        let openings = openings(config, source);
-        let readable = openings.readable();
-        match files::shut_off(&openings) {
-            Ok(walls) => Self { is_wanted: true, walls, readable, mishaps: Vec::new() },
-            Err(error) => {
-                Self { is_wanted: true, ..Self::default() }.after(format!("files stay open: {error}"))
-            }
+        let wanted = Self { is_wanted: true, is_alone: true, ..Self::default() };
+        if let Err(error) = process::has_one_thread() {
+            let mishap = format!("files and system calls stay open: {error}");
+            return Self { is_alone: false, ..wanted }.after(mishap);
         }
-    }
-
-    /// One that cannot be: a wall would stand around some threads only, or around those of others.
-    pub(super) fn none(why: &str) -> Self {
-        Self::default().after(format!("the server is not shut in: {why}"))
+        let openings = openings(config, source);
+        let readable = openings.readable().into_iter().map(Readable::now).collect();
+        match files::shut_off(&openings) {
+            Ok(walls) => Self { walls, readable, ..wanted },
+            Err(error) => wanted.after(format!("files stay open: {error}")),
+        }
     }
 
     fn after(mut self, mishap: String) -> Self {
@@ -51,9 +51,10 @@ impl Sandbox {
     /// Puts up the rest, once everything is there that needs more, and says what went wrong.
     pub(super) fn complete(mut self, server: &Server) -> Self {
         if self.is_wanted {
-            match calls::wall_up(Around::AllThreads) {
-                Ok(()) => self.walls.calls = true,
-                Err(error) => self.mishaps.push(format!("system calls stay open: {error}")),
+            match self.is_alone.then(|| calls::wall_up(Around::AllThreads)) {
+                Some(Ok(())) => self.walls.calls = true,
+                Some(Err(error)) => self.mishaps.push(format!("system calls stay open: {error}")),
+                None => {}
             }
             // Where epoll serves there is no ring, and then none can be made.
             let has_none = server.capabilities.engine == Engine::Epoll && self.walls.calls;
@@ -65,7 +66,7 @@ impl Sandbox {
 
     /// The first of these files that a wall stands before.
     pub(super) fn first_closed<'a>(&self, files: Vec<&'a Path>) -> Option<&'a Path> {
-        let is_open = |place: &PathBuf| self.readable.iter().any(|open| place.starts_with(open));
+        let is_open = |place: &PathBuf| self.readable.iter().any(|open| open.holds(place));
         let is_closed = |file: &&Path| self.walls.files && !files::places(file).iter().all(is_open);
         files.into_iter().find(is_closed)
     }

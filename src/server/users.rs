@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::users::{Tallies, UserLimits, UserSettings, Users};
-use crate::config::Hub;
+use crate::config::{ClientAuth, Config, Hub, Listener, ServiceName};
 use crate::error::StartError;
 
 /// The users of the hub, and what is counted of them.
@@ -48,6 +48,32 @@ impl UserBook {
     }
 }
 
+/// Where everybody who reaches a listener from another host may say and hear everything.
+pub(super) fn open_to_all(config: &Config) -> Vec<String> {
+    let is_reached = |listener: &Listener| {
+        listener.listen.ip().is_some_and(|address| !address.ip().to_canonical().is_loopback())
+    };
+    let asks_nobody = |listener: &&Listener| {
+        let has_authority = listener.tls.as_ref().is_some_and(|tls| tls.client_auth == ClientAuth::Required);
+        let leads_to_hub = matches!(listener.service, ServiceName::Nats | ServiceName::Http);
+        leads_to_hub
+            && is_reached(listener)
+            && listener.auth.is_none()
+            && !has_authority
+            && listener.allow.is_empty()
+    };
+    if !config.hub.users.is_empty() {
+        return Vec::new();
+    }
+    let warn = |listener: &Listener| {
+        format!(
+            "{} lets everybody who reaches it publish and hear everything. Try: [[hub.user]], auth, or an allow list",
+            listener.listen
+        )
+    };
+    config.listeners.iter().filter(asks_nobody).map(warn).collect()
+}
+
 fn load(hub: &Hub, tallies: &Arc<Tallies>) -> Result<Users, StartError> {
     Users::load(&settings(hub), tallies).map_err(|error| StartError::Credentials(error.to_string()))
 }
@@ -65,5 +91,36 @@ fn settings(hub: &Hub) -> UserSettings {
             payload_bytes: None,
         },
         claim: hub.permissions_claim.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which of these files' listeners are open to all.
+    #[track_caller]
+    fn check(file: &str, expected: &[&str]) {
+        let config = Config::from_toml(file).unwrap();
+        let said = open_to_all(&config);
+        let listens: Vec<_> = said.iter().filter_map(|text| text.split_whitespace().next()).collect();
+        assert_eq!(listens, expected, "{file}");
+    }
+
+    #[test]
+    fn only_what_asks_nobody_is_open_to_all() {
+        let listener = |address: &str, rest: &str| {
+            format!("[[listener]]\naddress = \"tcp://{address}\"\nservice = \"nats\"\n{rest}\n")
+        };
+        check(&listener("0.0.0.0:4222", ""), &["tcp://0.0.0.0:4222"]);
+        check(&listener("[::]:4222", ""), &["tcp://[::]:4222"]);
+        check(&listener("127.0.0.1:4222", ""), &[]);
+        check(&listener("[::1]:4222", ""), &[]);
+        check(&listener("0.0.0.0:4222", "allow = [\"10.0.0.0/8\"]"), &[]);
+        // bcrypt's own example.
+        let hash = "$2a$04$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy";
+        let user = format!("[[hub.user]]\nname = \"anna\"\npassword_bcrypt = \"{hash}\"\n");
+        check(&format!("{}{user}", listener("0.0.0.0:4222", "")), &[]);
+        check("[[listener]]\naddress = \"tcp://0.0.0.0:7000\"\n", &[]);
     }
 }

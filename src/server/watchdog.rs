@@ -13,11 +13,13 @@ pub(super) struct Watchdog<'a> {
     /// How often it is fed; `None`, there is none.
     pause: Option<Duration>,
     next: Time,
+    /// The shard that did not answer the last time.
+    silent: Option<usize>,
 }
 
 impl<'a> Watchdog<'a> {
     pub(super) fn new(supervisor: &'a Supervisor) -> Self {
-        Self { supervisor, pause: supervisor.pause(), next: clock::now() }
+        Self { supervisor, pause: supervisor.pause(), next: clock::now(), silent: None }
     }
 
     /// How long until it is to be fed.
@@ -32,12 +34,19 @@ impl<'a> Watchdog<'a> {
             return;
         }
         self.next = clock::now().saturating_add(pause);
-        match crew.first_silent() {
-            None => self.supervisor.alive(),
-            Some(shard) => {
-                tracing::error!("shard {shard} does not answer: the supervisor is not told that all is well")
-            }
+        let silent = crew.first_silent();
+        if silent.is_none() {
+            self.supervisor.alive();
         }
+        // Once, and not as often as it is looked.
+        match (silent, self.silent) {
+            (Some(shard), before) if before != silent => {
+                tracing::error!("shard {shard} does not answer: the supervisor is not told that all is well");
+            }
+            (None, Some(shard)) => tracing::info!("shard {shard} answers again: all is well"),
+            _ => {}
+        }
+        self.silent = silent;
     }
 }
 

@@ -24,6 +24,7 @@ use rustix::net::{
 
 use super::descriptors;
 use super::handover::{Origin, Ways, give_answer};
+use super::process;
 use crate::limits;
 
 /// The way to the process that starts successors. When it is dropped, that process ends.
@@ -69,9 +70,7 @@ impl Launcher {
         let origin = Origin::find()?;
         let (near, far) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         set_socket_timeout(&near, Timeout::Recv, Some(limits::LAUNCH_TIMEOUT))?;
-        if std::fs::read_dir("/proc/self/task")?.count() != 1 {
-            return Err(io::Error::other("other threads run already"));
-        }
+        process::has_one_thread()?;
         // SAFETY: this process has one thread, as has just been counted, and only that one could start another: no lock is
         // held by a thread that the child lacks, so the child may do what every process may.
         match unsafe { libc::fork() } {

@@ -58,6 +58,11 @@ pub fn all() -> io::Result<Vec<u32>> {
     Ok(entries.filter_map(number).collect())
 }
 
+/// Whether this process may look into those of all users.
+pub fn sees_all() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
 /// What /proc/PID/status says of a process.
 ///
 /// # Errors
@@ -85,6 +90,17 @@ impl Status {
 
     fn value(&self, name: &str) -> Option<&str> {
         self.0.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
+    }
+}
+
+/// Makes sure that this process has no other thread than the calling one.
+///
+/// # Errors
+/// When it has, or when there is no /proc to tell.
+pub fn has_one_thread() -> io::Result<()> {
+    match fs::read_dir("/proc/self/task")?.count() {
+        1 => Ok(()),
+        _ => Err(io::Error::other("other threads run already")),
     }
 }
 

@@ -130,16 +130,23 @@ fn silence(view: &View) -> Option<Piece> {
 
 // --- The tables -------------------------------------------------------------------------------------------------------
 
-/// Both tables in so many lines. Shards get half of them at most, where there are connections for the rest.
+/// Both tables in so many lines. Shards get half of them at most, where there are connections for the rest; in a small window
+/// they are what it is for.
 fn tables(view: &View, frame: &Frame<'_>, room: usize) -> Vec<Line> {
     let below = TITLES + 2 + view.connections.len();
-    let shards = room.saturating_sub(below).max(room / 2);
+    let shards = if room < SMALL { room } else { room.saturating_sub(below).max(room / 2) };
     let mut all = some_shards(view, frame, shards);
-    all.push(Line::new());
-    let connections = room.saturating_sub(all.len() + TITLES + 1);
-    all.extend(connection_table(view, frame, connections));
+    let left = room.saturating_sub(all.len());
+    // A blank line, what it is, and one connection under its titles.
+    if TITLES + 3 <= left || (view.connections.is_empty() && 2 <= left) {
+        all.push(Line::new());
+        all.extend(connection_table(view, frame, left.saturating_sub(TITLES + 2)));
+    }
     all
 }
+
+/// In fewer lines than these there are not two tables.
+const SMALL: usize = 12;
 
 /// As many shards as fit: all, or those with most to do, in the order of their numbers, and how many are left out.
 fn some_shards(view: &View, frame: &Frame<'_>, room: usize) -> Vec<Line> {

@@ -22,6 +22,8 @@ pub(super) struct Found {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error("no server of this user runs here. Try: sudo tidemill upgrade, if it is another user's")]
+    NoServerOfOurs,
+    #[error("no server runs here. Try: tidemill serve, which starts one")]
     NoServer,
     #[error("no server serves here that could be replaced: {}", ending(.0))]
     NoneServes(Vec<u32>),
@@ -84,7 +86,8 @@ pub(super) fn only_server() -> Result<Found, Refusal> {
     }
     match serving[..] {
         [pid] => server(pid),
-        [] if ending.is_empty() => Err(Refusal::NoServer),
+        [] if ending.is_empty() && process::sees_all() => Err(Refusal::NoServer),
+        [] if ending.is_empty() => Err(Refusal::NoServerOfOurs),
         [] => Err(Refusal::NoneServes(ending)),
         _ => Err(Refusal::Several(serving)),
     }
@@ -134,6 +137,7 @@ mod tests {
             Refusal::Several(vec![4100, 4200]),
             "several servers run here: 4100, 4200. Try: tidemill upgrade --pid 4100",
         );
+        check(Refusal::NoServer, "no server runs here. Try: tidemill serve, which starts one");
         check(Refusal::NoneServes(vec![4100]), "no server serves here that could be replaced: 4100 drains");
         check(
             Refusal::NoneServes(vec![4100, 4200]),

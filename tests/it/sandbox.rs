@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal};
 
 use crate::support::forbid::forbid;
 use crate::support::http::fetch;
-use crate::support::launch::{BINARY, can_run, tidemill};
+use crate::support::launch::{BINARY, can_run, check_sentence, run, tidemill};
 use crate::support::server::{Server, engine, unix};
 use crate::support::tls::Authority;
 use crate::support::web::serve;
@@ -174,6 +174,30 @@ fn a_file_from_elsewhere_is_not_read() {
     server.stop_clean();
 }
 
+/// A folder that was put in the place of another one is outside as well, whatever its name; also when it holds the configuration.
+#[test]
+fn another_folder_of_the_same_name_is_outside() {
+    let folder = Folder::new();
+    let (inside, moved) = (folder.path("inside"), folder.path("moved"));
+    fs::create_dir(&inside).expect("it is ours");
+    let file = inside.join("tidemill.toml");
+    let config = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
+    fs::write(&file, config).expect("it is ours");
+    let server = Server::start(&["--config", text(&file), "--shards", "1"]);
+    if !server.banner().contains("sandbox: files") {
+        return skip("this kernel has no Landlock");
+    }
+    server.signal(Signal::HUP);
+    server.await_line("were read again");
+    fs::rename(&inside, &moved).expect("it is ours");
+    fs::create_dir(&inside).expect("it is ours");
+    fs::write(&file, config).expect("it is ours");
+    server.signal(Signal::HUP);
+    server.await_line("nothing was changed: ");
+    server.await_line(&format!("and {} is outside; the next start reads it", text(&file)));
+    server.stop_clean();
+}
+
 // --- Hosts that know less ------------------------------------------------------------------------------------------
 
 /// Set for the process that is to become a server on such a host: the number of the system call that it lacks.
@@ -216,4 +240,31 @@ fn a_kernel_without_landlock_shuts_in_what_it_can() {
 #[test]
 fn a_host_without_filters_shuts_in_what_it_can() {
     check_lacking(libc::SYS_seccomp, "system calls stay open: ");
+}
+
+/// Where no process can be split off there is no hand-over, and all walls. A fork is a `clone`, and a thread a `clone3`.
+#[test]
+fn a_host_without_another_process_shuts_in_all_it_can() {
+    let everything = Server::tcp(&["--shards", "1"]);
+    let walls = everything.banner().lines().find(|line| line.starts_with("  sandbox: ")).expect("it says so");
+    check_lacking(libc::SYS_clone, walls);
+    check_lacking(libc::SYS_clone, "no other process can take over from this one: ");
+    everything.stop_clean();
+}
+
+/// A user who may have no more threads is told so.
+#[test]
+fn who_may_have_no_thread_is_told() {
+    const NOBODY: [&str; 3] = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+    let server = ["prlimit", "--nproc=1", BINARY];
+    if !can_run("setpriv", &[&NOBODY[..], &["prlimit", "--nproc=1", BINARY, "--version"]].concat()) {
+        return skip(
+            "this user may not become another one, or that one may not run the program (run it as root)",
+        );
+    }
+    let mut command = Command::new("setpriv");
+    command.args(NOBODY).args(server).args(["--listen", "tcp://127.0.0.1:0"]);
+    let ended = run(command);
+    check_sentence(&ended, 3, "there is no thread for the log: ");
+    check_sentence(&ended, 3, "Try: ulimit -u, or TasksMax= in the unit");
 }

@@ -84,7 +84,7 @@ make_changes() {
     # Only now: a reader that has gone away would end this process between two changes.
     printf '%s\n' "${report[@]}"
     ((!restart)) || say "listeners that are open keep their old value: restart the servers."
-    say "undo with: tune revert"
+    say "undo with: tune revert$given"
 }
 
 # Puts back what this run has written, last first, forgets it, and ends.
@@ -99,7 +99,7 @@ undo_this_run() {
             left=1
         }
     done
-    ((!left)) || end "$LEFT_OVER" "$why. Not everything could be put back. The journal is kept. Try: tune revert"
+    ((!left)) || end "$LEFT_OVER" "$why. Not everything could be put back. The journal is kept. Try: tune revert$given"
     journal_rows=("${rows_before[@]}")
     save_journal || end "$LEFT_OVER" "$why. Everything was put back, but $state/journal could not be rewritten."
     end "$code" "$why. Everything was put back."

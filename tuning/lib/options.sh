@@ -5,6 +5,7 @@ verb='' role='' format=text
 root=${TIDEMILL_SYSROOT-} state=''
 with_global=0 force=0 keep=0 dry_run=0
 asked=() # Names after --knob.
+given='' # Where to work, as it was said: for commands that are to be given next.
 pairs=10 duration=1s seed=1
 tidemill=$here/../target/release/tidemill loadgen=$here/../target/release/loadgen
 
@@ -40,8 +41,14 @@ take_option() {
     --role) role=$2 ;;
     --knob) asked+=("$2") ;;
     --format) format=$2 ;;
-    --journal) state=$(named "$1" "$2") || exit ;;
-    --root) root=$(named "$1" "$2") || exit ;;
+    --journal)
+        state=$(named "$1" "$2") || exit
+        given+=" $1 ${2@Q}"
+        ;;
+    --root)
+        root=$(named "$1" "$2") || exit
+        given+=" $1 ${2@Q}"
+        ;;
     --pairs) pairs=$2 ;;
     --duration) duration=$2 ;;
     --seed) seed=$2 ;;
@@ -64,6 +71,8 @@ check_options() {
         end "$USAGE" "there is no role '$role'. Try: --role latency, throughput or idle"
     [[ $format == @(text|tsv|json) ]] || end "$USAGE" "there is no format '$format'. Try: text, tsv or json"
     is_count "$pairs" && ((pairs >= 2)) || end "$USAGE" "--pairs takes a number from 2 on, and not '$pairs'"
+    [[ $duration =~ ^[1-9][0-9]{0,8}(ms|s|m)$ ]] ||
+        end "$USAGE" "--duration takes a time as in 1s or 500ms, and not '$duration'"
     is_count "$seed" || end "$USAGE" "--seed takes a number, and not '$seed'"
     ((force == 0 || keep == 0)) || end "$USAGE" "--force and --keep say the opposite. Try: one of them"
     ((!dry_run)) || belongs --dry-run apply

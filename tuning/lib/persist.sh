@@ -15,6 +15,7 @@ persist() {
     check_ours "$TMPFILES_FILE"
     local sysctl_lines=() tmpfiles_lines=()
     choose_lines
+    keep_others
     ((${#sysctl_lines[@]} + ${#tmpfiles_lines[@]})) ||
         end "$FINE" "nothing to persist for the role $role: the host is so already."
     warn_of_others
@@ -22,7 +23,7 @@ persist() {
     prepare "$TMPFILES_FILE" "${tmpfiles_lines[@]}"
     put_in_place "$SYSCTL_FILE"
     put_in_place "$TMPFILES_FILE"
-    say "this holds from the next boot on; tune apply does it now. Undo with: tune unpersist"
+    say "this holds from the next boot on; tune apply does it now. Undo with: tune unpersist$given"
 }
 
 unpersist() {
@@ -56,6 +57,29 @@ choose_lines() {
     done
 }
 
+# Of a run for some knobs: what our files have of others, to `sysctl_lines` and `tmpfiles_lines`. What somebody else has edited is
+# dropped, since --force says so.
+keep_others() {
+    local line
+    ((${#asked[@]})) || return 0
+    while IFS= read -r line; do
+        is_seen "${line%% = *}" "${seen_name[@]}" || sysctl_lines+=("$line")
+    done < <(is_intact "$SYSCTL_FILE" && tail -n +2 -- "$root$SYSCTL_FILE")
+    while IFS= read -r line; do
+        line=${line#w }
+        is_seen "${line%% - *}" "${seen_path[@]}" || tmpfiles_lines+=("w $line")
+    done < <(is_intact "$TMPFILES_FILE" && tail -n +2 -- "$root$TMPFILES_FILE")
+}
+
+# Whether the first word is among the others.
+is_seen() {
+    local word
+    for word in "${@:2}"; do
+        [[ $word != "$1" ]] || return 0
+    done
+    return 1
+}
+
 is_persisted() {
     grep -qsF -- "$1 = " "$root$SYSCTL_FILE" || grep -qsF -- "w $2 - " "$root$TMPFILES_FILE"
 }
@@ -66,8 +90,16 @@ check_ours() {
     [[ -e $file ]] || return 0
     IFS= read -r first <"$file" || true
     [[ $first == "$MARK"* ]] || end "$CANNOT" "$file is not of this script. Nothing was changed. Try: move it away"
-    ((force)) || [[ $first == "$MARK $(tail -n +2 -- "$file" | cksum)" ]] ||
+    ((force)) || is_intact "$1" ||
         end "$CANNOT" "$file was edited by someone. Nothing was changed. Try: --force, which drops what was edited"
+}
+
+# Whether a file is as we wrote it.
+is_intact() {
+    local file=$root$1 first
+    [[ -e $file ]] || return
+    IFS= read -r first <"$file" || true
+    [[ $first == "$MARK $(tail -n +2 -- "$file" | cksum)" ]]
 }
 
 # Writes what a file will have beside it, and ends with nothing changed when that cannot be done. Without lines there
@@ -92,7 +124,7 @@ put_in_place() {
     part=$(part_of "$file")
     if [[ -e $part ]]; then
         mv -f -- "$part" "$file" && sync -- "$(dirname "$file")" ||
-            end "$LEFT_OVER" "$file cannot be put in place. Try: tune unpersist"
+            end "$LEFT_OVER" "$file cannot be put in place. Try: tune unpersist$given"
         printf 'wrote %s\n' "$file"
     else
         rm -f -- "$file"
@@ -104,14 +136,16 @@ part_of() {
     printf '%s/.%s.part' "$(dirname "$1")" "$(basename "$1")"
 }
 
-# Says who may overrule our files.
+# Says who may overrule our files: those that sysctl(8) reads after ours, whatever their folder (sysctl.d(5)).
 warn_of_others() {
     local file name line
     if is_tuned_active; then
         say "tuned is running: it sets values of its own at every start and switch of profile. Compare: tuned-adm verify"
     fi
-    for file in "$root"/etc/sysctl.d/*.conf "$root/etc/sysctl.conf"; do
+    for file in "$root"/{etc,run,usr/local/lib,usr/lib}/sysctl.d/*.conf "$root/etc/sysctl.conf"; do
         [[ -r $file && ($file == */sysctl.conf || ${file##*/} > ${SYSCTL_FILE##*/}) ]] || continue
+        # One of the same name in /etc is read in its place.
+        [[ $file == "$root"/etc/* || ! -e $root/etc/sysctl.d/${file##*/} ]] || continue
         for line in "${sysctl_lines[@]}"; do
             name=${line%% *}
             ! grep -q "^[[:space:]-]*${name//./[./]}[[:space:]]*=" "$file" || say "$file is read later and sets $name, too."

@@ -20,7 +20,7 @@ revert() {
     save_journal || end "$LEFT_OVER" "all values are back, but $state/journal could not be rewritten."
     # Only now: a reader that has gone away would end this process between two changes.
     ((${#report[@]} == 0)) || printf '%s\n' "${report[@]}"
-    ((failed == 0)) || end "$LEFT_OVER" "$failed could not be put back. The journal is kept. Try: tune revert"
+    ((failed == 0)) || end "$LEFT_OVER" "$failed could not be put back. The journal is kept. Try: tune revert$given"
     ((left == 0)) ||
         end "$DIFFERS" "$left left as somebody else has set them. The journal is kept. Try: --force, or --keep"
     if ((${#journal_rows[@]})); then
@@ -129,7 +129,7 @@ in_force() {
 explain() {
     case $1 in
     ok) echo "In force." ;;
-    not-yet) echo "Not in force: a run ended half-way, or the machine was restarted. Try: tune apply, or tune revert" ;;
+    not-yet) echo "Not in force: a run ended half-way, or the machine was restarted. Try: tune apply, or tune revert$given" ;;
     foreign) echo "Somebody else has changed it since." ;;
     missing) echo "It is not there any more." ;;
     esac

@@ -58,6 +58,8 @@ list_as_json() {
     for cell; do
         ((index == 0)) || printf ', '
         cell=${cell//\\/\\\\}
+        # Control characters have no place in JSON (RFC 8259, section 7), nor in what the kernel shows.
+        cell=${cell//[[:cntrl:]]/ }
         printf '"%s": "%s"' "${list_names[index]}" "${cell//\"/\\\"}"
         ((index += 1))
     done

@@ -55,6 +55,28 @@ w /sys/devices/system/cpu/cpu1/cpufreq/scaling_governor - - - - performance" "$(
     same "$first" "$(cat "$sysctl_file" "$tmpfiles_file")"
 }
 
+@test "a run for one knob leaves what an earlier one has written of others" {
+    check 0 "" tune persist --role latency --global --knob net.core.somaxconn
+    check 0 "" tune persist --role latency --global --knob cpu_governor
+    check 0 "" tune persist --role latency --global --knob net.ipv4.tcp_notsent_lowat
+    same "net.core.somaxconn = 4096
+net.ipv4.tcp_notsent_lowat = 16384" "$(tail -n +2 "$sysctl_file" | sort)"
+    same 2 "$(tail -n +2 "$tmpfiles_file" | grep -c scaling_governor)"
+    # Again, for another role: one line for each knob.
+    check 0 "" tune persist --role throughput --knob net.ipv4.tcp_notsent_lowat
+    same "net.core.somaxconn = 4096
+net.ipv4.tcp_notsent_lowat = 131072" "$(tail -n +2 "$sysctl_file" | sort)"
+    # What somebody has edited is dropped by --force, and not kept as ours.
+    echo 'vm.swappiness = 1' >>"$sysctl_file"
+    check 0 "" tune persist --role latency --force --knob net.core.somaxconn
+    same "net.core.somaxconn = 4096" "$(tail -n +2 "$sysctl_file")"
+}
+
+@test "what comes next is said for the same place" {
+    check 0 "Undo with: tune unpersist --root '$tree'" tune persist --role latency
+    check 0 "undo with: tune revert --root '$tree'" tune apply --role latency
+}
+
 @test "a file that is not ours stays" {
     echo 'net.core.somaxconn = 1' >"$sysctl_file"
     check 3 "$sysctl_file is not of this script. Nothing was changed." tune persist --role latency
@@ -78,6 +100,10 @@ w /sys/devices/system/cpu/cpu1/cpufreq/scaling_governor - - - - performance" "$(
     mkdir -p "$tree/run/tuned" && echo 1 >"$tree/run/tuned/tuned.pid"
     check 0 "tuned is running" tune persist --role latency
     [[ $output == *"99-others.conf is read later and sets net.core.somaxconn, too."* ]]
+    mkdir -p "$tree/run/sysctl.d" "$tree/usr/lib/sysctl.d"
+    echo 'net.core.somaxconn = 128' | tee "$tree/usr/lib/sysctl.d/99-others.conf" >"$tree/run/sysctl.d/70-more.conf"
+    check 0 "run/sysctl.d/70-more.conf is read later" tune persist --role latency
+    [[ $output != *"usr/lib/sysctl.d/99-others.conf"* ]]
     [[ $output != *"sets net.ipv4"* ]]
 }
 

@@ -29,6 +29,7 @@ teardown() {
     check 2 "--root takes a folder, and not nothing" "$tuning/tune" apply --role latency --root ''
     check 2 "--journal takes a folder, and not nothing" tune apply --role latency --journal ''
     check 0 "Exit codes:" tune --help
+    check 2 "--duration takes a time as in 1s or 500ms, and not 'soon'" tune measure --duration soon
 }
 
 @test "however it is called" {

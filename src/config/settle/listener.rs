@@ -86,6 +86,9 @@ fn check_mode(said: &SaidListener) -> Result<(), ConfigError> {
 fn refuse_collision(earlier: &[SaidListener], said: &SaidListener) -> Result<(), ConfigError> {
     let listen = &said.value.listen;
     match earlier.iter().find(|earlier| earlier.value.listen.collides_with(listen)) {
+        Some(earlier) if earlier.value.listen == *listen => {
+            Err(wrong(said.place.clone(), format!("is {listen}, which another listener has already")))
+        }
         Some(earlier) => {
             let problem = format!("is {listen}, which cannot be open beside {}", earlier.value.listen);
             Err(wrong(said.place.clone(), problem))

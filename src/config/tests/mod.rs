@@ -412,7 +412,7 @@ fn fields_that_cannot_be() {
     check(|config| config.listeners.clear(), "listener is empty: a server needs at least one");
     check(
         |config| config.listeners = vec![Listener::echo("tcp://[::1]:1".parse().unwrap()); 2],
-        "listener.address is tcp://[::1]:1, which cannot be open beside tcp://[::1]:1",
+        "listener.address is tcp://[::1]:1, which another listener has already",
     );
     check(
         |config| config.listeners[0].mode = Some(0o660),

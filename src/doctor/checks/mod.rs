@@ -15,7 +15,7 @@ mod sandbox;
 mod sockets;
 
 #[cfg(test)]
-pub(super) use self::counters::DATAGRAM_BUFFER_BYTES;
+pub(super) use self::counters::{BACKLOG_OF_A_CORE, DATAGRAM_BUFFER_BYTES};
 #[cfg(test)]
 pub(super) use self::sockets::BUCKETS;
 use super::Sight;

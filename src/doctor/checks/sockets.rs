@@ -44,10 +44,14 @@ pub(super) fn time_wait(sight: &Sight<'_>) -> Finding {
         let bound = sight.host.sysctl_number(name)?;
         let forgotten = counters::tcp_more(sight.host, "TCPTimeWaitOverflow")?;
         let found = format!("{ours} at our ports, {all} in all; {bound} may be");
-        if bound.saturating_mul(NEARLY_FULL_PERCENT) <= all.saturating_mul(100) || 0 < forgotten {
+        let is_nearly_full = bound.saturating_mul(NEARLY_FULL_PERCENT) <= all.saturating_mul(100);
+        let found = if forgotten == 0 { found } else { format!("{found}, and {forgotten} were forgotten") };
+        if 0 < forgotten && !is_nearly_full && BUCKETS <= bound {
+            // Since boot, and it may have been raised since then.
+            return Ok(topic.note(found).with("nstat -az TcpExtTCPTimeWaitOverflow"));
+        }
+        if is_nearly_full || 0 < forgotten {
             let raised = BUCKETS.max(bound.saturating_mul(2));
-            let found =
-                if forgotten == 0 { found } else { format!("{found}, and {forgotten} were forgotten") };
             return Ok(topic.warn(found).with(format!("sysctl -w {name}={raised}")));
         }
         if WAITING_MANY < ours {
@@ -112,13 +116,22 @@ mod tests {
     }
 
     fn with(look: fn(&Sight<'_>) -> Finding, tcp: &str, waiting: &str, forgotten: &str) -> Finding {
+        with_bound(look, tcp, waiting, (forgotten, "131072"))
+    }
+
+    fn with_bound(
+        look: fn(&Sight<'_>) -> Finding,
+        tcp: &str,
+        waiting: &str,
+        (forgotten, bound): (&str, &str),
+    ) -> Finding {
         let sockets = format!("sockets: used 18\nTCP: inuse 1 orphan 0 tw {waiting} alloc 1 mem 163\n");
         let more = format!("TcpExt: TCPTimeWaitOverflow\nTcpExt: {forgotten}\n");
         let files = [
             ("/proc/net/tcp", tcp),
             ("/proc/net/sockstat", &sockets),
             ("/proc/net/netstat", &more),
-            ("/proc/sys/net/ipv4/tcp_max_tw_buckets", "131072"),
+            ("/proc/sys/net/ipv4/tcp_max_tw_buckets", bound),
         ];
         look_with(look, &files, &listening(&["tcp://[::]:7000", "tcp://[::]:80"]), &needs())
     }
@@ -153,6 +166,10 @@ mod tests {
         let raise = "sysctl -w net.ipv4.tcp_max_tw_buckets=262144";
         check(&with(time_wait, HEAD, "104858", "0"), Severity::Warn, "104858 in all", raise);
         check(&with(time_wait, HEAD, "0", "5"), Severity::Warn, "and 5 were forgotten", raise);
+        let raised = |waiting| with_bound(time_wait, HEAD, waiting, ("5", "262144"));
+        check(&raised("0"), Severity::Note, "and 5 were forgotten", "nstat -az TcpExtTCPTimeWaitOverflow");
+        let more = "sysctl -w net.ipv4.tcp_max_tw_buckets=524288";
+        check(&raised("262144"), Severity::Warn, "and 5 were forgotten", more);
         check(&with(time_wait, HEAD, "many", "0"), Severity::Note, "unknown", "cat /proc/net/sockstat");
         check(&with(time_wait, HEAD, "0", "many"), Severity::Note, "unknown", "cat /proc/net/netstat");
     }

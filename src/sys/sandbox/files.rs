@@ -1,6 +1,7 @@
 //! The wall around files and ports: Landlock (landlock(7)).
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -28,6 +29,32 @@ impl Openings {
     pub fn readable(&self) -> Vec<PathBuf> {
         self.files.iter().flat_map(|file| places(file)).collect()
     }
+}
+
+/// A place where files can be read, which is what had this name when the wall was put up: another folder of the same name is
+/// outside.
+#[derive(Debug)]
+pub struct Readable {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl Readable {
+    /// What has this name now.
+    pub fn now(path: PathBuf) -> Self {
+        let identity = identity_of(&path);
+        Self { path, identity }
+    }
+
+    /// Whether this is it, or beneath it.
+    pub fn holds(&self, place: &Path) -> bool {
+        place.starts_with(&self.path) && identity_of(&self.path) == self.identity
+    }
+}
+
+/// Device and inode of what a path leads to.
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).map(|found| (found.dev(), found.ino())).ok()
 }
 
 /// What this program reads of the system: figures of itself, and what the kernel is set to.
@@ -67,6 +94,10 @@ fn rules(openings: &Openings) -> Result<RulesetCreated, RulesetError> {
         .create()?;
     for place in system().iter().flatten() {
         ruleset = ruleset.add_rule(PathBeneath::new(place, AccessFs::ReadFile | AccessFs::ReadDir))?;
+    }
+    // The program's own file, and nothing beside it: a trace of a crash names functions by it.
+    if let Ok(program) = std::env::current_exe() {
+        ruleset = open(ruleset, &program, AccessFs::ReadFile.into())?;
     }
     for path in openings.readable() {
         ruleset = open(ruleset, &path, AccessFs::ReadFile.into())?;

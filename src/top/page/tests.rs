@@ -134,6 +134,17 @@ id       peer                            protocol   tls       in/s  out/s     ou
 q quit  space pause   order: r rate  i in  o out  p pending  a age   every 1s
 ";
 
+/// A strip at the foot of a terminal: all shards, and no table of connections that has only titles.
+#[test]
+fn a_screen_of_12_lines_shows_the_shards() {
+    let lines: Vec<String> = screen(Some(&view()), &frame(80, 12)).iter().map(plain).collect();
+    assert_eq!(lines.len(), 12);
+    let shard = |number: &str| lines.iter().any(|line| line.trim_start().starts_with(number));
+    assert!(shard("0 ") && shard("1 "), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains("more with less to do")), "{lines:#?}");
+    assert!(!lines.iter().any(|line| line.contains(": 0 of 3")), "{lines:#?}");
+}
+
 #[test]
 fn a_screen_of_140_by_40() {
     check(&view(), &frame(140, 40), WIDE);

@@ -77,6 +77,10 @@ fn files_that_were_not_named_are_shut_off() {
         assert_eq!(fs::read_to_string(&named).unwrap(), "content");
         assert_eq!(fs::read_to_string(&beside).unwrap(), "content");
         assert!(!fs::read_to_string("/proc/self/stat").unwrap().is_empty());
+        // Of the program itself, for a trace of a crash, and of nothing beside it.
+        let program = std::env::current_exe().unwrap();
+        assert!(fs::File::open(&program).is_ok());
+        check_refused(fs::read_dir(program.parent().unwrap()));
         check_refused(fs::read(&other));
         check_refused(fs::read("/etc/passwd"));
         check_refused(fs::read_dir(&open));
