@@ -53,6 +53,11 @@ impl Log {
 }
 
 impl Log {
+    /// Whether a program reads it, by the line: JSON, or the journal with its levels.
+    pub fn is_for_programs(&self) -> bool {
+        self.form.get() == LogFormat::Json || is_journal()
+    }
+
     /// From now on events are written so, from this level on.
     pub fn change(&self, format: LogFormat, level: LogLevel) {
         self.form.set(format);

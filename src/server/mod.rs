@@ -21,6 +21,7 @@ mod switchboard;
 mod users;
 mod watchdog;
 
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,23 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     if let Err(error) = &launcher {
         tracing::warn!("no other process can take over from this one: {error}");
     }
+    let ended = start_and_serve(config, source, &log, (signals, launcher, supervisor, sandbox));
+    match ended {
+        // Where programs read, it is an event as all others; else whoever called says it as a sentence.
+        Err(error) if log.is_for_programs() => {
+            tracing::error!("{error}");
+            Ok(error.exit_code())
+        }
+        ended => ended,
+    }
+}
+
+fn start_and_serve(
+    config: &Config,
+    source: &Source,
+    log: &Log,
+    (signals, launcher, supervisor, sandbox): (Signals, io::Result<Launcher>, Supervisor, Sandbox),
+) -> Result<u8, StartError> {
     let kit = Kit::new(config)?;
     let (predecessor, inherited) = match Predecessor::find()? {
         Some((predecessor, inherited)) => (Some(predecessor), inherited),
@@ -107,7 +125,7 @@ pub fn run(config: &Config, source: &Source) -> Result<u8, StartError> {
     server.crew.open_gates();
     log.say(&banner::text(&server, config, &sandbox));
     supervisor.ready(&server.status());
-    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &sandbox, &log)? {
+    if let Some(signal) = serve(&mut server, &supervisor, hand_over, &signals, source, &sandbox, log)? {
         return Ok(signal.exit_code());
     }
     let snapshots = server.join()?;

@@ -65,7 +65,10 @@ impl Origin {
     /// # Errors
     /// When the system does not know the program's file.
     pub fn find() -> io::Result<Self> {
-        let is_activated = ["LISTEN_FDS", ACTIVATED].iter().any(|name| std::env::var_os(name).is_some());
+        // Sockets that were passed to another process are none of ours (sd_listen_fds(3)).
+        let own = std::process::id().to_string();
+        let has_sockets = std::env::var("LISTEN_PID").is_ok_and(|pid| pid == own);
+        let is_activated = has_sockets || std::env::var_os(ACTIVATED).is_some();
         let arguments = std::env::args_os().skip(1).collect();
         let program = std::env::current_exe()?;
         let called = std::env::args_os().next().and_then(|name| found_as(&name));

@@ -16,7 +16,7 @@ use crate::support::server::Server;
 use crate::support::{Folder, eventually, skip, text};
 
 /// Every check there is, in the order of JSON.
-const CHECKS: [&str; 25] = [
+const CHECKS: [&str; 26] = [
     "kernel",
     "io_uring",
     "seccomp",
@@ -25,6 +25,7 @@ const CHECKS: [&str; 25] = [
     "container",
     "files",
     "ports",
+    "addresses",
     "LimitNOFILE",
     "LimitMEMLOCK",
     "net.core.somaxconn",

@@ -48,7 +48,7 @@ fn slow_readers_cost_no_more_than_the_bound() {
     const BUFFER: u64 = 16 << 10;
     // What the allocator and the tables add; and all receive buffers of two shards, in use for the first time.
     const MARGIN: u64 = CLIENTS * (HIGH_WATER + BUFFER) / 4 + 2 * (128 * BUFFER) + (4 << 20);
-    for tier in ["6.1", "6.12", "6.17"] {
+    for tier in ["6.1", "6.6", "6.12", "6.17"] {
         let server = Server::tcp(&["--engine-max", tier, "--shards", "2"]);
         ping_pong(server.tcp_address(), 10);
         let before = server.resident_bytes();

@@ -60,7 +60,8 @@ fn values_that_cannot_be_are_named() {
     check(&["--low-water", "1MiB"], "--low-water is 1MiB");
     check(&["--cores", "1000"], "core 1000 may not be used");
     let address = "tcp://127.0.0.1:7000";
-    check(&["--listen", address, "--listen", address], "cannot be open beside");
+    check(&["--listen", address, "--listen", address], "which another listener has already");
+    check(&["--listen", address, "--listen", "tcp://0.0.0.0:7000"], "which cannot be open beside tcp://127");
     check(&["--connections-per-address", "0"], "--connections-per-address is 0: the least is 1");
     check(
         &["--listen", "https://127.0.0.1:0"],
@@ -386,6 +387,24 @@ fn the_figures_say_what_happened() {
     drop(clients);
     let last = server.stop().counters();
     assert_eq!((last.total("accepted"), last.total("closed"), last.total("connections_open")), (3, 3, 0));
+}
+
+/// A start that fails says so where everything else is said: one object for programs, one sentence for people.
+#[test]
+fn a_start_that_fails_is_an_event_of_the_log() {
+    // 192.0.2.0/24 belongs to documents (RFC 5737), and .254 is nobody's here.
+    let listen = ["--listen", "tcp://192.0.2.254:7000"];
+    check_sentence(&run(tidemill(&listen)), 3, "tcp://192.0.2.254:7000 is no address of this host");
+    let ended = run(tidemill(&[&listen[..], &["--log-format", "json"]].concat()));
+    assert_eq!(ended.code, Some(3), "{ended:#?}");
+    let events: Vec<serde_json::Value> =
+        ended.stderr.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let last = events.last().expect("it says something");
+    let message = last["message"].as_str().unwrap_or_default();
+    assert!(
+        last["level"] == "ERROR" && message.starts_with("tcp://192.0.2.254:7000 is no address"),
+        "{last}"
+    );
 }
 
 /// With `--log-format json` every line on standard error is one JSON object, the banner and the figures included.

@@ -3,6 +3,7 @@
 //! They are pure functions of what they are shown. Thresholds are those at which something is lost or paid for; whatever
 //! `tuning/knobs.tsv` has a knob for has its name, and asks for the same value.
 
+mod addresses;
 mod cards;
 mod congestion;
 mod conntrack;
@@ -34,6 +35,7 @@ pub(super) const CHECKS: &[Check] = &[
     ("container", process::container),
     ("files", process::files),
     ("ports", process::ports),
+    ("addresses", addresses::addresses),
     ("LimitNOFILE", process::descriptors),
     ("LimitMEMLOCK", process::locked_memory),
     ("net.core.somaxconn", listening::somaxconn),
@@ -63,6 +65,7 @@ pub(super) const NO_KNOBS: &[&str] = &[
     "container",
     "files",
     "ports",
+    "addresses",
     "ListenOverflows",
     "UdpRcvbufErrors",
     "CLOSE_WAIT",
