@@ -96,7 +96,7 @@ pub fn serve(
     // The last thing that may fail is to listen: nobody connects to a peer that then ends.
     let setup = Setup::shard(capabilities, connections + 1, !plan.address.listen.is_stream());
     let mut ring = Uring::new(&setup).map_err(PeerError::NoRing)?;
-    let Bound { address, mut sockets, file: _file } =
+    let Bound { address, mut sockets, file: _file, .. } =
         socket::bind(&plan.address.listen, 1, &SocketOptions::default())?;
     let address = Address { listen: address, ..plan.address };
     let socket = sockets.pop().expect("a listener has one socket for each shard, and there is one");
