@@ -253,12 +253,12 @@ fn open(config: &Config, mut inherited: Inherited, shards: usize) -> Result<Vec<
             user_timeout: Some(kernel_patience(config)),
         };
         let shards = if listener.service == ServiceName::Admin { 1 } else { shards };
-        let passed = inherited.take(&listener.listen);
-        let bound = if passed.is_empty() {
-            bind_patiently(&listener.listen, shards, &options)
-        } else {
-            let adopted = adopt::adopt(&listener.listen, passed, shards, &options, inherited.giver());
-            adopted.map(|bound| with_file(bound, inherited.giver()))
+        let bound = match inherited.take(&listener.listen) {
+            None => bind_patiently(&listener.listen, shards, &options),
+            Some((passed, giver)) => {
+                let adopted = adopt::adopt(&listener.listen, passed, shards, &options, giver);
+                adopted.map(|bound| with_file(bound, giver))
+            }
         };
         match bound {
             Ok(bound) => opened.push((place, bound)),

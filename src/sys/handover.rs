@@ -28,8 +28,9 @@ use super::supervisor::{Inherited, InheritedError};
 pub struct Origin {
     program: PathBuf,
     arguments: Vec<OsString>,
-    /// Whether a supervisor has opened sockets, for this process or for one whose place it has taken: their files stay its own.
-    is_activated: bool,
+    /// Those of the sockets that a supervisor has opened, for this process or for one whose place it has taken, by their inodes:
+    /// their files stay its own.
+    activated: Vec<u64>,
 }
 
 /// The process that has passed its sockets to this one, and waits to be asked for its place.
@@ -53,7 +54,7 @@ const SERVE: u8 = 1;
 /// It is not wanted any more.
 const END: u8 = 0;
 
-/// Set where a supervisor has opened sockets.
+/// The inodes of the sockets that a supervisor has opened: `1234,5678`.
 const ACTIVATED: &str = "TIDEMILL_ACTIVATED";
 
 /// The descriptors for the question and the answer, and those of the sockets: `8,9:5,6,7`.
@@ -65,14 +66,10 @@ impl Origin {
     /// # Errors
     /// When the system does not know the program's file.
     pub fn find() -> io::Result<Self> {
-        // Sockets that were passed to another process are none of ours (sd_listen_fds(3)).
-        let own = std::process::id().to_string();
-        let has_sockets = std::env::var("LISTEN_PID").is_ok_and(|pid| pid == own);
-        let is_activated = has_sockets || std::env::var_os(ACTIVATED).is_some();
         let arguments = std::env::args_os().skip(1).collect();
         let program = std::env::current_exe()?;
         let called = std::env::args_os().next().and_then(|name| found_as(&name));
-        Ok(Self { program: called.unwrap_or(program), arguments, is_activated })
+        Ok(Self { program: called.unwrap_or(program), arguments, activated: activated() })
     }
 
     /// The program's file, by the name that it was called by: a link that leads to another file later leads to that one.
@@ -95,9 +92,8 @@ impl Origin {
         for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID"] {
             command.env_remove(name);
         }
-        if self.is_activated {
-            command.env(ACTIVATED, "1");
-        }
+        let activated: Vec<String> = self.activated.iter().map(ToString::to_string).collect();
+        command.env(ACTIVATED, activated.join(","));
         passed.extend([question, answer]);
         // SAFETY: between fork and exec only what is safe in a signal handler may be done: `inherit` calls fcntl(2) and
         // nothing else, and allocates nothing. The numbers are of descriptors that `sockets` and `ways` keep open until
@@ -106,6 +102,20 @@ impl Origin {
         command.spawn()
     }
 }
+
+/// The inodes of the sockets that a supervisor has opened: for this process (sd_listen_fds(3)), or for those before it.
+fn activated() -> Vec<u64> {
+    let named = std::env::var(ACTIVATED).unwrap_or_default();
+    let before = named.split(',').filter_map(|inode| inode.parse().ok());
+    let is_ours = std::env::var("LISTEN_PID").is_ok_and(|pid| pid == std::process::id().to_string());
+    let count = std::env::var("LISTEN_FDS").ok().filter(|_| is_ours).and_then(|count| count.parse().ok());
+    let numbers = FIRST_PASSED..FIRST_PASSED.saturating_add(count.unwrap_or(0));
+    let passed = numbers.map_while(|number| fs::metadata(format!("/proc/self/fd/{number}")).ok());
+    before.chain(passed.map(|found| found.ino())).collect()
+}
+
+/// The first descriptor that a supervisor passes (`SD_LISTEN_FDS_START`).
+const FIRST_PASSED: RawFd = 3;
 
 /// The absolute path at which a shell found this program by that name, if it is still this program's.
 fn found_as(name: &OsStr) -> Option<PathBuf> {
@@ -163,8 +173,8 @@ impl Predecessor {
         // are open, as `is_open` has shown. Nobody else here knows them, and `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
         let predecessor = Self { question: own(question).1.into(), answer: own(answer).1.into() };
-        let is_activated = std::env::var_os(ACTIVATED).is_some();
-        let giver = if is_activated { Giver::Activated } else { Giver::Predecessor };
+        let activated = activated();
+        let giver = |inode| if activated.contains(&inode) { Giver::Activated } else { Giver::Predecessor };
         let inherited = Inherited::recognise(sockets.into_iter().map(own), giver)?;
         Ok(Some((predecessor, inherited)))
     }

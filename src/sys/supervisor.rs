@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -102,7 +102,14 @@ fn connect(path: &OsStr) -> io::Result<UnixDatagram> {
 /// Sockets that were passed to this process, until a listener [takes](Self::take) them.
 #[derive(Debug)]
 pub struct Inherited {
-    sockets: Vec<(Listen, OwnedFd)>,
+    sockets: Vec<Passed>,
+}
+
+/// One that was passed.
+#[derive(Debug)]
+struct Passed {
+    listen: Listen,
+    socket: OwnedFd,
     giver: Giver,
 }
 
@@ -143,46 +150,42 @@ impl Inherited {
         // them close-on-exec has just shown, and nobody else here knows them. `TAKEN` sees to it that they are owned once.
         let own = |number: RawFd| (number, unsafe { OwnedFd::from_raw_fd(number) });
         let owned: Vec<_> = numbers.into_iter().map(own).collect();
-        Self::recognise(owned.into_iter(), Giver::Supervisor)
+        Self::recognise(owned.into_iter(), |_| Giver::Supervisor)
     }
 
     /// No sockets.
     pub fn nothing() -> Self {
-        Self { sockets: Vec::new(), giver: Giver::Supervisor }
+        Self { sockets: Vec::new() }
     }
 
-    /// The sockets among these, each with its number.
+    /// The sockets among these, each with its number; an inode tells who gave it.
     pub(super) fn recognise(
         sockets: impl Iterator<Item = (RawFd, OwnedFd)>,
-        giver: Giver,
+        giver: impl Fn(u64) -> Giver,
     ) -> Result<Self, InheritedError> {
         let (mut recognised, mut seen) = (Vec::new(), HashSet::new());
         for (number, socket) in sockets {
             let (listen, socket) = recognise(number, socket)?;
+            let inode = inode_of(&socket).map_err(InheritedError::Environment)?;
             // A predecessor passes one for each of its shards, and they may be handles of one.
-            if seen.insert(identity(&socket).map_err(InheritedError::Environment)?) {
-                recognised.push((listen, socket));
+            if seen.insert(inode) {
+                recognised.push(Passed { listen, socket, giver: giver(inode) });
             }
         }
-        Ok(Self { sockets: recognised, giver })
+        Ok(Self { sockets: recognised })
     }
 
-    /// Who has passed them.
-    pub fn giver(&self) -> Giver {
-        self.giver
-    }
-
-    /// The sockets at this address, in the order in which they were passed.
-    pub fn take(&mut self, listen: &Listen) -> Vec<OwnedFd> {
-        let (taken, left) = self.sockets.drain(..).partition(|(address, _)| address == listen);
-        self.sockets = left;
-        let taken: Vec<(Listen, OwnedFd)> = taken;
-        taken.into_iter().map(|(_, socket)| socket).collect()
+    /// The sockets at this address, in the order in which they were passed, and who has passed them.
+    pub fn take(&mut self, listen: &Listen) -> Option<(Vec<OwnedFd>, Giver)> {
+        let is_there = |passed: &mut Passed| passed.listen == *listen;
+        let taken: Vec<Passed> = self.sockets.extract_if(.., is_there).collect();
+        let giver = taken.first()?.giver;
+        Some((taken.into_iter().map(|passed| passed.socket).collect(), giver))
     }
 
     /// How many there are at this address.
     pub fn count(&self, listen: &Listen) -> usize {
-        self.sockets.iter().filter(|(address, _)| address == listen).count()
+        self.sockets.iter().filter(|passed| passed.listen == *listen).count()
     }
 
     /// How many there are.
@@ -198,14 +201,13 @@ impl Inherited {
     /// Where the first one listens that nobody took, and that somebody should have: what a predecessor's listener was, and is
     /// none any more, goes with it.
     pub fn left(&self) -> Option<&Listen> {
-        self.sockets.first().filter(|_| self.giver == Giver::Supervisor).map(|(address, _)| address)
+        self.sockets.iter().find(|passed| passed.giver == Giver::Supervisor).map(|passed| &passed.listen)
     }
 }
 
-/// Device and inode: what two descriptors of one socket have in common.
-fn identity(socket: &OwnedFd) -> io::Result<(u64, u64)> {
-    let stat = rustix::fs::fstat(socket)?;
-    Ok((stat.st_dev, stat.st_ino))
+/// What two descriptors of one socket have in common, and as long as it is open no other socket has.
+pub(super) fn inode_of(socket: impl AsFd) -> io::Result<u64> {
+    Ok(rustix::fs::fstat(socket)?.st_ino)
 }
 
 /// Where a socket listens.
@@ -248,12 +250,12 @@ mod tests {
             Listen::Unix(path),
         ];
         let passed = [OwnedFd::from(tcp), udp.into(), unix.into()];
-        let sockets = passed.into_iter().zip(3..).map(|(socket, number)| recognise(number, socket).unwrap());
-        let mut inherited = Inherited { sockets: sockets.collect(), ..Inherited::nothing() };
+        let mut inherited = Inherited::recognise((3..).zip(passed), |_| Giver::Supervisor).unwrap();
         for listen in &expected {
             assert_eq!(inherited.left(), Some(listen));
-            assert_eq!(inherited.take(listen).len(), 1);
-            assert!(inherited.take(listen).is_empty());
+            let (sockets, giver) = inherited.take(listen).unwrap();
+            assert_eq!((sockets.len(), giver), (1, Giver::Supervisor));
+            assert!(inherited.take(listen).is_none());
         }
         assert_eq!(inherited.left(), None);
     }
@@ -263,7 +265,7 @@ mod tests {
         let [one, other] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
         let listen = Listen::Udp(one.local_addr().unwrap());
         let passed = [one.try_clone().unwrap(), other, one].map(OwnedFd::from);
-        let inherited = Inherited::recognise((3..).zip(passed), Giver::Predecessor).unwrap();
+        let inherited = Inherited::recognise((3..).zip(passed), |_| Giver::Predecessor).unwrap();
         assert_eq!((inherited.sockets.len(), inherited.count(&listen)), (2, 1));
     }
 

@@ -103,20 +103,28 @@ fn one_that_fails_late_says_why_and_leaves_all() {
     assert!(!path.exists(), "the file goes with the server");
 }
 
-/// What a supervisor has opened stays its own, however often the server is replaced.
+/// What a supervisor has opened stays its own, however often the server is replaced; what the server has opened beside it goes
+/// with the last one.
 #[test]
 fn a_supervisors_file_is_left_to_it() {
     let folder = Folder::new();
-    let path = folder.path("echo.sock");
-    let listener = UnixListener::bind(&path).expect("a path");
-    let first = Server::launch_from(passed(1, &["--listen", &unix(&path)]), handle(&listener));
+    let [theirs, ours] = ["theirs.sock", "ours.sock"].map(|name| folder.path(name));
+    let listener = UnixListener::bind(&theirs).expect("a path");
+    let arguments = ["--listen", &unix(&theirs), "--listen", &unix(&ours)];
+    let first = Server::launch_from(passed(1, &arguments), handle(&listener));
     let mut line = Line { pid: first.pid(), first };
-    check_sentence(&upgrade(line.pid), 0, "serves now");
-    line.pid = line.first.await_successor();
-    streams::ping(&mut streams::unix(&path), b"hello");
+    for _ in 0..2 {
+        let last = line.pid;
+        check_sentence(&upgrade(last), 0, "serves now");
+        line.pid = line.first.await_successor();
+        eventually("the predecessor has ended", || has_ended(last));
+        streams::ping(&mut streams::unix(&theirs), b"hello");
+        streams::ping(&mut streams::unix(&ours), b"hello");
+    }
     kill_process(line.pid, Signal::TERM).expect("it is ours");
     eventually("it has ended", || has_ended(line.pid));
-    assert!(path.exists(), "the file is whose who made it");
+    assert!(theirs.exists(), "the file is whose who made it");
+    assert!(!ours.exists(), "nobody needs it any more");
 }
 
 /// Somebody has ended the process that starts others.
