@@ -115,6 +115,12 @@ fn start_and_serve(
     // Before anybody hears that it serves, and asks it to hand over; and before it makes no files any more.
     let hand_over = HandOver::new(launcher, server.waker.clone());
     if let Some(predecessor) = predecessor {
+        // Else both would stop, though nobody has asked the other one to.
+        if let Some(signal) = signals.pending_stop() {
+            tracing::warn!("asked to stop before it served");
+            predecessor.keep_waiting();
+            return Ok(signal.exit_code());
+        }
         if !predecessor.ask_for_its_place() {
             return Err(StartError::NotWanted);
         }

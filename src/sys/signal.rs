@@ -133,6 +133,17 @@ impl Signals {
         }
     }
 
+    /// Whether a stop was asked for that nobody has heard of yet. It stays to be [waited](Self::wait) for.
+    pub fn pending_stop(&self) -> Option<StopSignal> {
+        let mut set = set_of(&[]);
+        // SAFETY: sigpending(2) writes one set through its pointer. `set` is one, on this stack and borrowed by nobody else.
+        unsafe { libc::sigpending(&raw mut set) };
+        // SAFETY: sigismember(3) reads an initialised set through its pointer: `set_of` has initialised `set`.
+        let is_pending = |signal| unsafe { libc::sigismember(&raw const set, signal) == 1 };
+        let stops = [(libc::SIGTERM, StopSignal::Terminate), (libc::SIGINT, StopSignal::Interrupt)];
+        stops.into_iter().find(|(signal, _)| is_pending(*signal)).map(|(_, stop)| stop)
+    }
+
     /// The next pending signal, if there is one.
     fn next(&self) -> io::Result<Option<Woken>> {
         let mut record = [0; size_of::<libc::signalfd_siginfo>()];
@@ -236,7 +247,10 @@ mod tests {
             (libc::SIGUSR2, Woken::Upgrade),
         ] {
             raise(signal);
+            let stop = if let Woken::Stop(stop) = woken { Some(stop) } else { None };
+            assert_eq!(signals.pending_stop(), stop);
             assert_eq!(signals.wait(&waker, DEADLINE).unwrap(), woken);
+            assert_eq!(signals.pending_stop(), None);
         }
     }
 

@@ -90,6 +90,21 @@ fn of_one_that_dies_the_successor_is_named() {
     kill_process(next, Signal::KILL).expect("it is ours");
 }
 
+/// A successor that is asked to stop before it serves does not take the place first, or both would be gone.
+#[test]
+fn one_that_is_stopped_before_it_serves_takes_nothing() {
+    let folder = Folder::new();
+    let program = installed(&folder);
+    let server = Server::launch(serve(&program, &["tcp://127.0.0.1:0"]));
+    // The signal waits, since a successor begins with a mask that blocks it.
+    replace(&folder, &program, &format!("#!/bin/sh\nkill -TERM $$\nexec {BINARY} \"$@\"\n"));
+    let ended = run(tidemill(&["upgrade", "--pid", &number(server.pid())]));
+    check_sentence(&ended, 1, "did not come to serve (exit status: 143), and ");
+    server.await_line("asked to stop before it served");
+    streams::ping(&mut streams::tcp(server.tcp_address()), b"hello");
+    server.stop_clean();
+}
+
 /// Nobody can end it, since the process that starts others is gone: it is told that it is not wanted.
 #[test]
 fn one_that_is_not_wanted_is_told() {
